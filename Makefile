@@ -1,0 +1,113 @@
+# teamrbac, a PostgreSQL extension.
+#
+#   make && make install && make installcheck    on any server with its development files (PGXS)
+#   make test                                    on Debian 12: installs what is missing, then runs
+#                                                every test on a throw-away server
+#
+# PG_CONFIG chooses the PostgreSQL to build for.
+
+EXTENSION  = teamrbac
+EXTVERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'.*/\1/p" $(EXTENSION).control)
+MODULE_big = $(EXTENSION)
+PGFILEDESC = "teamrbac - teams, roles and permission checks"
+
+# src/mailer is a program of its own and no part of the library.
+OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c)))
+
+SQL_PARTS = $(sort $(wildcard sql/parts/*.sql))
+DATA_built = sql/$(EXTENSION)--$(EXTVERSION).sql
+DATA = $(sort $(wildcard sql/$(EXTENSION)--*--*.sql))
+
+# In CPPFLAGS rather than CFLAGS, because the bitcode is compiled with the former only.
+PG_CPPFLAGS = -DTEAMRBAC_VERSION='"$(EXTVERSION)"'
+# PostgreSQL's interfaces (PG_FUNCTION_ARGS, hooks) fix parameters that a function may not need, and
+# its macros mix int with Size.
+PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare
+ifeq ($(WERROR),1)
+PG_CFLAGS += -Werror
+endif
+
+# Each may be narrowed: REGRESS="name ...", ISOLATION="name ...", PROVE_TESTS="test/t/name.pl ...";
+# an empty value skips that runner.
+REGRESS ?= $(patsubst test/sql/%.sql,%,$(sort $(wildcard test/sql/*.sql)))
+ISOLATION ?= $(patsubst test/specs/%.spec,%,$(sort $(wildcard test/specs/*.spec)))
+PROVE_TESTS ?= $(sort $(wildcard test/t/*.pl))
+REGRESS_OPTS = --inputdir=test
+# Both runners read ./expected; PGXS would send this one to output_iso, where there is none.
+ISOLATION_OPTS = --inputdir=test --outputdir=.
+
+EXTRA_CLEAN = results regression.diffs regression.out tmp_check
+
+# Debian's place for version 15 first: /usr/bin/pg_config there may speak for another version.
+PG_CONFIG ?= $(firstword $(wildcard /usr/lib/postgresql/15/bin/pg_config) pg_config)
+# Debian's client package brings pgxs.mk alone: only the server's headers tell that PGXS is complete.
+PGXS := $(if $(wildcard $(shell $(PG_CONFIG) --includedir-server 2>/dev/null)/postgres.h),\
+	$(wildcard $(shell $(PG_CONFIG) --pgxs 2>/dev/null)))
+
+all:
+
+ifneq ($(PGXS),)
+
+# PostgreSQL built with LLVM wants bitcode of us too, which only lets its JIT inline our functions.
+# Where the tools for it are missing, leave it out rather than fail.
+PGXS_GLOBAL := $(dir $(PGXS))../Makefile.global
+BITCODE_TOOLS := $(shell sed -n -e 's/^CLANG *= *//p' \
+	-e 's|^LLVM_BINPATH *= *\(.*\)|\1/llvm-lto|p' $(PGXS_GLOBAL))
+ifneq ($(words $(BITCODE_TOOLS)),$(words $(foreach t,$(BITCODE_TOOLS),$(shell command -v $(t)))))
+override with_llvm = no
+endif
+
+include $(PGXS)
+
+# PGXS knows nothing of our headers and version; a change in them rebuilds all, which takes seconds.
+$(OBJS) $(OBJS:.o=.bc): $(wildcard src/*.h) $(EXTENSION).control Makefile
+
+# The folder is a prerequisite so that a removed part is noticed.
+$(DATA_built): $(SQL_PARTS) sql/parts $(EXTENSION).control
+	cat $(SQL_PARTS) >$@.tmp
+	mv $@.tmp $@
+
+# PGXS's own target looks for TAP tests in t/ only.
+.PHONY: prove_installcheck
+prove_installcheck:
+	rm -rf '$(CURDIR)'/tmp_check
+	$(MKDIR_P) '$(CURDIR)'/tmp_check/log
+	TESTDIR='$(CURDIR)' TESTDATADIR='$(CURDIR)/tmp_check' TESTLOGDIR='$(CURDIR)/tmp_check/log' \
+	PATH="$(bindir):$$PATH" PGPORT='6$(DEF_PGPORT)' \
+	PG_REGRESS='$(top_builddir)/src/test/regress/pg_regress' \
+	$(PROVE) $(PG_PROVE_FLAGS) $(PROVE_FLAGS) $(PROVE_TESTS)
+
+else
+
+.PHONY: all install uninstall installcheck prove_installcheck clean
+all install uninstall installcheck prove_installcheck clean:
+	@echo "teamrbac: no PostgreSQL development files found through '$(PG_CONFIG)': run 'make dependencies' (Debian 12), or name the right pg_config with PG_CONFIG=/path/to/pg_config." >&2
+	@exit 1
+
+endif
+
+# What follows works before anything is installed, because the scripts install it.
+.PHONY: dependencies test demo bench format format-check
+
+dependencies:
+	scripts/install-dependencies.sh
+
+# See scripts/run-tests.sh for TESTS, REGRESS, ISOLATION, PROVE_TESTS and KEEP.
+test:
+	@scripts/run-tests.sh
+
+demo:
+	@scripts/with-cluster.sh --cron -- demo/run.sh
+
+bench:
+	@scripts/with-cluster.sh -- bench/run.sh
+
+CLANG_FORMAT ?= clang-format
+C_SOURCES = $(sort $(wildcard src/*.[ch] src/*/*.[ch]))
+
+format:
+	$(CLANG_FORMAT) -i $(C_SOURCES)
+
+format-check:
+	@$(CLANG_FORMAT) --dry-run --Werror $(C_SOURCES)
+	@echo "$(words $(C_SOURCES)) C files formatted as .clang-format asks."

@@ -1,0 +1,103 @@
+-- Users, tenants and memberships.
+
+CREATE TABLE teamrbac.app_user (
+	user_id      uuid PRIMARY KEY,
+	email        teamrbac.email_address NOT NULL,
+	display_name text NOT NULL,
+	created_at   timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+	disabled_at  timestamptz,
+	CONSTRAINT app_user_display_name CHECK
+		(display_name OPERATOR(pg_catalog.~) '^[^[:cntrl:]]*$' AND pg_catalog.char_length(display_name) OPERATOR(pg_catalog.<=) 200)
+);
+CREATE UNIQUE INDEX app_user_email_key ON teamrbac.app_user (pg_catalog.lower(email::text));
+COMMENT ON TABLE teamrbac.app_user IS
+	'The application''s users. user_id is the application''s own. Change it by register_user and update_user.';
+COMMENT ON COLUMN teamrbac.app_user.email IS 'Verified by the application; unique, compared lower-cased.';
+COMMENT ON COLUMN teamrbac.app_user.disabled_at IS 'When set, the user can do nothing; memberships and keys stay.';
+
+CREATE TABLE teamrbac.tenant (
+	tenant_id  uuid PRIMARY KEY,
+	name       text NOT NULL,
+	slug       text,
+	created_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+	deleted_at timestamptz,
+	CONSTRAINT tenant_name CHECK
+		(name OPERATOR(pg_catalog.~) '^[^[:cntrl:]]+$' AND pg_catalog.char_length(name) OPERATOR(pg_catalog.<=) 200),
+	CONSTRAINT tenant_slug CHECK
+		(slug OPERATOR(pg_catalog.~) '^[a-z0-9]+(-[a-z0-9]+)*$' AND pg_catalog.octet_length(slug) OPERATOR(pg_catalog.<=) 63)
+);
+CREATE UNIQUE INDEX tenant_slug_key ON teamrbac.tenant (slug);
+CREATE INDEX tenant_deleted_idx ON teamrbac.tenant (tenant_id) WHERE deleted_at IS NOT NULL;
+COMMENT ON TABLE teamrbac.tenant IS
+	'The tenants. Application tables reference tenant_id. Every change of a team locks its row here first.';
+COMMENT ON COLUMN teamrbac.tenant.slug IS 'Optional short name for addresses, unique.';
+COMMENT ON COLUMN teamrbac.tenant.deleted_at IS 'When set, all access to the tenant has ended; its rows go after the retention.';
+
+CREATE TABLE teamrbac.membership (
+	tenant_id  uuid NOT NULL REFERENCES teamrbac.tenant ON DELETE CASCADE,
+	user_id    uuid NOT NULL REFERENCES teamrbac.app_user ON DELETE CASCADE,
+	role       teamrbac.role_name NOT NULL REFERENCES teamrbac.role,
+	expires_at timestamptz,
+	joined_at  timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+	PRIMARY KEY (tenant_id, user_id),
+	CONSTRAINT membership_owner_stays CHECK (role OPERATOR(pg_catalog.<>) 'owner' OR expires_at IS NULL)
+);
+CREATE INDEX membership_user_idx ON teamrbac.membership (user_id, tenant_id);
+CREATE INDEX membership_role_idx ON teamrbac.membership (role)
+	WHERE role OPERATOR(pg_catalog.<>) ALL (ARRAY['reader', 'developer', 'admin', 'owner']);
+CREATE UNIQUE INDEX membership_one_owner ON teamrbac.membership (tenant_id) WHERE role OPERATOR(pg_catalog.=) 'owner';
+COMMENT ON INDEX teamrbac.membership_role_idx IS 'Answers drop_role; the built-in roles are never dropped.';
+COMMENT ON TABLE teamrbac.membership IS
+	'Who is in which tenant, with which role. Exactly one member of a tenant is its owner.';
+COMMENT ON COLUMN teamrbac.membership.expires_at IS 'When the membership ends by itself; NULL: never. The owner''s never does.';
+
+CREATE TABLE teamrbac.database_role (
+	database_role regrole PRIMARY KEY,
+	user_id       uuid NOT NULL REFERENCES teamrbac.app_user ON DELETE CASCADE
+);
+CREATE INDEX database_role_user_idx ON teamrbac.database_role (user_id);
+COMMENT ON TABLE teamrbac.database_role IS
+	'Which user a login role of the database is while nobody has signed in. Change it by map_database_role.';
+
+CREATE TRIGGER signal_change AFTER UPDATE OF user_id, disabled_at OR DELETE ON teamrbac.app_user
+	FOR EACH ROW EXECUTE FUNCTION teamrbac.signal_change('users_changed');
+CREATE TRIGGER signal_insert AFTER INSERT ON teamrbac.tenant
+	FOR EACH ROW WHEN (NEW.deleted_at IS NOT NULL) EXECUTE FUNCTION teamrbac.signal_change('tenants_changed');
+CREATE TRIGGER signal_change AFTER UPDATE OF tenant_id, deleted_at OR DELETE ON teamrbac.tenant
+	FOR EACH ROW EXECUTE FUNCTION teamrbac.signal_change('tenants_changed');
+CREATE TRIGGER signal_change AFTER INSERT OR UPDATE OF tenant_id, user_id, role, expires_at OR DELETE ON teamrbac.membership
+	FOR EACH ROW EXECUTE FUNCTION teamrbac.signal_change('memberships_changed');
+CREATE TRIGGER signal_change AFTER INSERT OR UPDATE OR DELETE ON teamrbac.database_role
+	FOR EACH ROW EXECUTE FUNCTION teamrbac.signal_change('definitions_changed');
+-- TRUNCATE and changes of the tables' definition send an invalidation of their own.
+ALTER TABLE teamrbac.app_user ENABLE ALWAYS TRIGGER signal_change;
+ALTER TABLE teamrbac.tenant ENABLE ALWAYS TRIGGER signal_insert;
+ALTER TABLE teamrbac.tenant ENABLE ALWAYS TRIGGER signal_change;
+ALTER TABLE teamrbac.membership ENABLE ALWAYS TRIGGER signal_change;
+ALTER TABLE teamrbac.database_role ENABLE ALWAYS TRIGGER signal_change;
+
+CREATE FUNCTION teamrbac.check_owner() RETURNS trigger
+	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
+	AS 'MODULE_PATHNAME', 'teamrbac_check_owner';
+COMMENT ON FUNCTION teamrbac.check_owner() IS
+	'Constraint trigger function, deferred: a tenant that exists has exactly one owner when the transaction commits (23514). Locks the tenant''s row.';
+REVOKE ALL ON FUNCTION teamrbac.check_owner() FROM PUBLIC;
+
+CREATE CONSTRAINT TRIGGER check_owner AFTER UPDATE OR DELETE ON teamrbac.membership
+	DEFERRABLE INITIALLY DEFERRED
+	FOR EACH ROW WHEN (OLD.role OPERATOR(pg_catalog.=) 'owner') EXECUTE FUNCTION teamrbac.check_owner();
+CREATE CONSTRAINT TRIGGER check_owner AFTER INSERT ON teamrbac.tenant
+	DEFERRABLE INITIALLY DEFERRED
+	FOR EACH ROW EXECUTE FUNCTION teamrbac.check_owner();
+
+ALTER TABLE teamrbac.app_user ENABLE ROW LEVEL SECURITY;
+ALTER TABLE teamrbac.tenant ENABLE ROW LEVEL SECURITY;
+ALTER TABLE teamrbac.membership ENABLE ROW LEVEL SECURITY;
+ALTER TABLE teamrbac.database_role ENABLE ROW LEVEL SECURITY;
+
+SELECT pg_catalog.pg_extension_config_dump('teamrbac.app_user', '');
+SELECT pg_catalog.pg_extension_config_dump('teamrbac.tenant', '');
+SELECT pg_catalog.pg_extension_config_dump('teamrbac.membership', '');
+-- A mapping whose role is gone would be dumped as a bare number, and could meet another role when restored.
+SELECT pg_catalog.pg_extension_config_dump('teamrbac.database_role',
+	'WHERE EXISTS (SELECT FROM pg_catalog.pg_roles AS r WHERE r.oid OPERATOR(pg_catalog.=) database_role)');

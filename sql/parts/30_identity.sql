@@ -1,0 +1,31 @@
+-- Who is asking.
+
+CREATE FUNCTION teamrbac.sign_in(user_id uuid, local boolean DEFAULT true) RETURNS void
+	LANGUAGE c AS 'MODULE_PATHNAME', 'teamrbac_sign_in';
+COMMENT ON FUNCTION teamrbac.sign_in(uuid, boolean) IS
+	'The transaction (local, the default) or the session acts as this user from now on; ROLLBACK takes it back. Errors: 28000 unknown or disabled user. Trusted: grant EXECUTE only to the application''s login role. Writes nothing, works on a standby.';
+CREATE FUNCTION teamrbac.sign_in_from_jwt_claims() RETURNS uuid
+	LANGUAGE c AS 'MODULE_PATHNAME', 'teamrbac_sign_in_from_jwt_claims';
+COMMENT ON FUNCTION teamrbac.sign_in_from_jwt_claims() IS
+	'The transaction acts as the user that sub in the setting request.jwt.claims names; without claims or sub, as nobody. Returns the user. Errors: 28000 malformed claims or sub, unknown or disabled user. For a gateway that verifies the token, such as PostgREST''s pre-request hook. Trusted: whoever may execute it may set the claims.';
+CREATE FUNCTION teamrbac.sign_out() RETURNS void
+	LANGUAGE c AS 'MODULE_PATHNAME', 'teamrbac_sign_out';
+COMMENT ON FUNCTION teamrbac.sign_out() IS
+	'The session acts as nobody from now on (or as the user its database role is mapped to). ROLLBACK takes it back.';
+CREATE FUNCTION teamrbac.current_identity() RETURNS teamrbac.identity
+	LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'teamrbac_current_identity';
+COMMENT ON FUNCTION teamrbac.current_identity() IS
+	'Who is asking: kind none, user or api_key, and their ids.';
+CREATE FUNCTION teamrbac.current_user_id() RETURNS uuid
+	LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'teamrbac_current_user_id';
+COMMENT ON FUNCTION teamrbac.current_user_id() IS
+	'The user who is asking; NULL for nobody and for an API key.';
+CREATE FUNCTION teamrbac.map_database_role(user_id uuid, role regrole) RETURNS void
+	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
+	AS 'MODULE_PATHNAME', 'teamrbac_map_database_role';
+COMMENT ON FUNCTION teamrbac.map_database_role(uuid, regrole) IS
+	'Sessions that logged in as this database role (session_user, whatever SET ROLE says) are this user while nobody has signed in; a NULL user ends the mapping. Errors: 22023 no role, or unknown user. For superusers.';
+
+REVOKE ALL ON FUNCTION teamrbac.sign_in(uuid, boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION teamrbac.sign_in_from_jwt_claims() FROM PUBLIC;
+REVOKE ALL ON FUNCTION teamrbac.map_database_role(uuid, regrole) FROM PUBLIC;

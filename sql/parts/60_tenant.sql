@@ -1,0 +1,55 @@
+-- Commands on users, tenants and members.
+
+CREATE FUNCTION teamrbac.register_user(email text, display_name text, user_id uuid DEFAULT pg_catalog.gen_random_uuid())
+	RETURNS uuid
+	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
+	AS 'MODULE_PATHNAME', 'teamrbac_register_user';
+COMMENT ON FUNCTION teamrbac.register_user(text, text, uuid) IS
+	'Registers a user whose e-mail address the application has verified. Returns user_id. Errors: 22023 malformed address or name, 23505 address or id taken. Trusted, as sign_in is.';
+CREATE FUNCTION teamrbac.update_user(user_id uuid, email text DEFAULT NULL, display_name text DEFAULT NULL)
+	RETURNS void
+	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
+	AS 'MODULE_PATHNAME', 'teamrbac_update_user';
+COMMENT ON FUNCTION teamrbac.update_user(uuid, text, text) IS
+	'Changes a user''s verified e-mail address or name; NULL leaves it. Errors: 22023 malformed, 23505 address taken, P0002 no such user. Trusted, as sign_in is.';
+REVOKE ALL ON FUNCTION teamrbac.register_user(text, text, uuid) FROM PUBLIC;
+REVOKE ALL ON FUNCTION teamrbac.update_user(uuid, text, text) FROM PUBLIC;
+
+CREATE FUNCTION teamrbac.create_tenant(name text, slug text DEFAULT NULL) RETURNS uuid
+	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
+	AS 'MODULE_PATHNAME', 'teamrbac_create_tenant';
+COMMENT ON FUNCTION teamrbac.create_tenant(text, text) IS
+	'Makes a tenant; the signed-in user becomes its Owner. Returns tenant_id. Errors: 28000 no user signed in, 22023 malformed name or slug, 23505 slug taken.';
+CREATE PROCEDURE teamrbac.change_role(tenant_id uuid, user_id uuid, role text, revoke_keys boolean DEFAULT false)
+	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
+	AS 'MODULE_PATHNAME', 'teamrbac_change_role';
+COMMENT ON PROCEDURE teamrbac.change_role(uuid, uuid, text, boolean) IS
+	'Gives a member another role, obeyed by every statement that starts after the commit. Needs team.manage, and every permission of the old and of the new role. Errors: 42501 not allowed, or owner; P0002 not a member; 22023 unknown role; 28000 nobody signed in. Locks the tenant''s row.';
+CREATE PROCEDURE teamrbac.remove_member(tenant_id uuid, user_id uuid, revoke_keys boolean DEFAULT false)
+	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
+	AS 'MODULE_PATHNAME', 'teamrbac_remove_member';
+COMMENT ON PROCEDURE teamrbac.remove_member(uuid, uuid, boolean) IS
+	'Ends a membership, obeyed by every statement that starts after the commit. Needs team.manage, and every permission of the member''s role. Errors: 42501 not allowed, or the Owner; P0002 not a member; 28000 nobody signed in. Locks the tenant''s row.';
+CREATE PROCEDURE teamrbac.leave_tenant(tenant_id uuid)
+	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
+	AS 'MODULE_PATHNAME', 'teamrbac_leave_tenant';
+COMMENT ON PROCEDURE teamrbac.leave_tenant(uuid) IS
+	'The signed-in user ends their own membership. Errors: 42501 not a member, or the Owner, who transfers ownership first; 28000 no user signed in. Locks the tenant''s row.';
+
+CREATE VIEW teamrbac.team WITH (security_barrier = true) AS
+	SELECT m.tenant_id,
+		   m.user_id,
+		   u.display_name,
+		   CASE WHEN m.user_id OPERATOR(pg_catalog.=) teamrbac.current_user_id()
+					 OR teamrbac.has_permission(m.tenant_id, 'team.manage')
+				THEN u.email::text END AS email,
+		   m.role::text AS role,
+		   m.joined_at,
+		   m.expires_at
+	FROM (SELECT mine.tenant_id FROM teamrbac.my_tenants() AS mine) AS mine
+	JOIN teamrbac.membership AS m ON m.tenant_id OPERATOR(pg_catalog.=) mine.tenant_id
+	JOIN teamrbac.app_user AS u ON u.user_id OPERATOR(pg_catalog.=) m.user_id
+	WHERE teamrbac.current_user_id() IS NOT NULL;
+COMMENT ON VIEW teamrbac.team IS
+	'The members of the signed-in user''s tenants: everyone in a team sees names and roles; e-mail addresses need team.manage.';
+GRANT SELECT ON teamrbac.team TO PUBLIC;

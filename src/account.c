@@ -1,0 +1,163 @@
+/*
+ * account.c
+ *	  The application's users as teamrbac knows them.
+ *
+ * Who may execute these is the DBA's choice, as with sign_in: they take the application's word.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "fmgr.h"
+#include "utils/builtins.h"
+#include "utils/syscache.h"
+
+#include "cache.h"
+#include "compat.h"
+#include "errors.h"
+#include "query.h"
+#include "team.h"
+#include "text_rules.h"
+
+PG_FUNCTION_INFO_V1(teamrbac_register_user);
+PG_FUNCTION_INFO_V1(teamrbac_update_user);
+PG_FUNCTION_INFO_V1(teamrbac_map_database_role);
+
+static void
+refuse_taken(const char *what)
+{
+	ereport(ERROR,
+	        (errcode(ERRCODE_UNIQUE_VIOLATION), errmsg("another user has this %s already", what)));
+}
+
+/* require_free_email looks for another user with the address.  The unique index has the last word. */
+static void
+require_free_email(const char *email, const pg_uuid_t *user)
+{
+	static SavedQuery find = {
+		.sql =
+			"SELECT FROM teamrbac.app_user"
+			" WHERE pg_catalog.lower(email::pg_catalog.text) OPERATOR(pg_catalog.=) pg_catalog.lower($1)"
+			" AND user_id OPERATOR(pg_catalog.<>) $2",
+		.nargs = 2,
+		.argtypes = {TEXTOID, UUIDOID},
+	};
+	Datum args[] = {CStringGetTextDatum(email), UUIDPGetDatum(user)};
+
+	if (query_execute(&find, args, NULL) > 0)
+		refuse_taken("e-mail address");
+}
+
+/* register_user(email, display_name, user_id): makes a user of the application known. */
+Datum
+teamrbac_register_user(PG_FUNCTION_ARGS)
+{
+	static SavedQuery insert = {
+		.sql = "INSERT INTO teamrbac.app_user (user_id, email, display_name) VALUES ($1, $2, $3)"
+			   " ON CONFLICT (user_id) DO NOTHING",
+		.nargs = 3,
+		.argtypes = {UUIDOID, TEXTOID, TEXTOID},
+	};
+	char      *email = text_arg(fcinfo, 0, "email");
+	char      *display_name = text_arg(fcinfo, 1, "display_name");
+	pg_uuid_t *user = palloc(sizeof(pg_uuid_t));
+	Datum      args[3];
+
+	*user = uuid_arg(fcinfo, 2, "user_id");
+	require_email(email);
+	require_printable_name("display_name", display_name);
+	require_free_email(email, user);
+
+	args[0] = UUIDPGetDatum(user);
+	args[1] = CStringGetTextDatum(email);
+	args[2] = CStringGetTextDatum(display_name);
+	if (query_execute(&insert, args, NULL) == 0)
+		refuse_taken("user_id");
+	PG_RETURN_UUID_P(user);
+}
+
+/* update_user(user_id, email, display_name): changes what the application knows of a user. */
+Datum
+teamrbac_update_user(PG_FUNCTION_ARGS)
+{
+	static SavedQuery update = {
+		.sql = "UPDATE teamrbac.app_user"
+			   " SET email = COALESCE($2, email), display_name = COALESCE($3, display_name)"
+			   " WHERE user_id OPERATOR(pg_catalog.=) $1",
+		.nargs = 3,
+		.argtypes = {UUIDOID, TEXTOID, TEXTOID},
+	};
+	pg_uuid_t user = uuid_arg(fcinfo, 0, "user_id");
+	Datum     args[3] = {UUIDPGetDatum(&user)};
+	char      nulls[] = {' ', 'n', 'n'};
+
+	if (!PG_ARGISNULL(1))
+	{
+		char *email = text_arg(fcinfo, 1, "email");
+
+		require_email(email);
+		require_free_email(email, &user);
+		args[1] = CStringGetTextDatum(email);
+		nulls[1] = ' ';
+	}
+	if (!PG_ARGISNULL(2))
+	{
+		char *display_name = text_arg(fcinfo, 2, "display_name");
+
+		require_printable_name("display_name", display_name);
+		args[2] = CStringGetTextDatum(display_name);
+		nulls[2] = ' ';
+	}
+	if (query_execute(&update, args, nulls) == 0)
+		ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND), errmsg("there is no such user")));
+	PG_RETURN_VOID();
+}
+
+static void
+unmap_database_role(Oid role)
+{
+	static SavedQuery delete = {
+		.sql = "DELETE FROM teamrbac.database_role WHERE database_role OPERATOR(pg_catalog.=) $1",
+		.nargs = 1,
+		.argtypes = {OIDOID},
+	};
+	Datum args[] = {ObjectIdGetDatum(role)};
+
+	query_execute(&delete, args, NULL);
+}
+
+/* map_database_role(user_id, role): who somebody at a psql prompt is. */
+Datum
+teamrbac_map_database_role(PG_FUNCTION_ARGS)
+{
+	static SavedQuery map = {
+		.sql =
+			"INSERT INTO teamrbac.database_role (database_role, user_id) VALUES ($1::pg_catalog.regrole, $2)"
+			" ON CONFLICT (database_role) DO UPDATE SET user_id = EXCLUDED.user_id",
+		.nargs = 2,
+		.argtypes = {OIDOID, UUIDOID},
+	};
+	Oid       role;
+	pg_uuid_t user;
+	Datum     args[2];
+
+	if (PG_ARGISNULL(1))
+		refuse_null("role");
+	role = PG_GETARG_OID(1);
+	if (PG_ARGISNULL(0))
+	{
+		unmap_database_role(role);
+		PG_RETURN_VOID();
+	}
+	user = *PG_GETARG_UUID_P(0);
+	if (!SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(role)))
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+		                errmsg("there is no database role with OID %u", role)));
+	if (!user_is_active(&user))
+		ereport(ERROR,
+		        (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("unknown or disabled user")));
+
+	args[0] = ObjectIdGetDatum(role);
+	args[1] = UUIDPGetDatum(&user);
+	query_execute(&map, args, NULL);
+	PG_RETURN_VOID();
+}

@@ -1,0 +1,433 @@
+/*
+ * check.c
+ *	  The permission check: has_permission and its family.
+ *
+ * How new is an answer?  Each call looks whether anything has changed since the last one, which costs a
+ * look at one flag in shared memory.  One case is different: a check of each row of a scan (its tenant comes
+ * from the row) keeps the subject that it started with until the client's command has ended, so that an
+ * UPDATE never changes half of its rows because of a demotion on its way.  A cursor's next FETCH is a command
+ * of its own and looks again.
+ *
+ * fn_extra alone must not be trusted for that: PL/pgSQL keeps it for a whole transaction for what it
+ * evaluates without the executor.  Such an expression has no row, and so is of the first kind.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "nodes/nodeFuncs.h"
+#include "optimizer/optimizer.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/timestamp.h"
+#include "utils/varlena.h"
+
+#include "check.h"
+#include "compat.h"
+#include "errors.h"
+#include "identity.h"
+#include "query.h"
+
+PG_FUNCTION_INFO_V1(teamrbac_has_permission);
+PG_FUNCTION_INFO_V1(teamrbac_require_permission);
+PG_FUNCTION_INFO_V1(teamrbac_permitted_tenants);
+PG_FUNCTION_INFO_V1(teamrbac_my_permissions);
+PG_FUNCTION_INFO_V1(teamrbac_my_tenants);
+PG_FUNCTION_INFO_V1(teamrbac_explain_permission);
+
+/* What one call site of has_permission remembers between its calls. */
+typedef struct CheckMemo
+{
+	MemoryContextCallback callback;    /* unpins the subject with the call site's memory */
+	Subject              *subject;     /* pinned; NULL before the first */
+	uint64                cache_epoch; /* as of the subject */
+	uint64                identity_epoch;
+	TimestampTz           command_start;     /* of the client's command that took the subject */
+	bool                  checks_rows;       /* the tenant comes from the row of a scan */
+	bool                  permission_stable; /* the permission is the same in each call */
+	int                   permission;        /* its number in the subject's definitions */
+
+	/* The last answer, if it holds as long as the subject does. */
+	bool      answered;
+	bool      answer;
+	pg_uuid_t tenant;
+} CheckMemo;
+
+bool
+grant_is_live(const Grant *grant, TimestampTz now)
+{
+	return grant->state == GRANT_LIVE && (grant->expires_at == DT_NOEND || grant->expires_at > now);
+}
+
+bool
+grant_allows(const Grant *grant, int permission, TimestampTz now)
+{
+	return grant_is_live(grant, now) && bms_is_member(permission, grant->permissions);
+}
+
+Subject *
+current_subject(void)
+{
+	Identity identity;
+
+	/* The mapping of a database role is cached too: first the news, then who is asking. */
+	AcceptInvalidationMessages();
+	identity = identity_now();
+	return cache_refresh(&identity);
+}
+
+/* ---- names ----------------------------------------------------------------------------------------- */
+
+/* nearest_permission finds the name that a misspelt one was probably meant to be, or NULL. */
+static const char *
+nearest_permission(const Definitions *definitions, const char *name, int length)
+{
+	const char *nearest = NULL;
+	int         least = Max(2, length / 3) + 1;
+
+	if (length > 255)
+		return NULL; /* more than the distance function takes */
+	for (int i = 0; i < definitions->npermissions; i++)
+	{
+		const char *candidate = definitions->permission_names[i];
+		int distance = varstr_levenshtein_less_equal(name, length, candidate, strlen(candidate), 1,
+		                                             1, 1, least, true);
+
+		if (distance < least)
+		{
+			least = distance;
+			nearest = candidate;
+		}
+	}
+	return nearest;
+}
+
+int
+require_known_permission(const Definitions *definitions, const char *name, int length)
+{
+	int         number = find_permission(definitions, name, length);
+	const char *nearest;
+
+	if (number >= 0)
+		return number;
+	nearest = nearest_permission(definitions, name, length);
+	ereport(ERROR,
+	        (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+	         errmsg("permission \"%s\" does not exist",
+	                pnstrdup(name, pg_mbcliplen(name, length, 100))),
+	         nearest != NULL
+	             ? errhint("Did you mean \"%s\"?", nearest)
+	             : errhint("All permissions are listed in view teamrbac.permission_matrix.")));
+}
+
+static int
+permission_arg(const Definitions *definitions, const text *name)
+{
+	return require_known_permission(definitions, VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name));
+}
+
+/* ---- has_permission -------------------------------------------------------------------------------- */
+
+static void
+release_memo(void *arg)
+{
+	CheckMemo *memo = arg;
+
+	if (memo->subject != NULL)
+		subject_unpin(memo->subject);
+	memo->subject = NULL;
+}
+
+/* tenant_is_from_row tells whether the call's first argument reads a column of a scanned row. */
+static bool
+tenant_is_from_row(const FmgrInfo *flinfo)
+{
+	const FuncExpr *call = (const FuncExpr *) flinfo->fn_expr;
+
+	return call != NULL && IsA(call, FuncExpr) && contain_var_clause(linitial(call->args));
+}
+
+static CheckMemo *
+make_memo(FmgrInfo *flinfo)
+{
+	CheckMemo *memo = MemoryContextAllocZero(flinfo->fn_mcxt, sizeof(CheckMemo));
+
+	memo->checks_rows = tenant_is_from_row(flinfo);
+	memo->permission_stable = get_fn_expr_arg_stable(flinfo, 1);
+	memo->callback.func = release_memo;
+	memo->callback.arg = memo;
+	MemoryContextRegisterResetCallback(flinfo->fn_mcxt, &memo->callback);
+	flinfo->fn_extra = memo;
+	return memo;
+}
+
+static inline bool
+memo_is_fresh(const CheckMemo *memo)
+{
+	if (memo->checks_rows)
+		return memo->command_start == GetCurrentStatementStartTimestamp();
+	AcceptInvalidationMessages();
+	return memo->cache_epoch == cache_epoch && memo->identity_epoch == identity_epoch;
+}
+
+/* renew_memo takes the present subject, and resolves the permission in its definitions. */
+static void
+renew_memo(CheckMemo *memo, const text *permission)
+{
+	Subject *subject;
+
+	memo->command_start = GetCurrentStatementStartTimestamp();
+	AcceptInvalidationMessages();
+	/* Labels first, as everywhere: what comes in while loading makes the memo old at once. */
+	memo->cache_epoch = cache_epoch;
+	memo->identity_epoch = identity_epoch;
+	subject = current_subject();
+	subject_pin(subject);
+	release_memo(memo);
+	memo->subject = subject;
+	memo->answered = false;
+	/* An unknown name is an error at the next call as well. */
+	memo->permission = -1;
+	memo->permission = permission_arg(subject_definitions(subject), permission);
+}
+
+static bool
+memo_check(CheckMemo *memo, const pg_uuid_t *tenant)
+{
+	const Grant *grant = subject_grant(memo->subject, tenant);
+
+	memo->tenant = *tenant;
+	if (grant->expires_at == DT_NOEND)
+	{
+		memo->answer = grant_allows(grant, memo->permission, 0);
+		memo->answered = true;
+		return memo->answer;
+	}
+	memo->answered = false;
+	return grant_allows(grant, memo->permission,
+	                    memo->checks_rows ? memo->command_start : GetCurrentTimestamp());
+}
+
+/*
+ * has_permission(tenant_id, permission): may whoever is asking do this there, now?
+ */
+Datum
+teamrbac_has_permission(PG_FUNCTION_ARGS)
+{
+	CheckMemo       *memo = fcinfo->flinfo->fn_extra;
+	const pg_uuid_t *tenant;
+
+	if (unlikely(PG_ARGISNULL(1)))
+		refuse_null("permission");
+	if (unlikely(memo == NULL))
+		memo = make_memo(fcinfo->flinfo);
+	if (unlikely(memo->subject == NULL || memo->permission < 0 || !memo_is_fresh(memo)))
+		renew_memo(memo, PG_GETARG_TEXT_PP(1));
+	else if (!memo->permission_stable)
+	{
+		memo->permission = -1;
+		memo->answered = false;
+		memo->permission = permission_arg(subject_definitions(memo->subject), PG_GETARG_TEXT_PP(1));
+	}
+
+	if (PG_ARGISNULL(0))
+		PG_RETURN_BOOL(false);
+	tenant = PG_GETARG_UUID_P(0);
+	if (memo->answered && uuid_same(&memo->tenant, tenant))
+		PG_RETURN_BOOL(memo->answer);
+	PG_RETURN_BOOL(memo_check(memo, tenant));
+}
+
+void
+require_permission(const pg_uuid_t *tenant, const char *permission)
+{
+	Subject *subject = current_subject();
+	int      number =
+		require_known_permission(subject_definitions(subject), permission, strlen(permission));
+
+	if (tenant != NULL &&
+	    grant_allows(subject_grant(subject, tenant), number, GetCurrentTimestamp()))
+		return;
+	if (identity_now().kind == IDENTITY_NONE)
+		refuse_nobody();
+	refuse_permission(permission);
+}
+
+/* require_permission(tenant_id, permission): an error unless has_permission(tenant_id, permission). */
+Datum
+teamrbac_require_permission(PG_FUNCTION_ARGS)
+{
+	if (PG_ARGISNULL(1))
+		refuse_null("permission");
+	require_permission(PG_ARGISNULL(0) ? NULL : PG_GETARG_UUID_P(0),
+	                   text_to_cstring(PG_GETARG_TEXT_PP(1)));
+	PG_RETURN_VOID();
+}
+
+/* ---- lists ----------------------------------------------------------------------------------------- */
+
+/* permitted_tenants(permission): where whoever is asking may do this. */
+Datum
+teamrbac_permitted_tenants(PG_FUNCTION_ARGS)
+{
+	Subject      *subject = current_subject();
+	int           permission;
+	const Grant **grants;
+	int           ngrants;
+	Datum        *tenants;
+	int           ntenants = 0;
+	TimestampTz   now = 0;
+
+	if (PG_ARGISNULL(0))
+		refuse_null("permission");
+	permission = permission_arg(subject_definitions(subject), PG_GETARG_TEXT_PP(0));
+	grants = subject_grants(subject, &ngrants);
+	tenants = palloc_extended((ngrants + 1) * sizeof(Datum), MCXT_ALLOC_HUGE);
+	for (int i = 0; i < ngrants; i++)
+	{
+		if (now == 0 && grants[i]->expires_at != DT_NOEND)
+			now = GetCurrentTimestamp();
+		if (grant_allows(grants[i], permission, now))
+			tenants[ntenants++] = UUIDPGetDatum(&grants[i]->tenant_id);
+	}
+	/* The array has copies of its own: the cache may go while a scan still holds the array. */
+	PG_RETURN_ARRAYTYPE_P(
+		construct_array(tenants, ntenants, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR));
+}
+
+/* my_permissions(tenant_id): all that whoever is asking may do there, for a front end. */
+Datum
+teamrbac_my_permissions(PG_FUNCTION_ARGS)
+{
+	Subject           *subject = current_subject();
+	const Definitions *definitions = subject_definitions(subject);
+	const Grant       *grant;
+	const char       **names;
+	Datum             *permissions;
+	int                npermissions = 0;
+	int                number = -1;
+
+	if (PG_ARGISNULL(0))
+		PG_RETURN_ARRAYTYPE_P(construct_empty_array(TEXTOID));
+	grant = subject_grant(subject, PG_GETARG_UUID_P(0));
+	if (!grant_is_live(grant, GetCurrentTimestamp()))
+		PG_RETURN_ARRAYTYPE_P(construct_empty_array(TEXTOID));
+
+	names = palloc((definitions->npermissions + 1) * sizeof(char *));
+	while ((number = bms_next_member(grant->permissions, number)) >= 0)
+		names[npermissions++] = definitions->permission_names[number];
+	qsort(names, npermissions, sizeof(char *), pg_qsort_strcmp);
+	permissions = palloc((npermissions + 1) * sizeof(Datum));
+	for (int i = 0; i < npermissions; i++)
+		permissions[i] = CStringGetTextDatum(names[i]);
+	PG_RETURN_ARRAYTYPE_P(
+		construct_array(permissions, npermissions, TEXTOID, -1, false, TYPALIGN_INT));
+}
+
+/* my_tenants(): the tenants of whoever is asking, for a front end. */
+Datum
+teamrbac_my_tenants(PG_FUNCTION_ARGS)
+{
+	static SavedQuery describe = {
+		.sql =
+			"SELECT t.tenant_id, t.name, t.slug, mine.role"
+			"  FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2)) AS mine(tenant_id, role)"
+			"  JOIN teamrbac.tenant AS t ON t.tenant_id OPERATOR(pg_catalog.=) mine.tenant_id"
+			" ORDER BY t.name, t.tenant_id",
+		.nargs = 2,
+		.argtypes = {UUIDARRAYOID, TEXTARRAYOID},
+	};
+	int           ngrants;
+	const Grant **grants = subject_grants(current_subject(), &ngrants);
+	TimestampTz   now = GetCurrentTimestamp();
+	Datum        *tenants = palloc_extended((ngrants + 1) * sizeof(Datum), MCXT_ALLOC_HUGE);
+	Datum        *roles = palloc_extended((ngrants + 1) * sizeof(Datum), MCXT_ALLOC_HUGE);
+	int           n = 0;
+	Datum         args[2];
+
+	for (int i = 0; i < ngrants; i++)
+	{
+		if (!grant_is_live(grants[i], now) || grants[i]->role == NULL)
+			continue;
+		tenants[n] = UUIDPGetDatum(&grants[i]->tenant_id);
+		roles[n++] = CStringGetTextDatum(grants[i]->role->name);
+	}
+	args[0] = PointerGetDatum(construct_array(tenants, n, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR));
+	args[1] = PointerGetDatum(construct_array(roles, n, TEXTOID, -1, false, TYPALIGN_INT));
+	query_return_set(fcinfo, &describe, args, NULL);
+	return (Datum) 0;
+}
+
+/* ---- explanation ----------------------------------------------------------------------------------- */
+
+static const char *
+explain_grant(const Identity *identity, const Definitions *definitions, const Grant *grant,
+              int permission)
+{
+	if (identity->kind == IDENTITY_NONE)
+		return "nobody is signed in";
+	switch (grant->state)
+	{
+		case GRANT_NONE:
+			return identity->kind == IDENTITY_KEY ? "key belongs to another tenant"
+			                                      : "not a member";
+		case GRANT_TENANT_DELETED:
+			return "tenant deleted";
+		case GRANT_USER_DISABLED:
+			return "user disabled";
+		case GRANT_KEY_REVOKED:
+			return "key revoked";
+		case GRANT_LIVE:
+			break;
+	}
+	if (!grant_is_live(grant, GetCurrentTimestamp()))
+		return identity->kind == IDENTITY_KEY ? "key expired" : "membership expired";
+	if (grant->role == NULL)
+		return "role unknown";
+	if (bms_is_member(permission, grant->permissions))
+		return psprintf("granted by role %s", grant->role->name);
+	if (!bms_is_member(permission, grant->role->permissions))
+		return psprintf("not granted by role %s", grant->role->name);
+	if (!bms_is_member(permission, definitions->grantable_to_keys))
+		return "for people only, not for keys";
+	return "outside the key's permissions";
+}
+
+/* explain_permission(tenant_id, permission): why has_permission answers as it does. */
+Datum
+teamrbac_explain_permission(PG_FUNCTION_ARGS)
+{
+	static const Grant none = {.state = GRANT_NONE, .expires_at = DT_NOEND};
+	Subject           *subject;
+	const Definitions *definitions;
+	Identity           identity;
+	const Grant       *grant = &none;
+	int                permission;
+	TupleDesc          tupdesc;
+	Datum              values[4];
+	bool               nulls[4] = {false};
+
+	if (PG_ARGISNULL(1))
+		refuse_null("permission");
+	subject = current_subject();
+	identity = identity_now();
+	definitions = subject_definitions(subject);
+	permission = permission_arg(definitions, PG_GETARG_TEXT_PP(1));
+	if (!PG_ARGISNULL(0))
+		grant = subject_grant(subject, PG_GETARG_UUID_P(0));
+
+	values[0] = BoolGetDatum(grant_allows(grant, permission, GetCurrentTimestamp()));
+	values[1] = CStringGetTextDatum(explain_grant(&identity, definitions, grant, permission));
+	nulls[2] = grant->role == NULL;
+	values[2] = nulls[2] ? (Datum) 0 : CStringGetTextDatum(grant->role->name);
+	values[3] = identity_datum(&identity);
+	if (get_call_result_type(fcinfo, NULL, &tupdesc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(tupdesc), values, nulls)));
+}

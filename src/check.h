@@ -1,0 +1,31 @@
+/*
+ * check.h
+ *	  The permission check, for C callers.
+ */
+#ifndef TEAMRBAC_CHECK_H
+#define TEAMRBAC_CHECK_H
+
+#include "cache.h"
+
+/*
+ * Whoever is asking, with the newest grants this backend can know of.  The pointer is good until the next
+ * call that accepts invalidations.
+ */
+extern Subject *current_subject(void);
+
+/* The number of a permission; 22023, with the nearest known name, if there is none. */
+extern int require_known_permission(const Definitions *definitions, const char *name, int length);
+
+/* Whether a grant gives the permission at this time. */
+extern bool grant_allows(const Grant *grant, int permission, TimestampTz now);
+
+/* Whether a grant gives anything at this time. */
+extern bool grant_is_live(const Grant *grant, TimestampTz now);
+
+/*
+ * Raises 28000 when nobody is asking, 42501 unless whoever is asking has the permission in the tenant at
+ * this moment, 22023 for an unknown permission.
+ */
+extern void require_permission(const pg_uuid_t *tenant, const char *permission);
+
+#endif /* TEAMRBAC_CHECK_H */

@@ -1,0 +1,40 @@
+/*
+ * compat.h
+ *	  Differences between the PostgreSQL versions that we build on, 15 to 18, and nowhere else.
+ */
+#ifndef TEAMRBAC_COMPAT_H
+#define TEAMRBAC_COMPAT_H
+
+#include "postgres.h"
+
+#if PG_VERSION_NUM < 150000
+#error "teamrbac needs PostgreSQL 15 or later"
+#endif
+
+/*
+ * The "extra" of a setting is freed by the server, with free() before 16 and by its own allocator since.
+ */
+#if PG_VERSION_NUM < 160000
+#define guc_malloc(elevel, size) malloc(size)
+#endif
+
+/*
+ * Before 17, an index scan with an array condition on any column but the first returns its rows out of
+ * index order, and the planner knows that only of conditions that were arrays in the query already.  A
+ * support function must not make such a condition there.
+ */
+#if PG_VERSION_NUM < 170000
+#define ARRAY_CONDITION_KEEPS_INDEX_ORDER(indexcol) ((indexcol) == 0)
+#else
+#define ARRAY_CONDITION_KEEPS_INDEX_ORDER(indexcol) true
+#endif
+
+/* 16 replaced the ownership test of each kind of object by one. */
+#if PG_VERSION_NUM < 160000
+#define compat_is_relation_owner(relid, roleid) pg_class_ownercheck((relid), (roleid))
+#else
+#define compat_is_relation_owner(relid, roleid) \
+	object_ownercheck(RelationRelationId, (relid), (roleid))
+#endif
+
+#endif /* TEAMRBAC_COMPAT_H */

@@ -1,0 +1,35 @@
+/*
+ * identity.h
+ *	  Who is asking.
+ */
+#ifndef TEAMRBAC_IDENTITY_H
+#define TEAMRBAC_IDENTITY_H
+
+#include "identity_type.h"
+
+/* Counts the changes of the identity, ROLLBACK's and RESET's included. */
+extern PGDLLIMPORT uint64 identity_epoch;
+
+/* Defines the setting; once, when the library is loaded. */
+extern void identity_init(void);
+
+/*
+ * Who is asking: whoever has signed in, else the user that the session's login role is mapped to, else
+ * nobody.  May read a table; accepts no invalidations by itself.
+ */
+extern Identity identity_now(void);
+
+/*
+ * The user who is asking.  Errors: 28000 for nobody, 42501 for an API key.
+ */
+extern pg_uuid_t require_user(void);
+
+/*
+ * Signs in, for the transaction (local) or the session; IDENTITY_NONE signs out.
+ */
+extern void identity_set(const Identity *identity, bool local);
+
+/* The identity as a value of the SQL type teamrbac.identity. */
+extern Datum identity_datum(const Identity *identity);
+
+#endif /* TEAMRBAC_IDENTITY_H */

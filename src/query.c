@@ -1,0 +1,94 @@
+/*
+ * query.c
+ *	  SQL that the commands run.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "funcapi.h"
+#include "utils/datum.h"
+#include "utils/snapmgr.h"
+
+#include "compat.h"
+#include "query.h"
+
+static void
+prepare(SavedQuery *query)
+{
+	if (query->plan != NULL)
+		return;
+	query->plan = SPI_prepare(query->sql, query->nargs, query->argtypes);
+	if (query->plan == NULL)
+		elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
+	SPI_keepplan(query->plan);
+}
+
+/* execute runs the query within an SPI connection. */
+static void
+execute(SavedQuery *query, Datum *args, const char *nulls)
+{
+	int result;
+
+	prepare(query);
+	result = SPI_execute_snapshot(query->plan, args, nulls, GetLatestSnapshot(), InvalidSnapshot,
+	                              false, true, 0);
+	if (result < 0)
+		elog(ERROR, "SPI_execute_snapshot failed: %s", SPI_result_code_string(result));
+}
+
+uint64
+query_execute(SavedQuery *query, Datum *args, const char *nulls)
+{
+	uint64 nrows;
+
+	SPI_connect();
+	execute(query, args, nulls);
+	nrows = SPI_processed;
+	SPI_finish();
+	CommandCounterIncrement();
+	return nrows;
+}
+
+bool
+query_row(SavedQuery *query, Datum *args, const char *nulls, int ncolumns, Datum *values,
+          bool *isnull)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	bool          found;
+
+	SPI_connect();
+	execute(query, args, nulls);
+	found = SPI_processed > 0;
+	for (int i = 0; found && i < ncolumns; i++)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(SPI_tuptable->tupdesc, i);
+
+		values[i] = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, i + 1, &isnull[i]);
+		if (!isnull[i])
+		{
+			MemoryContext spi = MemoryContextSwitchTo(caller);
+
+			values[i] = datumCopy(values[i], attribute->attbyval, attribute->attlen);
+			MemoryContextSwitchTo(spi);
+		}
+	}
+	SPI_finish();
+	CommandCounterIncrement();
+	return found;
+}
+
+void
+query_return_set(FunctionCallInfo fcinfo, SavedQuery *query, Datum *args, const char *nulls)
+{
+	ReturnSetInfo *result;
+
+	InitMaterializedSRF(fcinfo, 0);
+	result = (ReturnSetInfo *) fcinfo->resultinfo;
+	SPI_connect();
+	prepare(query);
+	if (SPI_execute_plan(query->plan, args, nulls, true, 0) != SPI_OK_SELECT)
+		elog(ERROR, "not a query: %s", query->sql);
+	for (uint64 i = 0; i < SPI_processed; i++)
+		tuplestore_puttuple(result->setResult, SPI_tuptable->vals[i]);
+	SPI_finish();
+}

@@ -1,0 +1,45 @@
+/*
+ * query.h
+ *	  SQL that the commands run: saved plans with parameters, on the newest snapshot.
+ */
+#ifndef TEAMRBAC_QUERY_H
+#define TEAMRBAC_QUERY_H
+
+#include "executor/spi.h"
+#include "fmgr.h"
+
+#define QUERY_MAX_ARGS 10
+
+/*
+ * A statement, prepared at its first use and kept for the session.  Every name in it must be qualified.
+ */
+typedef struct SavedQuery
+{
+	const char *sql;
+	int         nargs;
+	Oid         argtypes[QUERY_MAX_ARGS];
+	SPIPlanPtr  plan; /* NULL until prepared */
+} SavedQuery;
+
+/*
+ * Runs a statement that changes or locks something, with a snapshot taken now, whatever the transaction's
+ * isolation level: what a command decides under the tenant's lock must be about the team as it is.  nulls as
+ * for SPI_execute_plan, NULL for no nulls.  Returns the number of rows.
+ */
+extern uint64 query_execute(SavedQuery *query, Datum *args, const char *nulls);
+
+/*
+ * The same, and takes the columns of the first row, copied into the caller's memory context.  Returns false,
+ * with the result arrays untouched, if there is no row.
+ */
+extern bool query_row(SavedQuery *query, Datum *args, const char *nulls, int ncolumns,
+                      Datum *values, bool *isnull);
+
+/*
+ * Makes all rows of a read-only statement the result of a set-returning function, with the statement's
+ * snapshot.
+ */
+extern void query_return_set(FunctionCallInfo fcinfo, SavedQuery *query, Datum *args,
+                             const char *nulls);
+
+#endif /* TEAMRBAC_QUERY_H */

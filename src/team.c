@@ -1,0 +1,133 @@
+/*
+ * team.c
+ *	  What the commands on a tenant have in common: arguments, lock, authority.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "mb/pg_wchar.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+#include "compat.h"
+#include "errors.h"
+#include "identity.h"
+#include "query.h"
+#include "team.h"
+
+#define PERMISSION_MANAGE_TEAM "team.manage"
+
+pg_uuid_t
+uuid_arg(FunctionCallInfo fcinfo, int arg, const char *name)
+{
+	if (PG_ARGISNULL(arg))
+		refuse_null(name);
+	return *PG_GETARG_UUID_P(arg);
+}
+
+char *
+text_arg(FunctionCallInfo fcinfo, int arg, const char *name)
+{
+	if (PG_ARGISNULL(arg))
+		refuse_null(name);
+	return text_to_cstring(PG_GETARG_TEXT_PP(arg));
+}
+
+bool
+lock_tenant(const pg_uuid_t *tenant)
+{
+	static SavedQuery lock = {
+		.sql =
+			"SELECT FROM teamrbac.tenant"
+			" WHERE tenant_id OPERATOR(pg_catalog.=) $1 AND deleted_at IS NULL FOR NO KEY UPDATE",
+		.nargs = 1,
+		.argtypes = {UUIDOID},
+	};
+	Datum args[] = {UUIDPGetDatum(tenant)};
+	bool  found = query_execute(&lock, args, NULL) > 0;
+
+	catalog_forget_everything();
+	return found;
+}
+
+void
+lock_tenant_for(const pg_uuid_t *tenant, const char *permission)
+{
+	require_permission(tenant, permission);
+	if (!lock_tenant(tenant))
+		refuse_permission(permission);
+	require_permission(tenant, permission);
+}
+
+static void
+require_membership(const pg_uuid_t *tenant)
+{
+	if (!grant_is_live(subject_grant(current_subject(), tenant), GetCurrentTimestamp()))
+		refuse_permission(NULL);
+}
+
+pg_uuid_t
+lock_tenant_as_member(const pg_uuid_t *tenant)
+{
+	pg_uuid_t user = require_user();
+
+	require_membership(tenant);
+	if (!lock_tenant(tenant))
+		refuse_permission(NULL);
+	require_membership(tenant);
+	return user;
+}
+
+const RoleDefinition *
+require_known_role(const Definitions *definitions, const char *name)
+{
+	const RoleDefinition *role = find_role(definitions, name);
+
+	if (role == NULL)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+		                errmsg("role \"%s\" does not exist",
+		                       pnstrdup(name, pg_mbcliplen(name, strlen(name), 100))),
+		                errhint("All roles are listed in view teamrbac.permission_matrix.")));
+	return role;
+}
+
+void
+require_authority_over_role(const pg_uuid_t *tenant, const char *name)
+{
+	Subject              *subject = current_subject();
+	const RoleDefinition *role = require_known_role(subject_definitions(subject), name);
+	const Grant          *own = subject_grant(subject, tenant);
+
+	if (strcmp(name, ROLE_OWNER) == 0)
+		ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+		                errmsg("the owner's role is neither given nor taken away"),
+		                errhint("The Owner may hand it on by teamrbac.transfer_ownership.")));
+	if (!grant_is_live(own, GetCurrentTimestamp()))
+		refuse_permission(PERMISSION_MANAGE_TEAM);
+	if (!bms_is_subset(role->permissions, own->permissions))
+		ereport(
+			ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+		     errmsg("role \"%s\" may do more than you may", name),
+		     errdetail(
+				 "A role is given, changed or taken away only by someone who has all its permissions.")));
+}
+
+char *
+member_role(const pg_uuid_t *tenant, const pg_uuid_t *user)
+{
+	static SavedQuery select = {
+		.sql = "SELECT role::pg_catalog.text FROM teamrbac.membership"
+			   " WHERE tenant_id OPERATOR(pg_catalog.=) $1 AND user_id OPERATOR(pg_catalog.=) $2",
+		.nargs = 2,
+		.argtypes = {UUIDOID, UUIDOID},
+	};
+	Datum args[] = {UUIDPGetDatum(tenant), UUIDPGetDatum(user)};
+	Datum role;
+	bool  isnull;
+
+	if (!query_row(&select, args, NULL, 1, &role, &isnull))
+		ereport(ERROR,
+		        (errcode(ERRCODE_NO_DATA_FOUND), errmsg("user is not a member of the tenant")));
+	return TextDatumGetCString(role);
+}

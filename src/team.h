@@ -1,0 +1,49 @@
+/*
+ * team.h
+ *	  What the commands on a tenant have in common: arguments, lock, authority.
+ */
+#ifndef TEAMRBAC_TEAM_H
+#define TEAMRBAC_TEAM_H
+
+#include "fmgr.h"
+
+#include "check.h"
+
+#define ROLE_OWNER "owner"
+#define ROLE_ADMIN "admin"
+
+/* Arguments; 22023 for NULL, naming the argument. */
+extern pg_uuid_t uuid_arg(FunctionCallInfo fcinfo, int arg, const char *name);
+extern char     *text_arg(FunctionCallInfo fcinfo, int arg, const char *name);
+
+/*
+ * Locks the tenant's row FOR NO KEY UPDATE until the transaction ends, and sees to it that all authority is
+ * read anew from the tables afterwards.  Returns false if there is no such tenant, or it is deleted.
+ */
+extern bool lock_tenant(const pg_uuid_t *tenant);
+
+/*
+ * Locks the tenant, then requires a permission of whoever is asking: what every command that changes a team
+ * starts with.  Errors: 28000, 42501.  Somebody who obviously may not is refused before the lock, and so
+ * cannot hold up the team.
+ */
+extern void lock_tenant_for(const pg_uuid_t *tenant, const char *permission);
+
+/*
+ * The same for what any member may do: returns the member who is asking.  Errors: 28000, 42501.
+ */
+extern pg_uuid_t lock_tenant_as_member(const pg_uuid_t *tenant);
+
+/* The role of this name; 22023 if there is none. */
+extern const RoleDefinition *require_known_role(const Definitions *definitions, const char *name);
+
+/*
+ * The one rule against escalation: whoever is asking may give, change or take away this role in the tenant
+ * only if every permission of it is among their own; owner never.  Errors: 42501.
+ */
+extern void require_authority_over_role(const pg_uuid_t *tenant, const char *role);
+
+/* The present role of a member, expired or not; P0002 if the user is not a member. */
+extern char *member_role(const pg_uuid_t *tenant, const pg_uuid_t *user);
+
+#endif /* TEAMRBAC_TEAM_H */

@@ -1,0 +1,23 @@
+/*
+ * teamrbac.c
+ *	  The library's entry.
+ */
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "utils/guc.h"
+
+#include "catalog.h"
+#include "identity.h"
+
+PG_MODULE_MAGIC;
+
+void _PG_init(void);
+
+void
+_PG_init(void)
+{
+	catalog_init();
+	identity_init();
+	MarkGUCPrefixReserved("teamrbac");
+}

@@ -1,0 +1,144 @@
+/*
+ * tenant.c
+ *	  Commands on tenants, and the guard of their one rule: a tenant has exactly one Owner.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "commands/trigger.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/rel.h"
+
+#include "compat.h"
+#include "errors.h"
+#include "identity.h"
+#include "query.h"
+#include "team.h"
+#include "text_rules.h"
+
+PG_FUNCTION_INFO_V1(teamrbac_create_tenant);
+PG_FUNCTION_INFO_V1(teamrbac_check_owner);
+
+static pg_uuid_t
+insert_tenant(const char *name, const char *slug)
+{
+	static SavedQuery insert = {
+		.sql =
+			"INSERT INTO teamrbac.tenant (tenant_id, name, slug) VALUES (pg_catalog.gen_random_uuid(), $1, $2)"
+			" ON CONFLICT (slug) DO NOTHING RETURNING tenant_id",
+		.nargs = 2,
+		.argtypes = {TEXTOID, TEXTOID},
+	};
+	Datum args[] = {CStringGetTextDatum(name),
+	                slug != NULL ? CStringGetTextDatum(slug) : (Datum) 0};
+	char  nulls[] = {' ', slug != NULL ? ' ' : 'n'};
+	Datum tenant;
+	bool  isnull;
+
+	if (!query_row(&insert, args, nulls, 1, &tenant, &isnull))
+		ereport(ERROR, (errcode(ERRCODE_UNIQUE_VIOLATION), errmsg("slug \"%s\" is taken", slug)));
+	return *DatumGetUUIDP(tenant);
+}
+
+static void
+insert_owner(const pg_uuid_t *tenant, const pg_uuid_t *user)
+{
+	static SavedQuery insert = {
+		.sql =
+			"INSERT INTO teamrbac.membership (tenant_id, user_id, role) VALUES ($1, $2, '" ROLE_OWNER
+			"')",
+		.nargs = 2,
+		.argtypes = {UUIDOID, UUIDOID},
+	};
+	Datum args[] = {UUIDPGetDatum(tenant), UUIDPGetDatum(user)};
+
+	query_execute(&insert, args, NULL);
+}
+
+/* create_tenant(name, slug): the signed-in user makes a tenant and becomes its Owner. */
+Datum
+teamrbac_create_tenant(PG_FUNCTION_ARGS)
+{
+	char      *name = text_arg(fcinfo, 0, "name");
+	char      *slug = PG_ARGISNULL(1) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(1));
+	pg_uuid_t  user;
+	pg_uuid_t *tenant = palloc(sizeof(pg_uuid_t));
+
+	user = require_user();
+	require_printable_name("name", name);
+	if (slug != NULL)
+		require_slug(slug);
+
+	*tenant = insert_tenant(name, slug);
+	insert_owner(tenant, &user);
+	PG_RETURN_UUID_P(tenant);
+}
+
+/* ---- exactly one Owner ------------------------------------------------------------------------------ */
+
+static pg_uuid_t
+trigger_row_tenant(const TriggerData *trigdata)
+{
+	TupleDesc tupdesc = RelationGetDescr(trigdata->tg_relation);
+	bool      isnull;
+
+	return *DatumGetUUIDP(
+		SPI_getbinval(trigdata->tg_trigtuple, tupdesc, SPI_fnumber(tupdesc, "tenant_id"), &isnull));
+}
+
+/*
+ * restoring tells a restore of a dump by a setting that pg_dump writes: there, tenants come in one
+ * transaction and their members in the next.
+ */
+static bool
+restoring(void)
+{
+	return strcmp(GetConfigOption("check_function_bodies", false, false), "off") == 0;
+}
+
+/*
+ * check_owner(): at commit, the tenant of a row that said who owns it still has an owner; two are prevented
+ * by a unique index.  The lock makes transactions that change the same tenant's owner see each other's work.
+ */
+Datum
+teamrbac_check_owner(PG_FUNCTION_ARGS)
+{
+	static SavedQuery exists = {
+		.sql =
+			"SELECT EXISTS (SELECT FROM teamrbac.membership AS m WHERE m.tenant_id OPERATOR(pg_catalog.=) t.tenant_id"
+			" AND m.role OPERATOR(pg_catalog.=) '" ROLE_OWNER "')"
+			" FROM teamrbac.tenant AS t WHERE t.tenant_id OPERATOR(pg_catalog.=) $1",
+		.nargs = 1,
+		.argtypes = {UUIDOID},
+	};
+	static SavedQuery lock = {
+		.sql =
+			"SELECT FROM teamrbac.tenant WHERE tenant_id OPERATOR(pg_catalog.=) $1 FOR NO KEY UPDATE",
+		.nargs = 1,
+		.argtypes = {UUIDOID},
+	};
+	TriggerData *trigdata = (TriggerData *) fcinfo->context;
+	pg_uuid_t    tenant;
+	Datum        args[1];
+	Datum        has_owner;
+	bool         isnull;
+
+	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_FOR_ROW(trigdata->tg_event))
+		ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+		                errmsg("function \"%s\" must be called by a row trigger", "check_owner")));
+	if (TRIGGER_FIRED_BY_INSERT(trigdata->tg_event) && restoring())
+		return PointerGetDatum(NULL);
+	tenant = trigger_row_tenant(trigdata);
+	args[0] = UUIDPGetDatum(&tenant);
+	query_execute(&lock, args, NULL);
+	if (query_row(&exists, args, NULL, 1, &has_owner, &isnull) && !DatumGetBool(has_owner))
+		ereport(ERROR,
+		        (errcode(ERRCODE_CHECK_VIOLATION), errmsg("a tenant must have exactly one owner"),
+		         errdetail("Tenant %s would have none.",
+		                   DatumGetCString(DirectFunctionCall1(uuid_out, args[0]))),
+		         errhint("Give another member the role \"owner\" in the same transaction.")));
+	return PointerGetDatum(NULL);
+}

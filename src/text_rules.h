@@ -1,0 +1,24 @@
+/*
+ * text_rules.h
+ *	  The form of names and addresses, checked before a constraint would be, for the better error.
+ *
+ * The schema has the same rules as constraints and domains; these say which argument is wrong, and how.
+ * All raise 22023.
+ */
+#ifndef TEAMRBAC_TEXT_RULES_H
+#define TEAMRBAC_TEXT_RULES_H
+
+/* A name for people: 1 to 200 characters, none of them a control character. */
+extern void require_printable_name(const char *argument, const char *name);
+
+/* Lower-case words joined by hyphens, at most 63 bytes. */
+extern void require_slug(const char *slug);
+
+/* One address, without anything that a mail header could take for its end or for a second address. */
+extern void require_email(const char *email);
+
+/* The name of a role or permission: words of a-z, 0-9 and _ that start with a letter, joined by dots; at most
+ * 63 bytes. */
+extern void require_definition_name(const char *argument, const char *name);
+
+#endif /* TEAMRBAC_TEXT_RULES_H */
