@@ -693,6 +693,12 @@ subject_grant(Subject *subject, const pg_uuid_t *tenant)
 	return add_grant(subject, &read);
 }
 
+bool
+subject_is_complete(const Subject *subject)
+{
+	return subject->complete;
+}
+
 static int
 compare_grants(const void *a, const void *b)
 {

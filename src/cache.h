@@ -89,6 +89,9 @@ extern const Grant *subject_grant(Subject *subject, const pg_uuid_t *tenant);
  */
 extern const Grant **subject_grants(Subject *subject, int *ngrants);
 
+/* Whether all grants are in memory: then none of these functions reads a table. */
+extern bool subject_is_complete(const Subject *subject);
+
 /* About how many grants the subject has, for the planner; at most a short index scan. */
 extern double subject_estimate(Subject *subject);
 

@@ -41,6 +41,9 @@ PG_FUNCTION_INFO_V1(teamrbac_my_permissions);
 PG_FUNCTION_INFO_V1(teamrbac_my_tenants);
 PG_FUNCTION_INFO_V1(teamrbac_explain_permission);
 
+/* Up to how many tenants a scan compares with one after the other, rather than look them up. */
+#define MAX_LISTED 4
+
 /* What one call site of has_permission remembers between its calls. */
 typedef struct CheckMemo
 {
@@ -52,6 +55,14 @@ typedef struct CheckMemo
 	bool                  checks_rows;       /* the tenant comes from the row of a scan */
 	bool                  permission_stable; /* the permission is the same in each call */
 	int                   permission;        /* its number in the subject's definitions */
+
+	/*
+	 * All tenants for which the answer is yes, once a scan has asked about many: a row is then compared
+	 * with these and nothing else.
+	 */
+	bool      listed;
+	int       npermitted;
+	pg_uuid_t permitted[MAX_LISTED];
 
 	/* The last answer, if it holds as long as the subject does. */
 	bool      answered;
@@ -176,6 +187,33 @@ memo_is_fresh(const CheckMemo *memo)
 	return memo->cache_epoch == cache_epoch && memo->identity_epoch == identity_epoch;
 }
 
+/*
+ * list_permitted prepares a scan's comparison, if the subject has all its grants in memory and few of them
+ * count.
+ */
+static void
+list_permitted(CheckMemo *memo)
+{
+	const Grant **grants;
+	int           ngrants;
+
+	if (!memo->checks_rows || !memo->permission_stable || !subject_is_complete(memo->subject))
+		return;
+	grants = subject_grants(memo->subject, &ngrants);
+	memo->npermitted = 0;
+	memo->listed = true;
+	for (int i = 0; i < ngrants && memo->listed; i++)
+	{
+		if (!grant_allows(grants[i], memo->permission, memo->command_start))
+			continue;
+		if (memo->npermitted < MAX_LISTED)
+			memo->permitted[memo->npermitted++] = grants[i]->tenant_id;
+		else
+			memo->listed = false;
+	}
+	pfree(grants);
+}
+
 /* renew_memo takes the present subject, and resolves the permission in its definitions. */
 static void
 renew_memo(CheckMemo *memo, const text *permission)
@@ -192,24 +230,36 @@ renew_memo(CheckMemo *memo, const text *permission)
 	release_memo(memo);
 	memo->subject = subject;
 	memo->answered = false;
+	memo->listed = false;
 	/* An unknown name is an error at the next call as well. */
 	memo->permission = -1;
 	memo->permission = permission_arg(subject_definitions(subject), permission);
+	list_permitted(memo);
+}
+
+static inline bool
+is_listed(const CheckMemo *memo, const pg_uuid_t *tenant)
+{
+	for (int i = 0; i < memo->npermitted; i++)
+	{
+		if (uuid_same(&memo->permitted[i], tenant))
+			return true;
+	}
+	return false;
 }
 
 static bool
 memo_check(CheckMemo *memo, const pg_uuid_t *tenant)
 {
+	bool         complete = subject_is_complete(memo->subject);
 	const Grant *grant = subject_grant(memo->subject, tenant);
 
+	if (!complete && subject_is_complete(memo->subject))
+		list_permitted(memo);
 	memo->tenant = *tenant;
-	if (grant->expires_at == DT_NOEND)
-	{
-		memo->answer = grant_allows(grant, memo->permission, 0);
-		memo->answered = true;
-		return memo->answer;
-	}
-	memo->answered = false;
+	memo->answered = grant->expires_at == DT_NOEND;
+	if (memo->answered)
+		return memo->answer = grant_allows(grant, memo->permission, 0);
 	return grant_allows(grant, memo->permission,
 	                    memo->checks_rows ? memo->command_start : GetCurrentTimestamp());
 }
@@ -223,6 +273,9 @@ teamrbac_has_permission(PG_FUNCTION_ARGS)
 	CheckMemo       *memo = fcinfo->flinfo->fn_extra;
 	const pg_uuid_t *tenant;
 
+	if (likely(memo != NULL && memo->listed &&
+	           memo->command_start == GetCurrentStatementStartTimestamp()))
+		PG_RETURN_BOOL(!PG_ARGISNULL(0) && is_listed(memo, PG_GETARG_UUID_P(0)));
 	if (unlikely(PG_ARGISNULL(1)))
 		refuse_null("permission");
 	if (unlikely(memo == NULL))

@@ -21,6 +21,7 @@
 #include "utils/lsyscache.h"
 #include "utils/selfuncs.h"
 
+#include "bitmap.h"
 #include "check.h"
 #include "compat.h"
 
@@ -98,6 +99,7 @@ index_condition(SupportRequestIndexCondition *req)
 	condition->useOr = true;
 	condition->args = list_make2(copyObject(column), tenants);
 	condition->location = -1;
+	bitmap_note_condition(((FuncExpr *) req->node)->funcid, permitted_tenants);
 	req->lossy = false;
 	return list_make1(condition);
 }

@@ -7,6 +7,7 @@
 #include "fmgr.h"
 #include "utils/guc.h"
 
+#include "bitmap.h"
 #include "catalog.h"
 #include "identity.h"
 
@@ -19,5 +20,6 @@ _PG_init(void)
 {
 	catalog_init();
 	identity_init();
+	bitmap_init();
 	MarkGUCPrefixReserved("teamrbac");
 }
