@@ -1,0 +1,243 @@
+-- The team page, played end to end.  Every expectation is asserted: what is printed has been checked.
+\set ON_ERROR_STOP on
+SET client_min_messages = warning;
+\pset null '-'
+\pset border 1
+
+\echo '== 1. The extension, and an application of its own: five tables, three tenants, thousands of rows'
+CREATE EXTENSION teamrbac CASCADE;
+
+-- The application's roles: one owns the tables, one logs in from the connection pool.
+CREATE ROLE demo_owner;
+CREATE ROLE demo_app LOGIN;
+GRANT EXECUTE ON FUNCTION teamrbac.sign_in(uuid, boolean) TO demo_app;
+CREATE SCHEMA shop AUTHORIZATION demo_owner;
+GRANT USAGE ON SCHEMA shop TO demo_app;
+SET search_path = shop, public;
+
+SELECT teamrbac.register_user(lower(name) || '@example.com', name,
+	('00000000-0000-4000-8000-00000000000' || n)::uuid) FROM unnest(ARRAY['Olivia', 'Adam', 'Dana', 'Rita', 'Sam']) WITH ORDINALITY AS u(name, n) \g /dev/null
+CREATE FUNCTION person(who text) RETURNS uuid LANGUAGE sql STABLE SECURITY DEFINER AS
+	$$ SELECT user_id FROM teamrbac.app_user WHERE display_name = who $$;
+
+BEGIN;
+SELECT teamrbac.sign_in(person('Olivia')) \g /dev/null
+SELECT teamrbac.create_tenant('Acme', 'acme') AS acme \gset
+SELECT teamrbac.sign_in(person('Sam')) \g /dev/null
+SELECT teamrbac.create_tenant('Borealis', 'borealis') AS borealis, teamrbac.create_tenant('Cirrus', 'cirrus') AS cirrus \gset
+COMMIT;
+-- Invitations bring members into a team; the demo's DBA puts the first ones there.
+INSERT INTO teamrbac.membership (tenant_id, user_id, role)
+	VALUES (:'acme', person('Adam'), 'admin'), (:'acme', person('Dana'), 'developer'), (:'acme', person('Rita'), 'reader');
+
+SET ROLE demo_owner;
+CREATE TABLE endpoint (tenant_id uuid NOT NULL, id bigint, path text NOT NULL, PRIMARY KEY (tenant_id, id));
+CREATE TABLE prompt (tenant_id uuid NOT NULL, id bigint, title text NOT NULL, state text NOT NULL DEFAULT 'draft', PRIMARY KEY (tenant_id, id));
+CREATE TABLE snippet (tenant_id uuid NOT NULL, id bigint, body text NOT NULL, PRIMARY KEY (tenant_id, id));
+CREATE TABLE log (tenant_id uuid NOT NULL, id bigint, line text NOT NULL, PRIMARY KEY (tenant_id, id));
+CREATE TABLE billing_account (tenant_id uuid NOT NULL, id bigint, balance numeric NOT NULL, PRIMARY KEY (tenant_id, id));
+INSERT INTO endpoint SELECT t, g, '/v1/' || g FROM unnest(ARRAY[:'acme', :'borealis', :'cirrus']::uuid[]) t, generate_series(1, 400) g;
+INSERT INTO prompt SELECT t, g, 'Prompt ' || g FROM unnest(ARRAY[:'acme', :'borealis', :'cirrus']::uuid[]) t, generate_series(1, 300) g;
+INSERT INTO snippet SELECT t, g, 'Snippet ' || g FROM unnest(ARRAY[:'acme', :'borealis', :'cirrus']::uuid[]) t, generate_series(1, 200) g;
+INSERT INTO log SELECT t, g, 'GET /v1/' || g % 400 || ' 200' FROM unnest(ARRAY[:'acme', :'borealis', :'cirrus']::uuid[]) t, generate_series(1, 5000) g;
+-- And fifty more tenants' logs, which nobody here may see.
+INSERT INTO log SELECT t, g, 'GET /v1/' || g % 400 || ' 200' FROM (SELECT gen_random_uuid() AS t FROM generate_series(1, 50)) AS other, generate_series(1, 1000) g;
+INSERT INTO billing_account SELECT t, 1, 100 FROM unnest(ARRAY[:'acme', :'borealis', :'cirrus']::uuid[]) t;
+CREATE TRIGGER promote BEFORE UPDATE ON prompt FOR EACH ROW
+	WHEN (NEW.state = 'live' AND OLD.state <> 'live')
+	EXECUTE FUNCTION teamrbac.require_permission_on_change('prompts.promote', 'tenant_id');
+SELECT teamrbac.protect_table('endpoint', 'endpoints.view', 'endpoints.edit'),
+	   teamrbac.protect_table('prompt', 'prompts.view', 'prompts.edit'),
+	   teamrbac.protect_table('snippet', 'snippets.view', 'snippets.edit'),
+	   teamrbac.protect_table('log', 'logs.view', NULL),
+	   teamrbac.protect_table('billing_account', 'billing.manage', 'billing.manage') \g /dev/null
+GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA shop TO demo_app;
+RESET ROLE;
+VACUUM ANALYZE;
+
+-- The stage: tries a statement as demo_app and says what came of it.
+CREATE FUNCTION attempt(statement text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE n bigint;
+BEGIN
+	EXECUTE statement;
+	GET DIAGNOSTICS n = ROW_COUNT;
+	RETURN CASE WHEN statement LIKE 'CALL%' THEN 'done' WHEN n = 0 THEN 'no row' ELSE 'done' END;
+EXCEPTION WHEN OTHERS THEN
+	RETURN 'refused ' || SQLSTATE;
+END $$;
+CREATE FUNCTION reason(statement text) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+	EXECUTE statement;
+	RETURN 'done';
+EXCEPTION WHEN OTHERS THEN
+	RETURN SQLSTATE || ' ' || SQLERRM;
+END $$;
+CREATE TABLE try_out (n serial, what text, statement text);
+INSERT INTO try_out (what, statement) VALUES
+	('edit an endpoint',      format('UPDATE endpoint SET path = ''/v2'' WHERE tenant_id = %L AND id = 1', :'acme')),
+	('edit a prompt',         format('UPDATE prompt SET title = ''New'' WHERE tenant_id = %L AND id = 1', :'acme')),
+	('promote it to Live',    format('UPDATE prompt SET state = ''live'' WHERE tenant_id = %L AND id = 2', :'acme')),
+	('add a snippet',         format('INSERT INTO snippet VALUES (%L, 1000, ''Hi'')', :'acme')),
+	('forge a log line',      format('INSERT INTO log VALUES (%L, 99999, ''x'')', :'acme')),
+	('change the bill',       format('UPDATE billing_account SET balance = 0 WHERE tenant_id = %L', :'acme')),
+	('edit Borealis'' prompt', format('UPDATE prompt SET title = ''Mine'' WHERE tenant_id = %L AND id = 1', :'borealis')),
+	('plant one in Borealis', format('INSERT INTO prompt VALUES (%L, 999, ''Planted'')', :'borealis')),
+	('make Rita a developer', format('CALL teamrbac.change_role(%L, %L, ''developer'')', :'acme', person('Rita'))),
+	('make Rita the Owner',   format('CALL teamrbac.change_role(%L, %L, ''owner'')', :'acme', person('Rita'))),
+	('remove Olivia (Owner)', format('CALL teamrbac.remove_member(%L, %L)', :'acme', person('Olivia')));
+GRANT SELECT ON try_out TO demo_app;
+CREATE TABLE seen (who text, n int, what text, outcome text);
+GRANT ALL ON seen TO demo_app;
+-- What the page says, to hold against what happens.
+CREATE TABLE expected (n int, olivia text, adam text, dana text, rita text, sam text);
+INSERT INTO expected VALUES
+	(1, 'done', 'done', 'done', 'no row', 'no row'),
+	(2, 'done', 'done', 'done', 'no row', 'no row'),
+	(3, 'done', 'done', 'done', 'no row', 'no row'),
+	(4, 'done', 'done', 'done', 'refused 42501', 'refused 42501'),
+	(5, 'refused 42501', 'refused 42501', 'refused 42501', 'refused 42501', 'refused 42501'),
+	(6, 'done', 'no row', 'no row', 'no row', 'no row'),
+	(7, 'no row', 'no row', 'no row', 'no row', 'done'),
+	(8, 'refused 42501', 'refused 42501', 'refused 42501', 'refused 42501', 'done'),
+	(9, 'done', 'done', 'refused 42501', 'refused 42501', 'refused 42501'),
+	(10, 'refused 42501', 'refused 42501', 'refused 42501', 'refused 42501', 'refused 42501'),
+	(11, 'refused 42501', 'refused 42501', 'refused 42501', 'refused 42501', 'refused 42501');
+
+\echo
+\echo '== 2. Who may do what: the permission matrix'
+SELECT * FROM teamrbac.permission_matrix \crosstabview
+
+\echo '== 3. What each sees: the same five queries, no WHERE clause, through one login role'
+CREATE TABLE counts (who text, role text, endpoints bigint, prompts bigint, snippets bigint, logs bigint, bills bigint);
+GRANT ALL ON counts TO demo_app;
+SET ROLE demo_app;
+\set ask 'INSERT INTO counts SELECT :''who'', COALESCE((SELECT role FROM teamrbac.my_tenants() WHERE slug = ''acme''), ''not in Acme''), (SELECT count(*) FROM endpoint), (SELECT count(*) FROM prompt), (SELECT count(*) FROM snippet), (SELECT count(*) FROM log), (SELECT count(*) FROM billing_account);'
+\set who Olivia
+BEGIN; SELECT teamrbac.sign_in(person(:'who')) \g /dev/null
+:ask COMMIT;
+\set who Adam
+BEGIN; SELECT teamrbac.sign_in(person(:'who')) \g /dev/null
+:ask COMMIT;
+\set who Dana
+BEGIN; SELECT teamrbac.sign_in(person(:'who')) \g /dev/null
+:ask COMMIT;
+\set who Rita
+BEGIN; SELECT teamrbac.sign_in(person(:'who')) \g /dev/null
+:ask COMMIT;
+\set who Sam
+BEGIN; SELECT teamrbac.sign_in(person(:'who')) \g /dev/null
+:ask COMMIT;
+\set who nobody
+:ask
+RESET ROLE;
+SELECT * FROM counts;
+DO $$ BEGIN
+	ASSERT (SELECT array_agg((endpoints, prompts, snippets, logs, bills)::text) FROM counts) =
+		ARRAY['(400,300,200,5000,1)', '(400,300,200,5000,0)', '(400,300,200,5000,0)', '(400,300,200,5000,0)', '(800,600,400,10000,2)', '(0,0,0,0,0)'], 'rows seen';
+END $$;
+
+\echo '== 4. What each may change in Acme, and what is refused (each attempt is rolled back)'
+SET ROLE demo_app;
+\set try 'SELECT json_agg(json_build_object(''n'', n, ''outcome'', attempt(statement))) AS outcomes FROM (SELECT * FROM try_out ORDER BY n) AS t'
+\set keep 'INSERT INTO seen SELECT :''who'', o.n, t.what, o.outcome FROM json_to_recordset(:''outcomes'') AS o(n int, outcome text) JOIN try_out AS t USING (n);'
+\set who Olivia
+BEGIN; SELECT teamrbac.sign_in(person(:'who')) \g /dev/null
+:try \gset
+ROLLBACK; :keep
+\set who Adam
+BEGIN; SELECT teamrbac.sign_in(person(:'who')) \g /dev/null
+:try \gset
+ROLLBACK; :keep
+\set who Dana
+BEGIN; SELECT teamrbac.sign_in(person(:'who')) \g /dev/null
+:try \gset
+ROLLBACK; :keep
+\set who Rita
+BEGIN; SELECT teamrbac.sign_in(person(:'who')) \g /dev/null
+:try \gset
+ROLLBACK; :keep
+\set who Sam
+BEGIN; SELECT teamrbac.sign_in(person(:'who')) \g /dev/null
+:try \gset
+ROLLBACK; :keep
+RESET ROLE;
+SELECT what,
+	max(outcome) FILTER (WHERE who = 'Olivia') AS "Olivia, Owner",
+	max(outcome) FILTER (WHERE who = 'Adam') AS "Adam, Admin",
+	max(outcome) FILTER (WHERE who = 'Dana') AS "Dana, Developer",
+	max(outcome) FILTER (WHERE who = 'Rita') AS "Rita, Reader",
+	max(outcome) FILTER (WHERE who = 'Sam') AS "Sam, stranger"
+FROM seen GROUP BY n, what ORDER BY n;
+DO $$
+DECLARE r record;
+BEGIN
+	FOR r IN SELECT s.who, s.what, s.outcome, to_jsonb(e) ->> lower(s.who) AS expected
+			 FROM seen AS s JOIN expected AS e USING (n) LOOP
+		ASSERT r.outcome = r.expected, format('%s: %s: %s, not %s', r.who, r.what, r.outcome, r.expected);
+	END LOOP;
+	ASSERT (SELECT count(*) FROM seen) = 55, 'attempts';
+END $$;
+
+\echo '== 5. How a refusal reads'
+SET ROLE demo_app;
+BEGIN; SELECT teamrbac.sign_in(person('Dana')) \g /dev/null
+SELECT who AS "Dana tries", reason(statement) AS "and is told" FROM (VALUES
+	('change_role in her own team', format('CALL teamrbac.change_role(%L, %L, ''reader'')', :'acme', person('Adam'))),
+	('the same in another team',    format('CALL teamrbac.change_role(%L, %L, ''reader'')', :'borealis', person('Sam'))),
+	('the same in no team at all',  format('CALL teamrbac.change_role(gen_random_uuid(), %L, ''reader'')', person('Sam'))),
+	('a misspelt permission',       format('SELECT teamrbac.has_permission(%L, ''prompts.edti'')', :'acme')),
+	('to be Olivia',                format('SET teamrbac.identity = %L', 'user:' || person('Olivia')))
+	) AS t(who, statement);
+SELECT p.permission, e.allowed, e.reason
+	FROM unnest(ARRAY['prompts.promote', 'billing.manage']) AS p(permission),
+		 teamrbac.explain_permission(:'acme', p.permission) AS e;
+ROLLBACK;
+RESET ROLE;
+
+\echo '== 6. A demotion is obeyed at the next statement of a transaction that is already open'
+CREATE TABLE story (step serial, session text, what text, outcome text);
+CREATE EXTENSION dblink;
+SELECT dblink_connect('dana', format('dbname=%s', current_database())) \g /dev/null
+SELECT dblink_exec('dana', 'SET search_path = shop, public') \g /dev/null
+SELECT dblink_exec('dana', 'SET ROLE demo_app') \g /dev/null
+SELECT dblink_exec('dana', 'BEGIN ISOLATION LEVEL REPEATABLE READ') \g /dev/null
+SELECT * FROM dblink('dana', format('SELECT teamrbac.sign_in(%L)::text', person('Dana'))) AS t(x text) \g /dev/null
+\set edit 'SELECT * FROM dblink(''dana'', format(''SELECT attempt(%L)'', ''UPDATE prompt SET title = title WHERE id = 7'')) AS t(x text)'
+\set see 'SELECT * FROM dblink(''dana'', ''SELECT count(*)::text FROM prompt'') AS t(x text)'
+INSERT INTO story (session, what, outcome) SELECT 'Dana, REPEATABLE READ', 'edit a prompt', (:edit);
+BEGIN; SELECT teamrbac.sign_in(person('Adam')) \g /dev/null
+CALL teamrbac.change_role(:'acme', person('Dana'), 'reader');
+COMMIT;
+INSERT INTO story (session, what, outcome) VALUES ('Adam', 'make Dana a Reader, COMMIT', 'done');
+INSERT INTO story (session, what, outcome) SELECT 'Dana, same transaction', 'edit a prompt', (:edit);
+INSERT INTO story (session, what, outcome) SELECT 'Dana, same transaction', 'prompts seen', (:see);
+BEGIN; SELECT teamrbac.sign_in(person('Adam')) \g /dev/null
+CALL teamrbac.remove_member(:'acme', person('Dana'));
+COMMIT;
+INSERT INTO story (session, what, outcome) VALUES ('Adam', 'remove Dana, COMMIT', 'done');
+INSERT INTO story (session, what, outcome) SELECT 'Dana, same transaction', 'prompts seen', (:see);
+SELECT dblink_exec('dana', 'ROLLBACK') \g /dev/null
+SELECT dblink_disconnect('dana') \g /dev/null
+SELECT session, what, outcome FROM story ORDER BY step;
+DO $$ BEGIN
+	ASSERT (SELECT array_agg(outcome ORDER BY step) FROM story) = ARRAY['done', 'done', 'no row', '300', 'done', '0'], 'demotion';
+END $$;
+
+\echo '== 7. What it costs: the plan of a query that names no tenant'
+SET ROLE demo_app;
+BEGIN; SELECT teamrbac.sign_in(person('Olivia')) \g /dev/null
+EXPLAIN (COSTS OFF) SELECT count(*) FROM log;
+EXPLAIN (COSTS OFF) SELECT * FROM log WHERE id = 17;
+COMMIT;
+
+\echo '== 8. Adam leaves; the team that remains, as Olivia sees it'
+BEGIN; SELECT teamrbac.sign_in(person('Adam')) \g /dev/null
+CALL teamrbac.leave_tenant(:'acme');
+COMMIT;
+BEGIN; SELECT teamrbac.sign_in(person('Olivia')) \g /dev/null
+SELECT display_name, email, role FROM teamrbac.team ORDER BY display_name;
+SELECT (SELECT count(*) FROM teamrbac.team) = 2 AS two_remain \gset
+COMMIT;
+RESET ROLE;
+SELECT 1 / (:'two_remain'::boolean)::int \g /dev/null
+\echo 'Everything printed above was checked as it happened.'
