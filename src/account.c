@@ -53,7 +53,7 @@ teamrbac_register_user(PG_FUNCTION_ARGS)
 {
 	static SavedQuery insert = {
 		.sql = "INSERT INTO teamrbac.app_user (user_id, email, display_name) VALUES ($1, $2, $3)"
-			   " ON CONFLICT (user_id) DO NOTHING",
+			   " ON CONFLICT DO NOTHING",
 		.nargs = 3,
 		.argtypes = {UUIDOID, TEXTOID, TEXTOID},
 	};
@@ -71,7 +71,11 @@ teamrbac_register_user(PG_FUNCTION_ARGS)
 	args[1] = CStringGetTextDatum(email);
 	args[2] = CStringGetTextDatum(display_name);
 	if (query_execute(&insert, args, NULL) == 0)
+	{
+		/* Another transaction may have been faster since the address was looked for. */
+		require_free_email(email, user);
 		refuse_taken("user_id");
+	}
 	PG_RETURN_UUID_P(user);
 }
 
