@@ -164,13 +164,27 @@ tenant_is_from_row(const FmgrInfo *flinfo)
 	return call != NULL && IsA(call, FuncExpr) && contain_var_clause(linitial(call->args));
 }
 
+/*
+ * permission_is_fixed tells whether the second argument is the same in every call from this call site.  A
+ * parameter is, for one execution of a plan; PL/pgSQL evaluates its expressions again with other values.
+ */
+static bool
+permission_is_fixed(FmgrInfo *flinfo, bool in_plan)
+{
+	const FuncExpr *call = (const FuncExpr *) flinfo->fn_expr;
+
+	if (in_plan)
+		return get_fn_expr_arg_stable(flinfo, 1);
+	return call != NULL && IsA(call, FuncExpr) && IsA(lsecond(call->args), Const);
+}
+
 static CheckMemo *
 make_memo(FmgrInfo *flinfo)
 {
 	CheckMemo *memo = MemoryContextAllocZero(flinfo->fn_mcxt, sizeof(CheckMemo));
 
 	memo->checks_rows = tenant_is_from_row(flinfo);
-	memo->permission_stable = get_fn_expr_arg_stable(flinfo, 1);
+	memo->permission_stable = permission_is_fixed(flinfo, memo->checks_rows);
 	memo->callback.func = release_memo;
 	memo->callback.arg = memo;
 	MemoryContextRegisterResetCallback(flinfo->fn_mcxt, &memo->callback);
