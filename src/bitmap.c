@@ -22,6 +22,15 @@
 
 static planner_hook_type previous_planner_hook = NULL;
 
+/* How many calls of the planner are under way. */
+static int planning_depth = 0;
+
+bool
+planner_is_running(void)
+{
+	return planning_depth > 0;
+}
+
 /* What bitmap_note_condition said during the present planning. */
 static bool noted = false;
 static Oid  has_permission_oid;
@@ -161,10 +170,19 @@ plan_query(Query *parse, const char *query_string, int cursor_options, ParamList
 	PlannedStmt *result;
 
 	noted = false;
-	if (previous_planner_hook != NULL)
-		result = previous_planner_hook(parse, query_string, cursor_options, bound_params);
-	else
-		result = standard_planner(parse, query_string, cursor_options, bound_params);
+	planning_depth++;
+	PG_TRY();
+	{
+		if (previous_planner_hook != NULL)
+			result = previous_planner_hook(parse, query_string, cursor_options, bound_params);
+		else
+			result = standard_planner(parse, query_string, cursor_options, bound_params);
+	}
+	PG_FINALLY();
+	{
+		planning_depth--;
+	}
+	PG_END_TRY();
 	if (noted)
 	{
 		walk(result->planTree);

@@ -14,4 +14,7 @@ extern void bitmap_init(void);
  */
 extern void bitmap_note_condition(Oid has_permission, Oid permitted_tenants);
 
+/* Whether a query is being planned: what a function answers then is for an estimate only. */
+extern bool planner_is_running(void);
+
 #endif /* TEAMRBAC_BITMAP_H */

@@ -706,22 +706,39 @@ compare_grants(const void *a, const void *b)
 	              (*(const Grant *const *) b)->tenant_id.data, UUID_LEN);
 }
 
+/* list_grants lists up to limit of the grants in memory. */
+static const Grant **
+list_grants(Subject *subject, int limit, int *ngrants)
+{
+	int             room = Min((int64) limit, (int64) subject->grants->members);
+	const Grant   **result = palloc_extended((room + 1) * sizeof(Grant *), MCXT_ALLOC_HUGE);
+	const Grant    *grant;
+	grants_iterator iterator;
+	int             n = 0;
+
+	grants_start_iterate(subject->grants, &iterator);
+	while (n < room && (grant = grants_iterate(subject->grants, &iterator)) != NULL)
+		result[n++] = grant;
+	*ngrants = n;
+	return result;
+}
+
 const Grant **
 subject_grants(Subject *subject, int *ngrants)
 {
-	grants_iterator iterator;
-	const Grant   **result;
-	const Grant    *grant;
-	int             n = 0;
+	const Grant **result;
 
 	load_all_grants(subject);
-	result = palloc_extended((subject->grants->members + 1) * sizeof(Grant *), MCXT_ALLOC_HUGE);
-	grants_start_iterate(subject->grants, &iterator);
-	while ((grant = grants_iterate(subject->grants, &iterator)) != NULL)
-		result[n++] = grant;
-	qsort(result, n, sizeof(Grant *), compare_grants);
-	*ngrants = n;
+	result = list_grants(subject, INT_MAX, ngrants);
+	qsort(result, *ngrants, sizeof(Grant *), compare_grants);
 	return result;
+}
+
+const Grant **
+subject_some_grants(Subject *subject, int limit, int *ngrants)
+{
+	(void) subject_estimate(subject);
+	return list_grants(subject, limit, ngrants);
 }
 
 double

@@ -89,6 +89,9 @@ extern const Grant *subject_grant(Subject *subject, const pg_uuid_t *tenant);
  */
 extern const Grant **subject_grants(Subject *subject, int *ngrants);
 
+/* Up to limit of them, any, for an estimate.  At most a short index scan. */
+extern const Grant **subject_some_grants(Subject *subject, int limit, int *ngrants);
+
 /* Whether all grants are in memory: then none of these functions reads a table. */
 extern bool subject_is_complete(const Subject *subject);
 

@@ -64,18 +64,19 @@ is_our_policy(const char *name)
 }
 
 /*
- * survey_policies counts a table's policies: ours, permissive ones of others, whose names go into others,
- * and restrictive ones of others.
+ * survey_policies reads a table's policies: the names of ours, how many others there are, and the names of
+ * the permissive ones among these.
  */
 static void
-survey_policies(Relation table, int *nours, int *nothers, StringInfo permissive)
+survey_policies(Relation table, List **ours, int *nothers, StringInfo permissive)
 {
 	Relation    catalog = table_open(PolicyRelationId, AccessShareLock);
 	ScanKeyData key;
 	SysScanDesc scan;
 	HeapTuple   tuple;
 
-	*nours = *nothers = 0;
+	*ours = NIL;
+	*nothers = 0;
 	ScanKeyInit(&key, Anum_pg_policy_polrelid, BTEqualStrategyNumber, F_OIDEQ,
 	            ObjectIdGetDatum(RelationGetRelid(table)));
 	scan = systable_beginscan(catalog, PolicyPolrelidPolnameIndexId, true, NULL, 1, &key);
@@ -85,7 +86,7 @@ survey_policies(Relation table, int *nours, int *nothers, StringInfo permissive)
 
 		if (is_our_policy(NameStr(policy->polname)))
 		{
-			(*nours)++;
+			*ours = lappend(*ours, pstrdup(NameStr(policy->polname)));
 			continue;
 		}
 		(*nothers)++;
@@ -109,6 +110,7 @@ static Relation
 open_table(Oid relid)
 {
 	Relation table;
+	char     relkind;
 
 	/* Ownership before the lock: a stranger must not be able to block the table. */
 	if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(relid)))
@@ -117,18 +119,18 @@ open_table(Oid relid)
 	if (!compat_is_relation_owner(relid, GetUserId()))
 		aclcheck_error(ACLCHECK_NOT_OWNER, get_relkind_objtype(get_rel_relkind(relid)),
 		               get_rel_name(relid));
-	table = table_open(relid, AccessExclusiveLock);
-	if (table->rd_rel->relkind != RELKIND_RELATION &&
-	    table->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
+	relkind = get_rel_relkind(relid);
+	if (relkind != RELKIND_RELATION && relkind != RELKIND_PARTITIONED_TABLE)
 		ereport(
 			ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-		     errmsg("\"%s\" is not a table", RelationGetRelationName(table)),
+		     errmsg("\"%s\" is not a table", get_rel_name(relid)),
 		     errdetail("Only ordinary and partitioned tables can be protected."),
-		     table->rd_rel->relkind == RELKIND_VIEW
+		     relkind == RELKIND_VIEW
 		         ? errhint(
 					   "Protect the tables under the view, and create it with (security_invoker = true).")
 		         : 0));
+	table = table_open(relid, AccessExclusiveLock);
 	if (IsCatalogRelation(table) ||
 	    strcmp(get_namespace_name(RelationGetNamespace(table)), "teamrbac") == 0)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -245,12 +247,12 @@ static void
 refuse_present_policies(Relation table)
 {
 	StringInfoData permissive;
-	int            nours;
+	List          *ours;
 	int            nothers;
 
 	initStringInfo(&permissive);
-	survey_policies(table, &nours, &nothers, &permissive);
-	if (nours > 0)
+	survey_policies(table, &ours, &nothers, &permissive);
+	if (ours != NIL)
 		ereport(
 			ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -315,15 +317,16 @@ teamrbac_unprotect_table(PG_FUNCTION_ARGS)
 	Relation       table;
 	StringInfoData permissive;
 	char          *name;
-	int            nours;
+	List          *ours;
 	int            nothers;
+	ListCell      *cell;
 
 	if (PG_ARGISNULL(0))
 		refuse_null("table");
 	table = open_table(PG_GETARG_OID(0));
 	initStringInfo(&permissive);
-	survey_policies(table, &nours, &nothers, &permissive);
-	if (nours == 0)
+	survey_policies(table, &ours, &nothers, &permissive);
+	if (ours == NIL)
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 		                errmsg("table \"%s\" is not protected", RelationGetRelationName(table)),
 		                errhint("Call teamrbac.protect_table to protect it.")));
@@ -331,8 +334,8 @@ teamrbac_unprotect_table(PG_FUNCTION_ARGS)
 	table_close(table, NoLock);
 
 	SPI_connect();
-	for (size_t i = 0; i < lengthof(policies); i++)
-		run_ddl(psprintf("DROP POLICY IF EXISTS %s ON %s", policies[i].name, name));
+	foreach(cell, ours)
+		run_ddl(psprintf("DROP POLICY %s ON %s", (char *) lfirst(cell), name));
 	if (nothers == 0)
 		run_ddl(psprintf("ALTER TABLE %s DISABLE ROW LEVEL SECURITY, NO FORCE ROW LEVEL SECURITY",
 		                 name));

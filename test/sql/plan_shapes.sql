@@ -1,0 +1,122 @@
+-- What the planner makes of a policy: index conditions without a filter, and the same rows by every path.
+SET client_min_messages = warning;
+CREATE EXTENSION teamrbac CASCADE;
+\set SHOW_CONTEXT never
+CREATE ROLE regress_app;
+CREATE FUNCTION u(n int) RETURNS uuid LANGUAGE sql IMMUTABLE
+	AS $$ SELECT ('00000000-0000-0000-0000-' || lpad(n::text, 12, '0'))::uuid $$;
+SELECT count(teamrbac.register_user('u' || n || '@example.com', 'u' || n, u(n))) FROM generate_series(9001, 9003) AS n;
+BEGIN;
+INSERT INTO teamrbac.tenant (tenant_id, name) SELECT u(n), 't' || n FROM generate_series(1, 100) AS n;
+INSERT INTO teamrbac.membership (tenant_id, user_id, role) SELECT u(n), u(9001), 'owner' FROM generate_series(1, 100) AS n;
+INSERT INTO teamrbac.membership (tenant_id, user_id, role) SELECT u(n), u(9002), 'developer' FROM generate_series(1, 7) AS n;
+INSERT INTO teamrbac.membership (tenant_id, user_id, role) VALUES (u(7), u(9003), 'reader');
+COMMIT;
+CREATE TABLE endpoint (id int PRIMARY KEY, tenant_id uuid NOT NULL, created int NOT NULL, name text);
+INSERT INTO endpoint SELECT g, u(1 + g % 100), g * 7919 % 20000, 'e' || g FROM generate_series(1, 20000) AS g;
+CREATE INDEX endpoint_tenant_idx ON endpoint (tenant_id, created);
+CREATE TABLE prompt (id int PRIMARY KEY, tenant_id uuid NOT NULL, endpoint_id int NOT NULL);
+INSERT INTO prompt SELECT g, u(1 + g % 100), g FROM generate_series(1, 20000) AS g;
+CREATE INDEX prompt_tenant_idx ON prompt (tenant_id);
+CREATE INDEX prompt_endpoint_idx ON prompt (endpoint_id);
+CREATE TABLE region (id int PRIMARY KEY, name text);
+INSERT INTO region SELECT g, 'r' || g FROM generate_series(0, 9) AS g;
+CREATE TABLE solo (id int PRIMARY KEY, tenant_id uuid NOT NULL);
+INSERT INTO solo SELECT g, u(7) FROM generate_series(1, 20000) AS g;
+CREATE INDEX solo_tenant_idx ON solo (tenant_id);
+VACUUM ANALYZE endpoint, prompt, region, solo;
+SELECT teamrbac.protect_table(t, 'endpoints.view', 'endpoints.edit') FROM unnest(ARRAY['endpoint', 'prompt', 'solo']::regclass[]) AS t;
+GRANT ALL ON endpoint, prompt, region, solo TO regress_app;
+SELECT teamrbac.sign_in(u(9003), false);
+SET ROLE regress_app;
+
+-- One table: index-only, index and bitmap scan, each without a filter; and a filter where nothing else is left.
+EXPLAIN (COSTS OFF) SELECT count(*) FROM endpoint;
+SET enable_bitmapscan = off; SET enable_seqscan = off;
+EXPLAIN (COSTS OFF) SELECT * FROM endpoint;
+RESET enable_bitmapscan; RESET enable_seqscan; SET enable_indexscan = off; SET enable_indexonlyscan = off;
+EXPLAIN (COSTS OFF) SELECT * FROM endpoint;
+SET enable_bitmapscan = off;
+EXPLAIN (COSTS OFF) SELECT * FROM endpoint;
+RESET enable_bitmapscan; RESET enable_indexscan; RESET enable_indexonlyscan;
+-- A key look-up; a tenant named by the query itself; both.
+EXPLAIN (COSTS OFF) SELECT * FROM endpoint WHERE id = 7;
+EXPLAIN (COSTS OFF) SELECT count(*) FROM endpoint WHERE tenant_id = u(7);
+EXPLAIN (COSTS OFF) SELECT * FROM endpoint WHERE tenant_id = u(7) AND created = 7;
+-- Two protected tables, one that isn't, an aggregate per tenant, changes.
+EXPLAIN (COSTS OFF) SELECT * FROM endpoint AS e JOIN prompt AS p ON p.endpoint_id = e.id WHERE e.created < 1000;
+EXPLAIN (COSTS OFF) SELECT * FROM endpoint AS e JOIN region AS r ON r.id = e.id % 10;
+EXPLAIN (COSTS OFF) SELECT tenant_id, count(*) FROM endpoint GROUP BY tenant_id;
+EXPLAIN (COSTS OFF) UPDATE endpoint SET name = 'x' WHERE id = 7;
+-- Every row of the table is one tenant's: the whole of it is read as it is.
+EXPLAIN (COSTS OFF) SELECT * FROM solo;
+-- A misspelt permission is an error at execution, not at planning, and by whatever path.
+EXPLAIN (COSTS OFF) SELECT count(*) FROM region WHERE teamrbac.has_permission(u(7), 'endpoints.vie');
+SELECT count(*) FROM region WHERE teamrbac.has_permission(u(7), 'endpoints.vie');
+
+-- An index that has the tenant second gets no array condition before 17, and a sort order is kept.
+RESET ROLE;
+CREATE INDEX endpoint_created_idx ON endpoint (created, tenant_id);
+DROP INDEX endpoint_tenant_idx;
+SELECT teamrbac.sign_in(u(9002), false);
+SET ROLE regress_app;
+SET enable_seqscan = off; SET enable_sort = off; SET enable_bitmapscan = off;
+EXPLAIN (COSTS OFF) SELECT created FROM endpoint WHERE created > 100 ORDER BY created;
+SELECT bool_and(created >= before) AS ordered, count(*) FROM (SELECT created, lag(created, 1, 0) OVER () AS before FROM (SELECT created FROM endpoint WHERE created > 100 ORDER BY created) AS o) AS w;
+RESET enable_seqscan; RESET enable_sort; RESET enable_bitmapscan;
+RESET ROLE;
+CREATE INDEX endpoint_tenant_idx ON endpoint (tenant_id, created);
+SET ROLE regress_app;
+
+-- The same rows by every path, for somebody in no, one, seven and all tenants, against a count by hand.
+RESET ROLE;
+CREATE FUNCTION by_every_path(who uuid) RETURNS TABLE (method text, endpoints bigint, joined bigint, per_tenant bigint) LANGUAGE plpgsql AS $$
+DECLARE
+	m text;
+BEGIN
+	PERFORM teamrbac.sign_in(who);
+	FOREACH m IN ARRAY ARRAY['seqscan', 'indexscan', 'bitmapscan', 'indexonlyscan', 'hashjoin', 'mergejoin', 'nestloop', 'parallel'] LOOP
+		PERFORM set_config('enable_' || s, (s = m OR m = 'parallel' OR m LIKE '%join' OR m LIKE '%loop' OR s LIKE '%join' OR s LIKE '%loop')::text, true)
+			FROM unnest(ARRAY['seqscan', 'indexscan', 'bitmapscan', 'indexonlyscan']) AS s;
+		PERFORM set_config('enable_' || s, (s = m OR m NOT IN ('hashjoin', 'mergejoin', 'nestloop'))::text, true)
+			FROM unnest(ARRAY['hashjoin', 'mergejoin', 'nestloop']) AS s;
+		IF m = 'parallel' THEN
+			SET LOCAL parallel_setup_cost = 0; SET LOCAL parallel_tuple_cost = 0; SET LOCAL min_parallel_table_scan_size = 0;
+			SET LOCAL min_parallel_index_scan_size = 0; SET LOCAL force_parallel_mode = on;
+		END IF;
+		SET LOCAL ROLE regress_app;
+		method := m;
+		EXECUTE 'SELECT count(*) FROM endpoint' INTO endpoints;
+		EXECUTE 'SELECT count(*) FROM endpoint AS e JOIN prompt AS p ON p.endpoint_id = e.id' INTO joined;
+		EXECUTE 'SELECT count(*) FROM (SELECT tenant_id FROM prompt GROUP BY tenant_id) AS g' INTO per_tenant;
+		RESET ROLE;
+		RETURN NEXT;
+	END LOOP;
+END $$;
+SELECT teamrbac.sign_out();
+SELECT DISTINCT endpoints, joined, per_tenant FROM by_every_path(u(9003));
+SELECT DISTINCT endpoints, joined, per_tenant FROM by_every_path(u(9002));
+SELECT DISTINCT endpoints, joined, per_tenant FROM by_every_path(u(9001));
+SELECT count(*) FILTER (WHERE tenant_id = u(7)) AS one, count(*) FILTER (WHERE tenant_id <= u(7)) AS seven, count(*) AS every FROM endpoint;
+
+-- Somebody in 10,000 tenants, and a tenant of 100,000 members: slower to load, never a row too many.
+BEGIN;
+INSERT INTO teamrbac.tenant (tenant_id, name) SELECT u(n), 't' || n FROM generate_series(10001, 20000) AS n;
+INSERT INTO teamrbac.membership (tenant_id, user_id, role) SELECT u(n), u(9001), 'owner' FROM generate_series(10001, 20000) AS n;
+INSERT INTO teamrbac.membership (tenant_id, user_id, role) SELECT u(n), u(9003), 'reader' FROM generate_series(10001, 20000) AS n;
+INSERT INTO teamrbac.app_user (user_id, email, display_name) SELECT u(n), n || '@example.com', n FROM generate_series(100001, 200000) AS n;
+INSERT INTO teamrbac.membership (tenant_id, user_id, role) SELECT u(7), u(n), 'reader' FROM generate_series(100001, 200000) AS n;
+COMMIT;
+SELECT teamrbac.sign_in(u(9003), false);
+SELECT cardinality(teamrbac.permitted_tenants('endpoints.view')), cardinality(teamrbac.permitted_tenants('endpoints.edit')), (SELECT count(*) FROM teamrbac.my_tenants());
+SELECT DISTINCT endpoints, joined, per_tenant FROM by_every_path(u(9003));
+SELECT teamrbac.sign_in(u(100001), false);
+SELECT (SELECT count(*) FROM teamrbac.team), teamrbac.has_permission(u(7), 'endpoints.view'), teamrbac.has_permission(u(8), 'endpoints.view');
+SELECT DISTINCT endpoints, joined, per_tenant FROM by_every_path(u(100001));
+SELECT teamrbac.sign_out();
+
+DROP FUNCTION by_every_path;
+DROP TABLE endpoint, prompt, region, solo;
+DROP EXTENSION teamrbac CASCADE;
+DROP FUNCTION u(int);
+DROP ROLE regress_app;
