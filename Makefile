@@ -99,8 +99,12 @@ test:
 demo:
 	@scripts/with-cluster.sh --cron -- demo/run.sh
 
+# See bench/run.sh for BENCH_SECONDS and BENCH_ROUNDS.
 bench:
-	@scripts/with-cluster.sh -- bench/run.sh
+	@scripts/with-cluster.sh --set 'shared_buffers = 1GB' --set 'autovacuum = off' -- bench/run.sh >bench/RESULTS.md.tmp \
+		|| { rm -f bench/RESULTS.md.tmp; exit 1; }
+	@mv bench/RESULTS.md.tmp bench/RESULTS.md
+	@cat bench/RESULTS.md
 
 CLANG_FORMAT ?= clang-format
 C_SOURCES = $(sort $(wildcard src/*.[ch] src/*/*.[ch]))
