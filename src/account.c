@@ -20,6 +20,8 @@
 
 PG_FUNCTION_INFO_V1(teamrbac_register_user);
 PG_FUNCTION_INFO_V1(teamrbac_update_user);
+PG_FUNCTION_INFO_V1(teamrbac_disable_user);
+PG_FUNCTION_INFO_V1(teamrbac_enable_user);
 PG_FUNCTION_INFO_V1(teamrbac_map_database_role);
 
 static void
@@ -113,6 +115,98 @@ teamrbac_update_user(PG_FUNCTION_ARGS)
 	}
 	if (query_execute(&update, args, nulls) == 0)
 		ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND), errmsg("there is no such user")));
+	PG_RETURN_VOID();
+}
+
+/* lock_user_is_disabled locks a user's row, and tells whether the user is disabled; P0002 if there is none. */
+static bool
+lock_user_is_disabled(const pg_uuid_t *user)
+{
+	static SavedQuery lock = {
+		.sql = "SELECT disabled_at FROM teamrbac.app_user"
+			   " WHERE user_id OPERATOR(pg_catalog.=) $1 FOR NO KEY UPDATE",
+		.nargs = 1,
+		.argtypes = {UUIDOID},
+	};
+	Datum disabled_at;
+	bool  isnull;
+
+	if (!query_row(&lock, (Datum[]){UUIDPGetDatum(user)}, NULL, 1, &disabled_at, &isnull))
+		ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND), errmsg("there is no such user")));
+	return !isnull;
+}
+
+static void
+set_disabled(const pg_uuid_t *user, bool disabled)
+{
+	static SavedQuery update = {
+		.sql = "UPDATE teamrbac.app_user"
+			   " SET disabled_at = CASE WHEN $2 THEN pg_catalog.clock_timestamp() END"
+			   " WHERE user_id OPERATOR(pg_catalog.=) $1",
+		.nargs = 2,
+		.argtypes = {UUIDOID, BOOLOID},
+	};
+
+	query_execute(&update, (Datum[]){UUIDPGetDatum(user), BoolGetDatum(disabled)}, NULL);
+}
+
+/* refuse_owner refuses to disable whoever owns a tenant: nobody could manage it. */
+static void
+refuse_owner(const pg_uuid_t *user)
+{
+	static SavedQuery find = {
+		.sql =
+			"SELECT m.tenant_id FROM teamrbac.membership AS m"
+			" JOIN teamrbac.tenant AS t ON t.tenant_id OPERATOR(pg_catalog.=) m.tenant_id"
+			" WHERE m.user_id OPERATOR(pg_catalog.=) $1 AND m.role OPERATOR(pg_catalog.=) '" ROLE_OWNER
+			"'"
+			" AND t.deleted_at IS NULL ORDER BY m.tenant_id LIMIT 1",
+		.nargs = 1,
+		.argtypes = {UUIDOID},
+	};
+	Datum tenant;
+	bool  isnull;
+
+	if (query_row(&find, (Datum[]){UUIDPGetDatum(user)}, NULL, 1, &tenant, &isnull))
+		ereport(
+			ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+		     errmsg("user is the owner of a tenant"),
+		     errdetail("They own tenant %s.",
+		               DatumGetCString(DirectFunctionCall1(uuid_out, tenant))),
+		     errhint(
+				 "Let them transfer ownership first, or have a superuser CALL teamrbac.assign_owner.")));
+}
+
+/*
+ * disable_user(user_id): a user can do nothing from now on.  The row's lock keeps out whoever would make the
+ * user an owner meanwhile: they share-lock it first.
+ */
+Datum
+teamrbac_disable_user(PG_FUNCTION_ARGS)
+{
+	pg_uuid_t user = uuid_arg(fcinfo, 0, "user_id");
+
+	if (lock_user_is_disabled(&user))
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+		                errmsg("user is disabled already")));
+	refuse_owner(&user);
+
+	set_disabled(&user, true);
+	PG_RETURN_VOID();
+}
+
+/* enable_user(user_id): undoes disable_user. */
+Datum
+teamrbac_enable_user(PG_FUNCTION_ARGS)
+{
+	pg_uuid_t user = uuid_arg(fcinfo, 0, "user_id");
+
+	if (!lock_user_is_disabled(&user))
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+		                errmsg("user is not disabled")));
+
+	set_disabled(&user, false);
 	PG_RETURN_VOID();
 }
 

@@ -9,6 +9,7 @@
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "utils/builtins.h"
+#include "utils/timestamp.h"
 
 #include "compat.h"
 #include "errors.h"
@@ -18,20 +19,8 @@
 PG_FUNCTION_INFO_V1(teamrbac_change_role);
 PG_FUNCTION_INFO_V1(teamrbac_remove_member);
 PG_FUNCTION_INFO_V1(teamrbac_leave_tenant);
-
-static void
-set_member_role(const pg_uuid_t *tenant, const pg_uuid_t *user, const char *role)
-{
-	static SavedQuery update = {
-		.sql = "UPDATE teamrbac.membership SET role = $3"
-			   " WHERE tenant_id OPERATOR(pg_catalog.=) $1 AND user_id OPERATOR(pg_catalog.=) $2",
-		.nargs = 3,
-		.argtypes = {UUIDOID, UUIDOID, TEXTOID},
-	};
-	Datum args[] = {UUIDPGetDatum(tenant), UUIDPGetDatum(user), CStringGetTextDatum(role)};
-
-	query_execute(&update, args, NULL);
-}
+PG_FUNCTION_INFO_V1(teamrbac_set_membership_expiry);
+PG_FUNCTION_INFO_V1(teamrbac_removal_impact);
 
 static void
 end_membership(const pg_uuid_t *tenant, const pg_uuid_t *user)
@@ -55,10 +44,10 @@ teamrbac_change_role(PG_FUNCTION_ARGS)
 	pg_uuid_t user = uuid_arg(fcinfo, 1, "user_id");
 	char     *role = text_arg(fcinfo, 2, "role");
 
-	lock_tenant_for(&tenant, "team.manage");
+	lock_tenant_for(&tenant, PERMISSION_MANAGE_TEAM);
 
 	require_authority_over_role(&tenant, role);
-	require_authority_over_role(&tenant, member_role(&tenant, &user));
+	require_authority_over_role(&tenant, member_role(&tenant, &user, NULL));
 
 	set_member_role(&tenant, &user, role);
 	PG_RETURN_VOID();
@@ -71,9 +60,9 @@ teamrbac_remove_member(PG_FUNCTION_ARGS)
 	pg_uuid_t tenant = uuid_arg(fcinfo, 0, "tenant_id");
 	pg_uuid_t user = uuid_arg(fcinfo, 1, "user_id");
 
-	lock_tenant_for(&tenant, "team.manage");
+	lock_tenant_for(&tenant, PERMISSION_MANAGE_TEAM);
 
-	require_authority_over_role(&tenant, member_role(&tenant, &user));
+	require_authority_over_role(&tenant, member_role(&tenant, &user, NULL));
 
 	end_membership(&tenant, &user);
 	PG_RETURN_VOID();
@@ -88,11 +77,68 @@ teamrbac_leave_tenant(PG_FUNCTION_ARGS)
 
 	user = lock_tenant_as_member(&tenant);
 
-	if (strcmp(member_role(&tenant, &user), ROLE_OWNER) == 0)
+	if (strcmp(member_role(&tenant, &user, NULL), ROLE_OWNER) == 0)
 		ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 		                errmsg("the Owner cannot leave the tenant"),
 		                errhint("Transfer ownership first, by teamrbac.transfer_ownership.")));
 
 	end_membership(&tenant, &user);
 	PG_RETURN_VOID();
+}
+
+static void
+write_membership_expiry(const pg_uuid_t *tenant, const pg_uuid_t *user, TimestampTz expires_at)
+{
+	static SavedQuery update = {
+		.sql = "UPDATE teamrbac.membership SET expires_at = $3"
+			   " WHERE tenant_id OPERATOR(pg_catalog.=) $1 AND user_id OPERATOR(pg_catalog.=) $2",
+		.nargs = 3,
+		.argtypes = {UUIDOID, UUIDOID, TIMESTAMPTZOID},
+	};
+	Datum args[] = {UUIDPGetDatum(tenant), UUIDPGetDatum(user), TimestampTzGetDatum(expires_at)};
+
+	query_execute(&update, args, expires_at == DT_NOEND ? "  n" : NULL);
+}
+
+/* set_membership_expiry(tenant_id, user_id, expires_at): a contractor's access ends by itself. */
+Datum
+teamrbac_set_membership_expiry(PG_FUNCTION_ARGS)
+{
+	pg_uuid_t   tenant = uuid_arg(fcinfo, 0, "tenant_id");
+	pg_uuid_t   user = uuid_arg(fcinfo, 1, "user_id");
+	TimestampTz expires_at = PG_ARGISNULL(2) ? DT_NOEND : PG_GETARG_TIMESTAMPTZ(2);
+
+	lock_tenant_for(&tenant, PERMISSION_MANAGE_TEAM);
+
+	require_authority_over_role(&tenant, member_role(&tenant, &user, NULL));
+	if (expires_at <= GetCurrentTimestamp())
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+		                errmsg("expires_at must be in the future"),
+		                errhint("Use teamrbac.remove_member to end a membership now.")));
+
+	write_membership_expiry(&tenant, &user, expires_at);
+	PG_RETURN_VOID();
+}
+
+/* removal_impact(tenant_id, user_id): what remove_member would end or leave behind. */
+Datum
+teamrbac_removal_impact(PG_FUNCTION_ARGS)
+{
+	static SavedQuery select = {
+		.sql =
+			"SELECT 'membership', u.display_name, pg_catalog.concat('ends: role ', m.role)"
+			" FROM teamrbac.membership AS m"
+			" JOIN teamrbac.app_user AS u ON u.user_id OPERATOR(pg_catalog.=) m.user_id"
+			" WHERE m.tenant_id OPERATOR(pg_catalog.=) $1 AND m.user_id OPERATOR(pg_catalog.=) $2",
+		.nargs = 2,
+		.argtypes = {UUIDOID, UUIDOID},
+	};
+	pg_uuid_t tenant = uuid_arg(fcinfo, 0, "tenant_id");
+	pg_uuid_t user = uuid_arg(fcinfo, 1, "user_id");
+
+	require_permission(&tenant, PERMISSION_MANAGE_TEAM);
+	(void) member_role(&tenant, &user, NULL);
+	query_return_set(fcinfo, &select, (Datum[]){UUIDPGetDatum(&tenant), UUIDPGetDatum(&user)},
+	                 NULL);
+	return (Datum) 0;
 }

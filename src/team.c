@@ -15,8 +15,6 @@
 #include "query.h"
 #include "team.h"
 
-#define PERMISSION_MANAGE_TEAM "team.manage"
-
 pg_uuid_t
 uuid_arg(FunctionCallInfo fcinfo, int arg, const char *name)
 {
@@ -78,6 +76,31 @@ lock_tenant_as_member(const pg_uuid_t *tenant)
 	return user;
 }
 
+pg_uuid_t
+lock_tenant_as_owner(const pg_uuid_t *tenant)
+{
+	pg_uuid_t    user = lock_tenant_as_member(tenant);
+	const Grant *grant = subject_grant(current_subject(), tenant);
+
+	if (grant->role == NULL || strcmp(grant->role->name, ROLE_OWNER) != 0)
+		ereport(ERROR,
+		        (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), errmsg("only the Owner may do this")));
+	return user;
+}
+
+bool
+lock_active_user(const pg_uuid_t *user)
+{
+	static SavedQuery lock = {
+		.sql = "SELECT FROM teamrbac.app_user"
+			   " WHERE user_id OPERATOR(pg_catalog.=) $1 AND disabled_at IS NULL FOR SHARE",
+		.nargs = 1,
+		.argtypes = {UUIDOID},
+	};
+
+	return query_execute(&lock, (Datum[]){UUIDPGetDatum(user)}, NULL) > 0;
+}
+
 const RoleDefinition *
 require_known_role(const Definitions *definitions, const char *name)
 {
@@ -114,20 +137,36 @@ require_authority_over_role(const pg_uuid_t *tenant, const char *name)
 }
 
 char *
-member_role(const pg_uuid_t *tenant, const pg_uuid_t *user)
+member_role(const pg_uuid_t *tenant, const pg_uuid_t *user, TimestampTz *expires_at)
 {
 	static SavedQuery select = {
-		.sql = "SELECT role::pg_catalog.text FROM teamrbac.membership"
+		.sql = "SELECT role::pg_catalog.text, expires_at FROM teamrbac.membership"
 			   " WHERE tenant_id OPERATOR(pg_catalog.=) $1 AND user_id OPERATOR(pg_catalog.=) $2",
 		.nargs = 2,
 		.argtypes = {UUIDOID, UUIDOID},
 	};
 	Datum args[] = {UUIDPGetDatum(tenant), UUIDPGetDatum(user)};
-	Datum role;
-	bool  isnull;
+	Datum values[2];
+	bool  nulls[2];
 
-	if (!query_row(&select, args, NULL, 1, &role, &isnull))
+	if (!query_row(&select, args, NULL, 2, values, nulls))
 		ereport(ERROR,
 		        (errcode(ERRCODE_NO_DATA_FOUND), errmsg("user is not a member of the tenant")));
-	return TextDatumGetCString(role);
+	if (expires_at != NULL)
+		*expires_at = nulls[1] ? DT_NOEND : DatumGetTimestampTz(values[1]);
+	return TextDatumGetCString(values[0]);
+}
+
+void
+set_member_role(const pg_uuid_t *tenant, const pg_uuid_t *user, const char *role)
+{
+	static SavedQuery update = {
+		.sql = "UPDATE teamrbac.membership SET role = $3"
+			   " WHERE tenant_id OPERATOR(pg_catalog.=) $1 AND user_id OPERATOR(pg_catalog.=) $2",
+		.nargs = 3,
+		.argtypes = {UUIDOID, UUIDOID, TEXTOID},
+	};
+	Datum args[] = {UUIDPGetDatum(tenant), UUIDPGetDatum(user), CStringGetTextDatum(role)};
+
+	query_execute(&update, args, NULL);
 }

@@ -9,6 +9,8 @@
 
 #include "check.h"
 
+#define PERMISSION_MANAGE_TEAM "team.manage"
+
 #define ROLE_OWNER "owner"
 #define ROLE_ADMIN "admin"
 
@@ -34,6 +36,17 @@ extern void lock_tenant_for(const pg_uuid_t *tenant, const char *permission);
  */
 extern pg_uuid_t lock_tenant_as_member(const pg_uuid_t *tenant);
 
+/*
+ * The same for the Owner alone: returns the Owner, who is asking.  Errors: 28000, 42501.
+ */
+extern pg_uuid_t lock_tenant_as_owner(const pg_uuid_t *tenant);
+
+/*
+ * Locks the row of a user FOR SHARE until the transaction ends, so that they are not disabled meanwhile.
+ * Returns false if there is no such user, or they are disabled.  Taken after a tenant's lock, never before.
+ */
+extern bool lock_active_user(const pg_uuid_t *user);
+
 /* The role of this name; 22023 if there is none. */
 extern const RoleDefinition *require_known_role(const Definitions *definitions, const char *name);
 
@@ -43,7 +56,13 @@ extern const RoleDefinition *require_known_role(const Definitions *definitions, 
  */
 extern void require_authority_over_role(const pg_uuid_t *tenant, const char *role);
 
-/* The present role of a member, expired or not; P0002 if the user is not a member. */
-extern char *member_role(const pg_uuid_t *tenant, const pg_uuid_t *user);
+/*
+ * The present role of a member, expired or not; P0002 if the user is not a member.  expires_at may be NULL;
+ * DT_NOEND for never.
+ */
+extern char *member_role(const pg_uuid_t *tenant, const pg_uuid_t *user, TimestampTz *expires_at);
+
+/* Gives a member another role. */
+extern void set_member_role(const pg_uuid_t *tenant, const pg_uuid_t *user, const char *role);
 
 #endif /* TEAMRBAC_TEAM_H */

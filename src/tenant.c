@@ -68,6 +68,8 @@ teamrbac_create_tenant(PG_FUNCTION_ARGS)
 	pg_uuid_t *tenant = palloc(sizeof(pg_uuid_t));
 
 	user = require_user();
+	if (!lock_active_user(&user))
+		refuse_nobody();
 	require_printable_name("name", name);
 	if (slug != NULL)
 		require_slug(slug);

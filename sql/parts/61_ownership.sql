@@ -1,0 +1,50 @@
+-- Ownership, contractors, and the end of a tenant.
+
+CREATE PROCEDURE teamrbac.transfer_ownership(tenant_id uuid, new_owner uuid)
+	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
+	AS 'MODULE_PATHNAME', 'teamrbac_transfer_ownership';
+COMMENT ON PROCEDURE teamrbac.transfer_ownership(uuid, uuid) IS
+	'The Owner hands the tenant to an Admin and becomes an Admin; permanent. Errors: 42501 not the Owner; P0002 the other is not a member; 55000 not an Admin, about to expire, or disabled; 28000 no user signed in. Locks the tenant''s row.';
+CREATE PROCEDURE teamrbac.set_membership_expiry(tenant_id uuid, user_id uuid, expires_at timestamptz)
+	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
+	AS 'MODULE_PATHNAME', 'teamrbac_set_membership_expiry';
+COMMENT ON PROCEDURE teamrbac.set_membership_expiry(uuid, uuid, timestamptz) IS
+	'A membership ends by itself at that time, refused from then on whether or not any job runs; NULL: never. Needs team.manage, and every permission of the member''s role. Errors: 22023 time not in the future; 42501 not allowed, or the Owner; P0002 not a member. Locks the tenant''s row.';
+CREATE PROCEDURE teamrbac.delete_tenant(tenant_id uuid, confirm_name text)
+	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
+	AS 'MODULE_PATHNAME', 'teamrbac_delete_tenant';
+COMMENT ON PROCEDURE teamrbac.delete_tenant(uuid, text) IS
+	'Ends all access to a tenant; its rows go after teamrbac.deleted_tenant_retention. Needs tenant.delete. Errors: 22023 confirm_name is not the tenant''s name; 42501 not allowed; 28000 nobody signed in. Locks the tenant''s row.';
+CREATE PROCEDURE teamrbac.restore_tenant(tenant_id uuid)
+	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
+	AS 'MODULE_PATHNAME', 'teamrbac_restore_tenant';
+COMMENT ON PROCEDURE teamrbac.restore_tenant(uuid) IS
+	'Undoes delete_tenant while the tenant''s rows are there. Errors: P0002 no such tenant, or purged; 55000 not deleted. For the DBA. Locks the tenant''s row.';
+CREATE PROCEDURE teamrbac.assign_owner(tenant_id uuid, user_id uuid)
+	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
+	AS 'MODULE_PATHNAME', 'teamrbac_assign_owner';
+COMMENT ON PROCEDURE teamrbac.assign_owner(uuid, uuid) IS
+	'Makes a user the Owner of a tenant, member or not; the previous Owner becomes an Admin. For a superuser, when the only Owner is gone. Errors: P0002 no such tenant; 22023 unknown or disabled user; 55000 they are the Owner already. Locks the tenant''s row.';
+
+CREATE FUNCTION teamrbac.removal_impact(tenant_id uuid, user_id uuid, OUT kind text, OUT subject text, OUT detail text)
+	RETURNS SETOF record
+	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
+	AS 'MODULE_PATHNAME', 'teamrbac_removal_impact';
+COMMENT ON FUNCTION teamrbac.removal_impact(uuid, uuid, OUT text, OUT text, OUT text) IS
+	'What removing a member would end or leave behind. Needs team.manage. Errors: 42501 not allowed; P0002 not a member.';
+
+CREATE PROCEDURE teamrbac.disable_user(user_id uuid)
+	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
+	AS 'MODULE_PATHNAME', 'teamrbac_disable_user';
+COMMENT ON PROCEDURE teamrbac.disable_user(uuid) IS
+	'Ends a user''s access everywhere, obeyed by every statement that starts after the commit; memberships and keys stay. Errors: P0002 no such user; 55000 disabled already, or the Owner of a tenant. Trusted, as register_user is. Locks the rows of the user''s tenants.';
+CREATE PROCEDURE teamrbac.enable_user(user_id uuid)
+	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
+	AS 'MODULE_PATHNAME', 'teamrbac_enable_user';
+COMMENT ON PROCEDURE teamrbac.enable_user(uuid) IS
+	'Undoes disable_user. Errors: P0002 no such user; 55000 not disabled. Trusted, as register_user is.';
+
+REVOKE ALL ON PROCEDURE teamrbac.restore_tenant(uuid) FROM PUBLIC;
+REVOKE ALL ON PROCEDURE teamrbac.assign_owner(uuid, uuid) FROM PUBLIC;
+REVOKE ALL ON PROCEDURE teamrbac.disable_user(uuid) FROM PUBLIC;
+REVOKE ALL ON PROCEDURE teamrbac.enable_user(uuid) FROM PUBLIC;

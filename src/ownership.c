@@ -1,0 +1,185 @@
+/*
+ * ownership.c
+ *	  Who owns a tenant, and the end of a tenant.
+ *
+ * Each command reads: arguments, lock, authority, change.  The order of the two updates of a transfer
+ * matters: a unique index allows one owner at any moment, a deferred trigger none until commit.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+#include "compat.h"
+#include "errors.h"
+#include "query.h"
+#include "team.h"
+
+PG_FUNCTION_INFO_V1(teamrbac_transfer_ownership);
+PG_FUNCTION_INFO_V1(teamrbac_assign_owner);
+PG_FUNCTION_INFO_V1(teamrbac_delete_tenant);
+PG_FUNCTION_INFO_V1(teamrbac_restore_tenant);
+
+static void
+refuse_unknown_tenant(void)
+{
+	ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND), errmsg("there is no such tenant")));
+}
+
+/* require_heir makes sure that a member is an Admin, for good, and not disabled while this goes on. */
+static void
+require_heir(const pg_uuid_t *tenant, const pg_uuid_t *heir)
+{
+	TimestampTz expires_at;
+
+	if (strcmp(member_role(tenant, heir, &expires_at), ROLE_ADMIN) != 0)
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+		                errmsg("the new owner must be an Admin"),
+		                errhint("Give them role \"admin\" first, by teamrbac.change_role.")));
+	if (expires_at != DT_NOEND)
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+		                errmsg("the new owner's membership must not expire"),
+		                errhint("Let it last, by teamrbac.set_membership_expiry with NULL.")));
+	if (!lock_active_user(heir))
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+		                errmsg("the new owner is disabled")));
+}
+
+/* transfer_ownership(tenant_id, new_owner): the Owner hands the tenant to an Admin. */
+Datum
+teamrbac_transfer_ownership(PG_FUNCTION_ARGS)
+{
+	pg_uuid_t tenant = uuid_arg(fcinfo, 0, "tenant_id");
+	pg_uuid_t heir = uuid_arg(fcinfo, 1, "new_owner");
+	pg_uuid_t owner;
+
+	owner = lock_tenant_as_owner(&tenant);
+
+	require_heir(&tenant, &heir);
+
+	set_member_role(&tenant, &owner, ROLE_ADMIN);
+	set_member_role(&tenant, &heir, ROLE_OWNER);
+	PG_RETURN_VOID();
+}
+
+static bool
+find_owner(const pg_uuid_t *tenant, pg_uuid_t *owner)
+{
+	static SavedQuery select = {
+		.sql =
+			"SELECT user_id FROM teamrbac.membership"
+			" WHERE tenant_id OPERATOR(pg_catalog.=) $1 AND role OPERATOR(pg_catalog.=) '" ROLE_OWNER
+			"'",
+		.nargs = 1,
+		.argtypes = {UUIDOID},
+	};
+	Datum value;
+	bool  isnull;
+
+	if (!query_row(&select, (Datum[]){UUIDPGetDatum(tenant)}, NULL, 1, &value, &isnull))
+		return false;
+	*owner = *DatumGetUUIDP(value);
+	return true;
+}
+
+static void
+make_owner(const pg_uuid_t *tenant, const pg_uuid_t *user)
+{
+	static SavedQuery upsert = {
+		.sql =
+			"INSERT INTO teamrbac.membership (tenant_id, user_id, role) VALUES ($1, $2, '" ROLE_OWNER
+			"')"
+			" ON CONFLICT (tenant_id, user_id) DO UPDATE SET role = EXCLUDED.role, expires_at = NULL",
+		.nargs = 2,
+		.argtypes = {UUIDOID, UUIDOID},
+	};
+
+	query_execute(&upsert, (Datum[]){UUIDPGetDatum(tenant), UUIDPGetDatum(user)}, NULL);
+}
+
+/* assign_owner(tenant_id, user_id): a superuser's way out when the only Owner is gone. */
+Datum
+teamrbac_assign_owner(PG_FUNCTION_ARGS)
+{
+	pg_uuid_t tenant = uuid_arg(fcinfo, 0, "tenant_id");
+	pg_uuid_t user = uuid_arg(fcinfo, 1, "user_id");
+	pg_uuid_t owner;
+
+	if (!superuser_arg(GetOuterUserId()))
+		ereport(ERROR,
+		        (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+		         errmsg("only a superuser may assign an owner"),
+		         errhint("The Owner may hand the tenant on by teamrbac.transfer_ownership.")));
+	if (!lock_tenant(&tenant))
+		refuse_unknown_tenant();
+	if (!lock_active_user(&user))
+		ereport(ERROR,
+		        (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("unknown or disabled user")));
+
+	if (find_owner(&tenant, &owner))
+	{
+		if (uuid_same(&owner, &user))
+			ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			                errmsg("user is the owner of the tenant already")));
+		set_member_role(&tenant, &owner, ROLE_ADMIN);
+	}
+	make_owner(&tenant, &user);
+	PG_RETURN_VOID();
+}
+
+/* delete_tenant(tenant_id, confirm_name): all access to the tenant ends. */
+Datum
+teamrbac_delete_tenant(PG_FUNCTION_ARGS)
+{
+	static SavedQuery update = {
+		.sql = "UPDATE teamrbac.tenant SET deleted_at = pg_catalog.clock_timestamp()"
+			   " WHERE tenant_id OPERATOR(pg_catalog.=) $1 AND name OPERATOR(pg_catalog.=) $2",
+		.nargs = 2,
+		.argtypes = {UUIDOID, TEXTOID},
+	};
+	pg_uuid_t tenant = uuid_arg(fcinfo, 0, "tenant_id");
+	char     *confirm_name = text_arg(fcinfo, 1, "confirm_name");
+
+	lock_tenant_for(&tenant, "tenant.delete");
+
+	if (query_execute(&update, (Datum[]){UUIDPGetDatum(&tenant), CStringGetTextDatum(confirm_name)},
+	                  NULL) == 0)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+		                errmsg("confirm_name is not the tenant's name"),
+		                errhint("Repeat the tenant's name, to the letter.")));
+	PG_RETURN_VOID();
+}
+
+/* restore_tenant(tenant_id): a DBA undoes delete_tenant. */
+Datum
+teamrbac_restore_tenant(PG_FUNCTION_ARGS)
+{
+	static SavedQuery lock = {
+		.sql = "SELECT deleted_at FROM teamrbac.tenant"
+			   " WHERE tenant_id OPERATOR(pg_catalog.=) $1 FOR NO KEY UPDATE",
+		.nargs = 1,
+		.argtypes = {UUIDOID},
+	};
+	static SavedQuery update = {
+		.sql =
+			"UPDATE teamrbac.tenant SET deleted_at = NULL WHERE tenant_id OPERATOR(pg_catalog.=) $1",
+		.nargs = 1,
+		.argtypes = {UUIDOID},
+	};
+	pg_uuid_t tenant = uuid_arg(fcinfo, 0, "tenant_id");
+	Datum     args[] = {UUIDPGetDatum(&tenant)};
+	Datum     deleted_at;
+	bool      isnull;
+
+	if (!query_row(&lock, args, NULL, 1, &deleted_at, &isnull))
+		refuse_unknown_tenant();
+	if (isnull)
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+		                errmsg("tenant is not deleted")));
+
+	query_execute(&update, args, NULL);
+	PG_RETURN_VOID();
+}
