@@ -85,7 +85,7 @@ write_scripts() {
 \set n random(8, 1000)
 \set k random(1, 5)
 UPDATE $table SET role = CASE role WHEN 'reader' THEN 'developer' ELSE 'reader' END
- WHERE tenant_id = bench.tenant(:n) AND user_id = bench.user((:n + :k - 1) % 1000 + 1);
+ WHERE tenant_id = bench.tenant(:n) AND user_id = bench.user((:n::int + :k::int - 1) % 1000 + 1);
 END
     done
 }

@@ -49,7 +49,8 @@ CREATE VIEW teamrbac.team WITH (security_barrier = true) AS
 	FROM (SELECT mine.tenant_id FROM teamrbac.my_tenants() AS mine) AS mine
 	JOIN teamrbac.membership AS m ON m.tenant_id OPERATOR(pg_catalog.=) mine.tenant_id
 	JOIN teamrbac.app_user AS u ON u.user_id OPERATOR(pg_catalog.=) m.user_id
-	WHERE teamrbac.current_user_id() IS NOT NULL;
+	WHERE teamrbac.current_user_id() IS NOT NULL
+	  AND (m.expires_at IS NULL OR m.expires_at OPERATOR(pg_catalog.>) pg_catalog.clock_timestamp());
 COMMENT ON VIEW teamrbac.team IS
 	'The members of the signed-in user''s tenants: everyone in a team sees names and roles; e-mail addresses need team.manage.';
 GRANT SELECT ON teamrbac.team TO PUBLIC;

@@ -14,12 +14,12 @@ CREATE PROCEDURE teamrbac.delete_tenant(tenant_id uuid, confirm_name text)
 	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
 	AS 'MODULE_PATHNAME', 'teamrbac_delete_tenant';
 COMMENT ON PROCEDURE teamrbac.delete_tenant(uuid, text) IS
-	'Ends all access to a tenant; its rows go after teamrbac.deleted_tenant_retention. Needs tenant.delete. Errors: 22023 confirm_name is not the tenant''s name; 42501 not allowed; 28000 nobody signed in. Locks the tenant''s row.';
+	'Ends all access to a tenant, obeyed by every statement that starts after the commit; its rows stay. Needs tenant.delete. Errors: 22023 confirm_name is not the tenant''s name; 42501 not allowed; 28000 nobody signed in. Locks the tenant''s row.';
 CREATE PROCEDURE teamrbac.restore_tenant(tenant_id uuid)
 	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
 	AS 'MODULE_PATHNAME', 'teamrbac_restore_tenant';
 COMMENT ON PROCEDURE teamrbac.restore_tenant(uuid) IS
-	'Undoes delete_tenant while the tenant''s rows are there. Errors: P0002 no such tenant, or purged; 55000 not deleted. For the DBA. Locks the tenant''s row.';
+	'Undoes delete_tenant. Errors: P0002 no such tenant; 55000 not deleted. For the DBA. Locks the tenant''s row.';
 CREATE PROCEDURE teamrbac.assign_owner(tenant_id uuid, user_id uuid)
 	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
 	AS 'MODULE_PATHNAME', 'teamrbac_assign_owner';
