@@ -1,0 +1,41 @@
+-- What CREATE EXTENSION leaves behind: who may execute what, under which settings, and what is documented.
+SET client_min_messages = warning;
+-- A schema planted beforehand is not adopted.
+CREATE SCHEMA teamrbac;
+CREATE EXTENSION teamrbac CASCADE;
+DROP SCHEMA teamrbac;
+CREATE EXTENSION teamrbac CASCADE;
+
+-- What anybody may execute: it answers about, or acts for, nobody but whoever is signed in.
+SELECT p.oid::regprocedure AS "PUBLIC may execute"
+	FROM pg_proc AS p WHERE pronamespace = 'teamrbac'::regnamespace
+	  AND has_function_privilege('public', p.oid, 'EXECUTE') ORDER BY p.oid::regprocedure::text COLLATE "C";
+-- What runs with the extension owner's rights has a search_path of its own that ends in pg_temp.
+SELECT p.oid::regprocedure FROM pg_proc AS p
+	WHERE pronamespace = 'teamrbac'::regnamespace AND prosecdef
+	  AND NOT COALESCE(proconfig @> ARRAY['search_path=pg_catalog, teamrbac, pg_temp'], false);
+-- Views for everyone; tables for nobody, and without a row even for somebody who was granted them by mistake.
+SELECT relname, relkind FROM pg_class WHERE relnamespace = 'teamrbac'::regnamespace AND relkind IN ('r', 'v')
+	AND has_table_privilege('public', oid, 'SELECT') ORDER BY relname;
+SELECT relname FROM pg_class WHERE relnamespace = 'teamrbac'::regnamespace AND relkind = 'r' AND NOT relrowsecurity;
+SELECT count(teamrbac.register_user('ann@example.com', 'Ann'));
+CREATE ROLE regress_app;
+GRANT SELECT ON ALL TABLES IN SCHEMA teamrbac TO regress_app;
+SET ROLE regress_app;
+SELECT (SELECT count(*) FROM teamrbac.app_user) AS users, (SELECT count(*) FROM teamrbac.role) AS roles, (SELECT count(*) FROM teamrbac.team) AS team;
+RESET ROLE;
+-- Every table is dumped, whole or its own part; every object belongs to the extension and says what it is.
+SELECT relname FROM pg_class AS c WHERE relnamespace = 'teamrbac'::regnamespace AND relkind = 'r'
+	AND NOT EXISTS (SELECT FROM pg_extension WHERE extname = 'teamrbac' AND c.oid = ANY (extconfig));
+SELECT proname FROM pg_proc WHERE pronamespace = 'teamrbac'::regnamespace AND obj_description(oid, 'pg_proc') IS NULL;
+SELECT relname FROM pg_class WHERE relnamespace = 'teamrbac'::regnamespace AND relkind IN ('r', 'v') AND obj_description(oid, 'pg_class') IS NULL;
+SELECT typname FROM pg_type WHERE typnamespace = 'teamrbac'::regnamespace AND typtype IN ('d', 'e') AND obj_description(oid, 'pg_type') IS NULL;
+-- Dropped and made again within one session, it starts anew.
+DROP OWNED BY regress_app;
+DROP ROLE regress_app;
+SELECT count(*) FROM teamrbac.my_tenants();
+DROP EXTENSION teamrbac CASCADE;
+CREATE EXTENSION teamrbac;
+SELECT count(*) FROM teamrbac.my_tenants();
+SELECT count(*) FROM teamrbac.app_user;
+DROP EXTENSION teamrbac CASCADE;
