@@ -45,6 +45,9 @@ PG_FUNCTION_INFO_V1(teamrbac_explain_permission);
 /* Up to how many tenants a scan compares with one after the other, rather than look them up. */
 #define MAX_LISTED 4
 
+/* Of how many grants these are picked; to go through more would cost each statement too much. */
+#define MAX_LISTABLE 32
+
 /* How many tenants an index condition is estimated by. */
 #define MAX_ESTIMATED 16
 

@@ -16,6 +16,7 @@
 #include "nodes/supportnodes.h"
 #include "optimizer/cost.h"
 #include "optimizer/optimizer.h"
+#include "optimizer/pathnode.h"
 #include "parser/parse_func.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -25,25 +26,27 @@
 #include "check.h"
 #include "compat.h"
 
+/* uuid = uuid, as in pg_operator.dat. */
+#define UUID_EQUALITY 2972
+
 PG_FUNCTION_INFO_V1(teamrbac_has_permission_support);
 
 /*
- * column_is_fixed tells whether the query itself equates the index's column to one value.  That condition,
- * with has_permission as a filter behind it, reads one tenant's rows; ours would have the index search for
- * each of the user's tenants in turn.
+ * column_is_fixed tells whether the query itself equates the tenant's column, as it stands in a table's
+ * restrictions, to one value.
  */
 static bool
-column_is_fixed(const SupportRequestIndexCondition *req, Node *column, Oid equality)
+column_is_fixed(PlannerInfo *root, RelOptInfo *rel, Node *column)
 {
 	ListCell *cell;
 
-	foreach(cell, req->index->rel->baserestrictinfo)
+	foreach(cell, rel->baserestrictinfo)
 	{
 		RestrictInfo *restriction = lfirst_node(RestrictInfo, cell);
 		OpExpr       *clause = (OpExpr *) restriction->clause;
 		Node         *other;
 
-		if (!IsA(clause, OpExpr) || clause->opno != equality)
+		if (!IsA(clause, OpExpr) || clause->opno != UUID_EQUALITY)
 			continue;
 		if (equal(linitial(clause->args), column))
 			other = lsecond(clause->args);
@@ -51,7 +54,8 @@ column_is_fixed(const SupportRequestIndexCondition *req, Node *column, Oid equal
 			other = linitial(clause->args);
 		else
 			continue;
-		if (is_pseudo_constant_for_index(req->root, other, req->index))
+		if (!bms_is_member(rel->relid, pull_varnos(root, other)) &&
+		    !contain_volatile_functions(other))
 			return true;
 	}
 	return false;
@@ -84,7 +88,11 @@ index_condition(SupportRequestIndexCondition *req)
 	if (!is_pseudo_constant_for_index(req->root, permission, req->index))
 		return NIL;
 	equality = get_opfamily_member(req->opfamily, UUIDOID, UUIDOID, BTEqualStrategyNumber);
-	if (!OidIsValid(equality) || column_is_fixed(req, column, equality))
+	/*
+	 * Where the query names the tenant, its own condition with has_permission as the filter behind it reads
+	 * that tenant's rows; ours would have the index search for each of the user's tenants in turn.
+	 */
+	if (!OidIsValid(equality) || column_is_fixed(req->root, req->index->rel, column))
 		return NIL;
 
 	permitted_tenants = LookupFuncName(
@@ -116,8 +124,17 @@ selectivity(SupportRequestSelectivity *req)
 	double           ndistinct;
 	bool             isdefault;
 
-	if (req->is_join || !contain_var_clause(linitial(req->args)))
+	Var *var = linitial(req->args);
+
+	if (req->is_join || !contain_var_clause((Node *) var))
 		return false;
+	/* Where the query names the tenant, all of its rows or none. */
+	if (IsA(var, Var) && var->varlevelsup == 0 &&
+	    column_is_fixed(req->root, find_base_rel(req->root, var->varno), (Node *) var))
+	{
+		req->selectivity = 1.0;
+		return true;
+	}
 	ntenants = Max(subject_estimate(current_subject()), 1.0);
 	examine_variable(req->root, linitial(req->args), req->varRelid, &column);
 	ndistinct = get_variable_numdistinct(&column, &isdefault);
