@@ -218,9 +218,10 @@ list_permitted(CheckMemo *memo)
 	const Grant **grants;
 	int           ngrants;
 
-	if (!memo->checks_rows || !memo->permission_stable || !subject_is_complete(memo->subject))
+	if (!memo->checks_rows || !memo->permission_stable || !subject_is_complete(memo->subject) ||
+	    subject_estimate(memo->subject) > MAX_LISTABLE)
 		return;
-	grants = subject_grants(memo->subject, &ngrants);
+	grants = subject_some_grants(memo->subject, MAX_LISTABLE, &ngrants);
 	memo->npermitted = 0;
 	memo->listed = true;
 	for (int i = 0; i < ngrants && memo->listed; i++)
