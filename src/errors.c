@@ -6,21 +6,44 @@
 
 #include "errors.h"
 
+static void refuse(int sqlstate, const char *message, const char *detail, const char *hint)
+	pg_attribute_noreturn();
+
+static void
+refuse(int sqlstate, const char *message, const char *detail, const char *hint)
+{
+	ereport(ERROR,
+	        (errcode(sqlstate), errmsg("%s", message), detail != NULL ? errdetail("%s", detail) : 0,
+	         hint != NULL ? errhint("%s", hint) : 0));
+}
+
+void
+refuse_command(const char *message, const char *detail, const char *hint)
+{
+	refuse(ERRCODE_INSUFFICIENT_PRIVILEGE, message, detail, hint);
+}
+
+void
+refuse_identity(const char *message, const char *detail, const char *hint)
+{
+	refuse(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION, message, detail, hint);
+}
+
 void
 refuse_permission(const char *permission)
 {
-	ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), errmsg("permission denied for tenant"),
-	                permission != NULL
-	                    ? errdetail("This needs permission \"%s\" in the tenant.", permission)
-	                    : errdetail("This needs a membership of the tenant.")));
+	refuse_command("permission denied for tenant",
+	               permission != NULL
+	                   ? psprintf("This needs permission \"%s\" in the tenant.", permission)
+	                   : "This needs a membership of the tenant.",
+	               NULL);
 }
 
 void
 refuse_nobody(void)
 {
-	ereport(ERROR,
-	        (errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION), errmsg("nobody is signed in"),
-	         errhint("Call teamrbac.sign_in first, in the same transaction.")));
+	refuse_identity("nobody is signed in", NULL,
+	                "Call teamrbac.sign_in first, in the same transaction.");
 }
 
 void

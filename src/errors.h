@@ -1,11 +1,20 @@
 /*
  * errors.h
- *	  The refusals that more than one command gives, worded once.
+ *	  Refusals, worded once where more than one command gives them.
  */
 #ifndef TEAMRBAC_ERRORS_H
 #define TEAMRBAC_ERRORS_H
 
 #include "postgres.h"
+
+/*
+ * The only ways to say that somebody may not (42501), and that an identity is none (28000): all refusals go
+ * through here, to be counted and logged.  detail and hint may be NULL; none of the three may hold a secret.
+ */
+extern void refuse_command(const char *message, const char *detail, const char *hint)
+	pg_attribute_noreturn();
+extern void refuse_identity(const char *message, const char *detail, const char *hint)
+	pg_attribute_noreturn();
 
 /*
  * 42501.  The same whether the tenant doesn't exist, isn't the caller's, or the caller may not: existence

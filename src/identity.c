@@ -212,12 +212,9 @@ require_user(void)
 	if (identity.kind == IDENTITY_NONE)
 		refuse_nobody();
 	if (identity.kind == IDENTITY_KEY)
-		ereport(ERROR,
-		        (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), errmsg("an API key may not do this"),
-		         errdetail("This is for people only.")));
+		refuse_command("an API key may not do this", "This is for people only.", NULL);
 	if (!user_is_active(&identity.user_id))
-		ereport(ERROR, (errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
-		                errmsg("unknown or disabled user")));
+		refuse_identity("unknown or disabled user", NULL, NULL);
 	return identity.user_id;
 }
 
@@ -283,11 +280,9 @@ sign_in_user(const pg_uuid_t *user_id, bool local)
 
 	AcceptInvalidationMessages();
 	if (!user_is_active(user_id))
-		ereport(ERROR,
-		        (errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
-		         errmsg("unknown or disabled user"),
-		         errdetail("There is no active user %s.", uuid_text(user_id)),
-		         errhint("The application makes its users known by teamrbac.register_user.")));
+		refuse_identity("unknown or disabled user",
+		                psprintf("There is no active user %s.", uuid_text(user_id)),
+		                "The application makes its users known by teamrbac.register_user.");
 	identity_set(&identity, local);
 }
 
@@ -312,8 +307,7 @@ teamrbac_sign_in(PG_FUNCTION_ARGS)
 	bool local = PG_ARGISNULL(1) || PG_GETARG_BOOL(1);
 
 	if (PG_ARGISNULL(0))
-		ereport(ERROR, (errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
-		                errmsg("user_id must not be null")));
+		refuse_identity("user_id must not be null", NULL, NULL);
 	sign_in_user(PG_GETARG_UUID_P(0), local);
 	warn_if_over(local);
 	PG_RETURN_VOID();
@@ -345,7 +339,7 @@ parse_subject(const char *claims, pg_uuid_t *user_id)
 		JsonbValue value;
 
 		if (!JB_ROOT_IS_OBJECT(object))
-			ereport(ERROR, (errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
+			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			                errmsg("claims are not a JSON object")));
 		if (getKeyJsonValueFromContainer(&object->root, "sub", 3, &value) != NULL &&
 		    value.type != jbvNull)
@@ -353,8 +347,8 @@ parse_subject(const char *claims, pg_uuid_t *user_id)
 			char *sub;
 
 			if (value.type != jbvString)
-				ereport(ERROR, (errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
-				                errmsg("sub is not a string")));
+				ereport(ERROR,
+				        (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("sub is not a string")));
 			sub = pnstrdup(value.val.string.val, value.val.string.len);
 			*user_id = *DatumGetUUIDP(DirectFunctionCall1(uuid_in, CStringGetDatum(sub)));
 			found = true;
@@ -366,13 +360,11 @@ parse_subject(const char *claims, pg_uuid_t *user_id)
 
 		MemoryContextSwitchTo(context);
 		error = CopyErrorData();
-		if (ERRCODE_TO_CATEGORY(error->sqlerrcode) != ERRCODE_DATA_EXCEPTION &&
-		    error->sqlerrcode != ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION)
+		if (ERRCODE_TO_CATEGORY(error->sqlerrcode) != ERRCODE_DATA_EXCEPTION)
 			PG_RE_THROW();
 		FlushErrorState();
-		ereport(ERROR, (errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION),
-		                errmsg("malformed claims in setting \"%s\"", CLAIMS_SETTING),
-		                errdetail("%s", error->message)));
+		refuse_identity(psprintf("malformed claims in setting \"%s\"", CLAIMS_SETTING),
+		                error->message, NULL);
 	}
 	PG_END_TRY();
 	return found;

@@ -78,9 +78,8 @@ teamrbac_leave_tenant(PG_FUNCTION_ARGS)
 	user = lock_tenant_as_member(&tenant);
 
 	if (strcmp(member_role(&tenant, &user, NULL), ROLE_OWNER) == 0)
-		ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-		                errmsg("the Owner cannot leave the tenant"),
-		                errhint("Transfer ownership first, by teamrbac.transfer_ownership.")));
+		refuse_command("the Owner cannot leave the tenant", NULL,
+		               "Transfer ownership first, by teamrbac.transfer_ownership.");
 
 	end_membership(&tenant, &user);
 	PG_RETURN_VOID();

@@ -109,10 +109,8 @@ teamrbac_assign_owner(PG_FUNCTION_ARGS)
 	pg_uuid_t owner;
 
 	if (!superuser_arg(GetOuterUserId()))
-		ereport(ERROR,
-		        (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-		         errmsg("only a superuser may assign an owner"),
-		         errhint("The Owner may hand the tenant on by teamrbac.transfer_ownership.")));
+		refuse_command("only a superuser may assign an owner", NULL,
+		               "The Owner may hand the tenant on by teamrbac.transfer_ownership.");
 	if (!lock_tenant(&tenant))
 		refuse_unknown_tenant();
 	if (!lock_active_user(&user))

@@ -83,8 +83,7 @@ lock_tenant_as_owner(const pg_uuid_t *tenant)
 	const Grant *grant = subject_grant(current_subject(), tenant);
 
 	if (grant->role == NULL || strcmp(grant->role->name, ROLE_OWNER) != 0)
-		ereport(ERROR,
-		        (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), errmsg("only the Owner may do this")));
+		refuse_command("only the Owner may do this", NULL, NULL);
 	return user;
 }
 
@@ -122,18 +121,15 @@ require_authority_over_role(const pg_uuid_t *tenant, const char *name)
 	const Grant          *own = subject_grant(subject, tenant);
 
 	if (strcmp(name, ROLE_OWNER) == 0)
-		ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-		                errmsg("the owner's role is neither given nor taken away"),
-		                errhint("The Owner may hand it on by teamrbac.transfer_ownership.")));
+		refuse_command("the owner's role is neither given nor taken away", NULL,
+		               "The Owner may hand it on by teamrbac.transfer_ownership.");
 	if (!grant_is_live(own, GetCurrentTimestamp()))
 		refuse_permission(PERMISSION_MANAGE_TEAM);
 	if (!bms_is_subset(role->permissions, own->permissions))
-		ereport(
-			ERROR,
-			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-		     errmsg("role \"%s\" may do more than you may", name),
-		     errdetail(
-				 "A role is given, changed or taken away only by someone who has all its permissions.")));
+		refuse_command(
+			psprintf("role \"%s\" may do more than you may", name),
+			"A role is given, changed or taken away only by someone who has all its permissions.",
+			NULL);
 }
 
 char *
