@@ -16,7 +16,8 @@ OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c)))
 
 SQL_PARTS = $(sort $(wildcard sql/parts/*.sql))
 DATA_built = sql/$(EXTENSION)--$(EXTVERSION).sql
-DATA = $(sort $(wildcard sql/$(EXTENSION)--*--*.sql))
+# Upgrade scripts, and the install scripts of the versions they start from, unchanged since their release.
+DATA = $(sort $(wildcard sql/$(EXTENSION)--*--*.sql sql/released/*.sql))
 
 # In CPPFLAGS rather than CFLAGS, because the bitcode is compiled with the former only.
 PG_CPPFLAGS = -DTEAMRBAC_VERSION='"$(EXTVERSION)"'
@@ -87,7 +88,7 @@ all install uninstall installcheck prove_installcheck clean:
 endif
 
 # What follows works before anything is installed, because the scripts install it.
-.PHONY: dependencies test demo bench format format-check
+.PHONY: dependencies test test-all-versions demo bench format format-check
 
 dependencies:
 	scripts/install-dependencies.sh
@@ -95,6 +96,10 @@ dependencies:
 # See scripts/run-tests.sh for TESTS, REGRESS, ISOLATION, PROVE_TESTS and KEEP.
 test:
 	@scripts/run-tests.sh
+
+# See scripts/test-all-versions.sh for TEAMRBAC_CHROOTS.
+test-all-versions:
+	@scripts/test-all-versions.sh
 
 demo:
 	@scripts/with-cluster.sh --cron -- demo/run.sh

@@ -1,16 +1,22 @@
 #!/bin/bash
-# Installs every Debian 12 package that building, testing and measuring teamrbac needs, and starts no
-# server. Does nothing when all are there already. As root, or as a user who may sudo.
+# Installs every Debian 12 package that building, testing and measuring teamrbac needs, and those named as
+# arguments, and starts no server. Does nothing when all are there already. As root, or as a user who may
+# sudo. A PG_CONFIG in the distribution's place for another version chooses that one instead of 15.
 set -euo pipefail
 exec </dev/null
+
+major=15
+if [[ ${PG_CONFIG:-} =~ ^/usr/lib/postgresql/([0-9]+)/ ]]; then
+    major=${BASH_REMATCH[1]}
+fi
 
 packages=(
     make                     # the build
     gcc                      # compiles the library and the mailer
     libc6-dev                # C headers
-    postgresql-15            # the server, with pgcrypto among its contributed modules
-    postgresql-server-dev-15 # PGXS, pg_regress, the isolation tester, PostgreSQL::Test::Cluster
-    postgresql-15-cron       # pg_cron: scheduled maintenance
+    "postgresql-$major"            # the server, with pgcrypto among its contributed modules
+    "postgresql-server-dev-$major" # PGXS, pg_regress, the isolation tester, PostgreSQL::Test::Cluster
+    "postgresql-$major-cron"       # pg_cron: scheduled maintenance
     pgbouncer                # tests: identities behind a transaction-mode pooler
     perl                     # prove, Test::More
     libipc-run-perl          # PostgreSQL::Test::Cluster uses it
@@ -18,6 +24,7 @@ packages=(
     libpq-dev                # the mailer is a PostgreSQL client
     clang-format             # make format, make format-check
     util-linux               # runuser, setsid, flock
+    "$@"
 )
 
 if ! command -v dpkg-query >/dev/null; then
@@ -44,7 +51,7 @@ if [ "$(id -u)" -ne 0 ]; then
         echo "install-dependencies: as root, please: apt-get install ${missing[*]}" >&2
         exit 1
     fi
-    exec sudo -- bash "$0"
+    exec sudo -- env PG_CONFIG="${PG_CONFIG:-}" bash "$0" "$@"
 fi
 
 # Two runs at once would take each other's temporary policy for the machine's own.
