@@ -29,6 +29,11 @@
 #define ARRAY_CONDITION_KEEPS_INDEX_ORDER(indexcol) true
 #endif
 
+/* 18 has the attribute in front of the declaration, under the name that C23 gives it. */
+#if PG_VERSION_NUM < 180000
+#define pg_noreturn pg_attribute_noreturn()
+#endif
+
 /* 16 replaced the ownership test of each kind of object by one. */
 #if PG_VERSION_NUM < 160000
 #define compat_is_relation_owner(relid, roleid) pg_class_ownercheck((relid), (roleid))

@@ -6,10 +6,7 @@
 
 #include "errors.h"
 
-static void refuse(int sqlstate, const char *message, const char *detail, const char *hint)
-	pg_attribute_noreturn();
-
-static void
+pg_noreturn static void
 refuse(int sqlstate, const char *message, const char *detail, const char *hint)
 {
 	ereport(ERROR,

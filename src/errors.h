@@ -7,25 +7,25 @@
 
 #include "postgres.h"
 
+#include "compat.h"
+
 /*
  * The only ways to say that somebody may not (42501), and that an identity is none (28000): all refusals go
  * through here, to be counted and logged.  detail and hint may be NULL; none of the three may hold a secret.
  */
-extern void refuse_command(const char *message, const char *detail, const char *hint)
-	pg_attribute_noreturn();
-extern void refuse_identity(const char *message, const char *detail, const char *hint)
-	pg_attribute_noreturn();
+pg_noreturn extern void refuse_command(const char *message, const char *detail, const char *hint);
+pg_noreturn extern void refuse_identity(const char *message, const char *detail, const char *hint);
 
 /*
  * 42501.  The same whether the tenant doesn't exist, isn't the caller's, or the caller may not: existence
  * does not leak.  permission may be NULL where membership itself is what is needed.
  */
-extern void refuse_permission(const char *permission) pg_attribute_noreturn();
+pg_noreturn extern void refuse_permission(const char *permission);
 
 /* 28000: this needs somebody, or (user only) a person, and nobody is signed in, or a key. */
-extern void refuse_nobody(void) pg_attribute_noreturn();
+pg_noreturn extern void refuse_nobody(void);
 
 /* 22023: an argument that must not be NULL is. */
-extern void refuse_null(const char *argument) pg_attribute_noreturn();
+pg_noreturn extern void refuse_null(const char *argument);
 
 #endif /* TEAMRBAC_ERRORS_H */
