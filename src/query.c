@@ -77,18 +77,34 @@ query_row(SavedQuery *query, Datum *args, const char *nulls, int ncolumns, Datum
 	return found;
 }
 
+/* return_rows makes what SPI has found the result of a set-returning function, and ends the connection. */
+static void
+return_rows(FunctionCallInfo fcinfo)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+
+	for (uint64 i = 0; i < SPI_processed; i++)
+		tuplestore_puttuple(result->setResult, SPI_tuptable->vals[i]);
+	SPI_finish();
+}
+
 void
 query_return_set(FunctionCallInfo fcinfo, SavedQuery *query, Datum *args, const char *nulls)
 {
-	ReturnSetInfo *result;
-
 	InitMaterializedSRF(fcinfo, 0);
-	result = (ReturnSetInfo *) fcinfo->resultinfo;
 	SPI_connect();
 	prepare(query);
 	if (SPI_execute_plan(query->plan, args, nulls, true, 0) != SPI_OK_SELECT)
 		elog(ERROR, "not a query: %s", query->sql);
-	for (uint64 i = 0; i < SPI_processed; i++)
-		tuplestore_puttuple(result->setResult, SPI_tuptable->vals[i]);
-	SPI_finish();
+	return_rows(fcinfo);
+}
+
+void
+query_return_changed(FunctionCallInfo fcinfo, SavedQuery *query, Datum *args, const char *nulls)
+{
+	InitMaterializedSRF(fcinfo, 0);
+	SPI_connect();
+	execute(query, args, nulls);
+	return_rows(fcinfo);
+	CommandCounterIncrement();
 }

@@ -42,4 +42,10 @@ extern bool query_row(SavedQuery *query, Datum *args, const char *nulls, int nco
 extern void query_return_set(FunctionCallInfo fcinfo, SavedQuery *query, Datum *args,
                              const char *nulls);
 
+/*
+ * The same for a statement that changes something, run as query_execute runs it.
+ */
+extern void query_return_changed(FunctionCallInfo fcinfo, SavedQuery *query, Datum *args,
+                                 const char *nulls);
+
 #endif /* TEAMRBAC_QUERY_H */

@@ -1,0 +1,82 @@
+-- Mail to be sent.  Commands queue it in their own transaction, senders claim it: teamrbac-mailer, or a program
+-- of the application's.
+
+CREATE TYPE teamrbac.mail_kind AS ENUM
+	('invitation', 'invitation_resent', 'role_changed', 'removed', 'ownership_transferred');
+COMMENT ON TYPE teamrbac.mail_kind IS 'What a mail says; the sender has a template for each.';
+
+CREATE TABLE teamrbac.outbox (
+	tenant_id       uuid NOT NULL REFERENCES teamrbac.tenant ON DELETE CASCADE,
+	mail_id         uuid NOT NULL,
+	kind            teamrbac.mail_kind NOT NULL,
+	recipient       teamrbac.email_address NOT NULL,
+	invitation_id   uuid,
+	token           text,
+	fields          jsonb NOT NULL DEFAULT '{}',
+	created_at      timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+	attempts        integer NOT NULL DEFAULT 0,
+	next_attempt_at timestamptz DEFAULT pg_catalog.clock_timestamp(),
+	claimed_by      text,
+	sent_at         timestamptz,
+	failed_at       timestamptz,
+	withdrawn_at    timestamptz,
+	last_error      text,
+	PRIMARY KEY (tenant_id, mail_id),
+	CONSTRAINT outbox_fields CHECK (pg_catalog.jsonb_typeof(fields) OPERATOR(pg_catalog.=) 'object'),
+	CONSTRAINT outbox_done CHECK
+		((next_attempt_at IS NULL) OPERATOR(pg_catalog.=) (pg_catalog.num_nonnulls(sent_at, failed_at, withdrawn_at) OPERATOR(pg_catalog.>) 0)),
+	CONSTRAINT outbox_token_unsent CHECK (token IS NULL OR next_attempt_at IS NOT NULL)
+);
+CREATE INDEX outbox_mail_idx ON teamrbac.outbox (mail_id);
+CREATE INDEX outbox_due_idx ON teamrbac.outbox (next_attempt_at) WHERE next_attempt_at IS NOT NULL;
+CREATE INDEX outbox_invitation_idx ON teamrbac.outbox (tenant_id, invitation_id)
+	WHERE next_attempt_at IS NOT NULL AND invitation_id IS NOT NULL;
+CREATE INDEX outbox_failed_idx ON teamrbac.outbox (failed_at) WHERE failed_at IS NOT NULL;
+COMMENT ON TABLE teamrbac.outbox IS
+	'Mail, sent and unsent. Senders use claim_mail, mail_sent, mail_failed and mail_refused. Unsent mail is not dumped: a restored copy of a database never mails anybody.';
+COMMENT ON COLUMN teamrbac.outbox.token IS 'The secret of an invitation, here only until the mail is sent, given up or withdrawn.';
+COMMENT ON COLUMN teamrbac.outbox.fields IS 'What the template may say besides the tenant''s name: role, inviter, ...';
+COMMENT ON COLUMN teamrbac.outbox.attempts IS 'How often the mail was claimed.';
+COMMENT ON COLUMN teamrbac.outbox.next_attempt_at IS 'When the mail may be claimed: due, end of a lease, or end of a back-off; NULL once sent, given up or withdrawn.';
+COMMENT ON COLUMN teamrbac.outbox.claimed_by IS 'The session that claimed it last, in the form of log_line_prefix %c; NULL once it has reported.';
+COMMENT ON COLUMN teamrbac.outbox.failed_at IS 'When it was given up; last_error says why.';
+COMMENT ON COLUMN teamrbac.outbox.withdrawn_at IS 'When its invitation ended before the mail was sent.';
+COMMENT ON COLUMN teamrbac.outbox.last_error IS 'What the last failed attempt reported, at most 500 characters.';
+COMMENT ON INDEX teamrbac.outbox_mail_idx IS 'Answers mail_sent, mail_failed and mail_refused.';
+COMMENT ON INDEX teamrbac.outbox_due_idx IS 'Answers claim_mail.';
+COMMENT ON INDEX teamrbac.outbox_invitation_idx IS 'Finds the unsent mail of an invitation that has ended.';
+COMMENT ON INDEX teamrbac.outbox_failed_idx IS 'Finds the mail that was given up.';
+
+ALTER TABLE teamrbac.outbox ENABLE ROW LEVEL SECURITY;
+
+-- No token, and nothing that a sender of the restored database could send a second time.
+SELECT pg_catalog.pg_extension_config_dump('teamrbac.outbox', 'WHERE next_attempt_at IS NULL');
+
+CREATE FUNCTION teamrbac.claim_mail(batch integer DEFAULT 10, lease interval DEFAULT '5 minutes',
+		OUT mail_id uuid, OUT kind text, OUT recipient text, OUT tenant_id uuid, OUT tenant_name text,
+		OUT invitation_id uuid, OUT token text, OUT fields jsonb, OUT attempt integer, OUT created_at timestamptz)
+	RETURNS SETOF record
+	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
+	ROWS 10 AS 'MODULE_PATHNAME', 'teamrbac_claim_mail';
+COMMENT ON FUNCTION teamrbac.claim_mail(integer, interval) IS
+	'Hands out at most batch mails that are due, and to nobody else before the lease ends: commit, send each, then report by mail_sent, mail_failed or mail_refused. A mail whose sender died is handed out again, with the same mail_id: make the Message-ID of it. Mail of deleted tenants waits. LISTEN teamrbac_outbox tells of new mail. Errors: 22023 batch not within 1 and 1000, or lease not positive. For the mailer''s role, which needs EXECUTE and nothing else. Locks the rows, skips those that others have locked.';
+CREATE FUNCTION teamrbac.mail_sent(mail_id uuid) RETURNS boolean
+	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
+	AS 'MODULE_PATHNAME', 'teamrbac_mail_sent';
+COMMENT ON FUNCTION teamrbac.mail_sent(uuid) IS
+	'The mail was sent; its token is wiped. Returns false, and changes nothing, if that was known already or there is no such mail. Errors: 22023 NULL. For the mailer''s role. Locks the row.';
+CREATE FUNCTION teamrbac.mail_failed(mail_id uuid, reason text) RETURNS boolean
+	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
+	AS 'MODULE_PATHNAME', 'teamrbac_mail_failed';
+COMMENT ON FUNCTION teamrbac.mail_failed(uuid, text) IS
+	'The mail could not be sent now: it is due again after 1, 2, 4, ... minutes, 6 hours at most, and given up after teamrbac.mail_max_attempts attempts, its token wiped. If another session has claimed it since, that one''s lease stands. Returns whether the mail will be tried again; false, and changes nothing, if it was sent, given up or withdrawn meanwhile. Errors: 22023 NULL. For the mailer''s role. Locks the row.';
+CREATE FUNCTION teamrbac.mail_refused(mail_id uuid, reason text) RETURNS boolean
+	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
+	AS 'MODULE_PATHNAME', 'teamrbac_mail_refused';
+COMMENT ON FUNCTION teamrbac.mail_refused(uuid, text) IS
+	'The mail can never be sent (no such mailbox, ...): it is given up at once, its token wiped. Returns false. Errors: 22023 NULL. For the mailer''s role. Locks the row.';
+
+REVOKE ALL ON FUNCTION teamrbac.claim_mail(integer, interval) FROM PUBLIC;
+REVOKE ALL ON FUNCTION teamrbac.mail_sent(uuid) FROM PUBLIC;
+REVOKE ALL ON FUNCTION teamrbac.mail_failed(uuid, text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION teamrbac.mail_refused(uuid, text) FROM PUBLIC;
