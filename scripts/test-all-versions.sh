@@ -94,7 +94,7 @@ old_server() {
     in_root "$1" env PG_CONFIG=/usr/lib/postgresql/15/bin/pg_config /src/scripts/install-dependencies.sh
 }
 
-# test_here MAJOR: in its suite's root.
+# test_in_root MAJOR: in the root of the suite that has it.
 test_in_root() {
     local major=$1 root=$roots/${suites[$1]} name status=0 settings=()
     make_root "${suites[$major]}" || return 1
@@ -113,6 +113,7 @@ test_in_root() {
     fi
     in_root "$root" env "${settings[@]}" /src/scripts/run-tests.sh || status=$?
     if [ -n "${KEEP:-}" ]; then
+        rm -rf "${KEEP:?}/$major"
         mkdir -p "$KEEP/$major"
         cp -R "$root/keep/." "$KEEP/$major"
     fi

@@ -1,5 +1,7 @@
 -- What CREATE EXTENSION leaves behind: who may execute what, under which settings, and what is documented.
 SET client_min_messages = warning;
+-- 18 adds where in the script it was.
+\set SHOW_CONTEXT never
 -- A schema planted beforehand is not adopted.
 CREATE SCHEMA teamrbac;
 CREATE EXTENSION teamrbac CASCADE;

@@ -4,6 +4,8 @@ CREATE EXTENSION teamrbac CASCADE;
 RESET client_min_messages;
 \set SHOW_CONTEXT never
 \set superuser :USER
+-- 16 has renamed the setting that makes every query parallel.
+SELECT CASE WHEN current_setting('server_version_num')::int >= 160000 THEN 'debug_parallel_query' ELSE 'force_parallel_mode' END AS all_parallel \gset
 
 CREATE FUNCTION u(n text) RETURNS uuid LANGUAGE sql IMMUTABLE
 	AS $$ SELECT ('00000000-0000-0000-0000-0000000000' || n)::uuid $$;
@@ -77,7 +79,7 @@ BEGIN; SELECT teamrbac.sign_in(u('01')); FETCH h; COMMIT;
 CLOSE h;
 DEALLOCATE see; RESET plan_cache_mode;
 -- Parallel workers are whoever their leader is.
-SET force_parallel_mode = on; SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0; SET min_parallel_index_scan_size = 0;
+SET :all_parallel = on; SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0; SET min_parallel_index_scan_size = 0;
 BEGIN; SELECT teamrbac.sign_in(u('01')); SELECT count(*) FROM secret; SELECT (teamrbac.current_identity()).kind, teamrbac.current_user_id(); COMMIT;
 SELECT count(*) FROM secret;
 -- And sign_in is refused where it could not last.
@@ -115,8 +117,11 @@ CREATE FUNCTION forge() RETURNS bigint LANGUAGE plpgsql SET teamrbac.identity = 
 CREATE FUNCTION late() RETURNS boolean LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$ BEGIN RETURN teamrbac.current_user_id() IS NULL; END $$;
 \c - regress_mallory
 SET teamrbac.identity = 'user:00000000-0000-0000-0000-000000000001';
-SET force_parallel_mode = on;
+SET :all_parallel = on;
+-- The server warns that the value was refused, in each version's own words.
+SET client_min_messages = error;
 SELECT late() AS nobody;
+RESET client_min_messages;
 DROP FUNCTION late();
 -- By the connection's options.
 \c -reuse-previous=on 'user=regress_mallory options=-cteamrbac.identity=user:00000000-0000-0000-0000-000000000001'
@@ -143,7 +148,7 @@ SET SESSION AUTHORIZATION regress_mallory; SELECT me(); RESET SESSION AUTHORIZAT
 SELECT me();
 \c - regress_mallory
 SELECT me();
-SET force_parallel_mode = on; SELECT me(); RESET force_parallel_mode;
+SET :all_parallel = on; SELECT me(); RESET :all_parallel;
 \c - :"superuser"
 GRANT regress_mallory TO regress_pool;
 \c - regress_pool

@@ -6,6 +6,8 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $node = PostgreSQL::Test::Cluster->new('main');
+# 16 has renamed the setting that makes every query parallel.
+my $all_parallel = $node->pg_version < 16 ? 'force_parallel_mode' : 'debug_parallel_query';
 $node->init;
 $node->append_conf('postgresql.conf', <<'CONF');
 max_worker_processes = 8
@@ -47,7 +49,7 @@ SELECT count(*) FROM log;
 \\! psql -Xq -d "${\$node->connstr('postgres')}" -c "DELETE FROM teamrbac.membership WHERE role = 'reader'"
 SELECT count(*) FROM log;
 COMMIT;
-SET force_parallel_mode = on;
+SET $all_parallel = on;
 SELECT teamrbac.has_permission('00000000-0000-0000-0000-000000000001', 'logs.view'), teamrbac.permitted_tenants('logs.view');
 SQL
 is($both, "\n25000\n0\nf|{}", 'the workers of the next query obey the removal');
