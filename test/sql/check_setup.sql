@@ -1,0 +1,164 @@
+-- check_setup: every finding is made, seen, remedied by running its remedy as it stands, and gone.
+SET client_min_messages = warning;
+CREATE EXTENSION teamrbac CASCADE;
+\set SHOW_CONTEXT never
+CREATE ROLE regress_app LOGIN;
+CREATE ROLE regress_group;
+GRANT EXECUTE ON FUNCTION teamrbac.sign_in(uuid, boolean) TO regress_app, regress_group;
+CREATE SCHEMA app;
+CREATE TABLE app.prompt (tenant_id uuid NOT NULL REFERENCES teamrbac.tenant, id int, PRIMARY KEY (tenant_id, id));
+GRANT SELECT, INSERT, UPDATE, DELETE ON app.prompt TO regress_app;
+SELECT teamrbac.protect_table('app.prompt', 'prompts.view', 'prompts.edit');
+
+-- Prints what is found and runs the remedies in order, once; nothing may be left.
+CREATE PROCEDURE remedy() LANGUAGE plpgsql AS $$
+DECLARE
+	f record;
+BEGIN
+	FOR f IN SELECT * FROM teamrbac.check_setup() LOOP
+		RAISE WARNING '% | % | %', f.severity, f.object, f.problem USING DETAIL = f.remedy;
+		EXECUTE f.remedy;
+	END LOOP;
+	IF NOT FOUND THEN
+		RAISE EXCEPTION 'nothing found';
+	END IF;
+	FOR f IN SELECT * FROM teamrbac.check_setup() LOOP
+		RAISE EXCEPTION 'still there: % | %', f.object, f.problem;
+	END LOOP;
+END
+$$;
+
+-- A set-up as the README describes it has no finding.
+SELECT * FROM teamrbac.check_setup();
+
+-- Tables with a tenant's column, under whatever name; their permissions are guessed, or few have them.
+CREATE TABLE app.endpoint (tenant_id uuid NOT NULL, id int, PRIMARY KEY (tenant_id, id));
+CREATE TABLE app.invoice (customer uuid NOT NULL REFERENCES teamrbac.tenant, id int, PRIMARY KEY (customer, id));
+CREATE TABLE app."it's; DROP TABLE app.prompt; --" (tenant_id uuid NOT NULL REFERENCES teamrbac.tenant, id int, PRIMARY KEY (tenant_id, id));
+CALL remedy();
+SELECT tablename, policyname, qual FROM pg_policies WHERE policyname = 'teamrbac_view' ORDER BY tablename;
+DROP TABLE app.endpoint, app.invoice, app."it's; DROP TABLE app.prompt; --";
+-- No protection is possible where it may be null.
+CREATE TABLE app.snippet (tenant_id uuid REFERENCES teamrbac.tenant, id int);
+CALL remedy();
+DROP TABLE app.snippet;
+-- Half protected.
+ALTER TABLE app.prompt DISABLE ROW LEVEL SECURITY, NO FORCE ROW LEVEL SECURITY;
+CALL remedy();
+-- Partitions and inheritance children can be read by their own names.
+CREATE TABLE app.log (tenant_id uuid NOT NULL, id int, PRIMARY KEY (tenant_id, id)) PARTITION BY RANGE (id);
+CREATE TABLE app.log_1 PARTITION OF app.log FOR VALUES FROM (0) TO (10) PARTITION BY RANGE (id);
+CREATE TABLE app.log_1_1 PARTITION OF app.log_1 DEFAULT;
+SELECT teamrbac.protect_table('app.log', 'logs.view', NULL);
+CREATE TABLE app.prompt_old (PRIMARY KEY (tenant_id, id)) INHERITS (app.prompt);
+GRANT SELECT ON app.log_1_1 TO regress_app;
+CALL remedy();
+SELECT tablename, policyname, qual FROM pg_policies WHERE tablename ~ '_' ORDER BY tablename, policyname;
+DROP TABLE app.log, app.prompt_old;
+-- TRUNCATE.
+GRANT ALL ON app.prompt TO regress_app, regress_group;
+CALL remedy();
+-- No index.
+CREATE TABLE app.snippet (id int, tenant_id uuid NOT NULL, PRIMARY KEY (id, tenant_id));
+CREATE INDEX ON app.snippet (tenant_id) WHERE id > 0;
+CREATE INDEX ON app.snippet USING hash (tenant_id);
+SELECT teamrbac.protect_table('app.snippet', 'snippets.view', 'snippets.edit');
+CALL remedy();
+DROP TABLE app.snippet;
+
+-- Policies that let everything through; hand-written ones that ask us are fine.
+CREATE POLICY hole ON app.prompt USING (true);
+CREATE POLICY report ON app.prompt FOR SELECT TO regress_group USING (true);
+CREATE POLICY narrower ON app.prompt AS RESTRICTIVE USING (id > 0);
+CREATE TABLE app.snippet (tenant_id uuid NOT NULL, id int, PRIMARY KEY (tenant_id, id));
+CREATE POLICY own ON app.snippet USING (tenant_id IN (SELECT tenant_id FROM teamrbac.my_tenants()));
+CREATE TABLE app.endpoint (tenant_id uuid NOT NULL, id int, PRIMARY KEY (tenant_id, id));
+CREATE POLICY old_hand ON app.endpoint USING (tenant_id = current_setting('app.tenant')::uuid);
+CALL remedy();
+SELECT tablename, policyname FROM pg_policies WHERE schemaname = 'app' ORDER BY 1, 2;
+DROP TABLE app.snippet, app.endpoint;
+-- Unknown permissions, in policies and triggers.
+CREATE TABLE app.snippet (tenant_id uuid NOT NULL, id int, PRIMARY KEY (tenant_id, id));
+ALTER TABLE app.snippet ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY typo ON app.snippet USING (teamrbac.has_permission(tenant_id, 'snipets.view'));
+CREATE POLICY odd ON app.snippet FOR INSERT WITH CHECK (tenant_id = ANY (teamrbac.permitted_tenants('Don''t')));
+CREATE TRIGGER typo BEFORE UPDATE ON app.snippet FOR EACH ROW EXECUTE FUNCTION teamrbac.require_permission_on_change('snipets.view', 'tenant_id');
+CREATE TRIGGER odd BEFORE UPDATE ON app.snippet FOR EACH ROW WHEN (NEW.id > 0) EXECUTE FUNCTION teamrbac.require_permission_on_change('Don''t', 'tenant_id');
+CALL remedy();
+SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE tgname = 'odd';
+-- A guard that is off.
+ALTER TABLE app.snippet DISABLE TRIGGER odd;
+CALL remedy();
+DROP TABLE app.snippet;
+SELECT teamrbac.drop_permission('snipets.view');
+
+-- Views, over views as well; materialized ones.
+CREATE VIEW app.direct AS SELECT * FROM app.prompt;
+CREATE VIEW app.indirect WITH (security_barrier) AS SELECT count(*) FROM app.direct;
+CREATE VIEW app.fine WITH (security_invoker = on) AS SELECT * FROM app.prompt;
+CREATE ROLE regress_owner;
+GRANT CREATE, USAGE ON SCHEMA app TO regress_owner;
+CREATE VIEW app.owned AS SELECT * FROM app.prompt;
+ALTER VIEW app.owned OWNER TO regress_owner;
+CREATE VIEW app.names AS SELECT name FROM teamrbac.tenant;
+CREATE VIEW app.dba_only AS SELECT name FROM teamrbac.tenant;
+GRANT SELECT ON app.names TO PUBLIC;
+CREATE MATERIALIZED VIEW app.total AS SELECT tenant_id, count(*) FROM app.prompt GROUP BY 1;
+CREATE MATERIALIZED VIEW app.dba_total AS SELECT tenant_id, count(*) FROM app.prompt GROUP BY 1;
+GRANT SELECT ON app.total TO regress_app, PUBLIC;
+CALL remedy();
+DROP MATERIALIZED VIEW app.total, app.dba_total;
+DROP VIEW app.indirect, app.direct, app.fine, app.owned, app.names, app.dba_only;
+
+-- Roles of the application that policies don't apply to: by themselves, and through a group.
+ALTER ROLE regress_app SUPERUSER BYPASSRLS;
+CREATE ROLE regress_web LOGIN SUPERUSER IN ROLE regress_group;
+CREATE ROLE regress_job LOGIN BYPASSRLS IN ROLE regress_group;
+CREATE ROLE regress_dba LOGIN SUPERUSER;
+CALL remedy();
+SELECT rolname, rolsuper, rolbypassrls FROM pg_roles WHERE rolname LIKE 'regress%' ORDER BY 1;
+DROP ROLE regress_web, regress_job, regress_dba;
+-- Trusted functions granted to everyone, and our own tables granted at all.
+GRANT EXECUTE ON FUNCTION teamrbac.sign_in(uuid, boolean), teamrbac.sign_in_from_jwt_claims(), teamrbac.register_user(text, text, uuid), teamrbac.check_setup() TO PUBLIC;
+GRANT EXECUTE ON PROCEDURE teamrbac.assign_owner(uuid, uuid) TO PUBLIC;
+GRANT SELECT ON teamrbac.membership, teamrbac.app_user TO regress_app, PUBLIC;
+CALL remedy();
+-- The application owns a table.
+ALTER TABLE app.prompt OWNER TO regress_app;
+CALL remedy();
+-- Functions that lend the right to sign in.  The login function that is granted to somebody is somebody's decision.
+CREATE FUNCTION app.become(uuid) RETURNS void LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN PERFORM teamrbac.sign_in($1); END $$;
+CREATE FUNCTION app.become_too(uuid) RETURNS void LANGUAGE sql SECURITY DEFINER BEGIN ATOMIC SELECT teamrbac.sign_in($1); END;
+CREATE PROCEDURE app.become_as_well() LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN PERFORM teamrbac.sign_in_from_jwt_claims(); END $$;
+CREATE FUNCTION app.login(uuid) RETURNS void LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN PERFORM teamrbac.sign_in($1); END $$;
+REVOKE ALL ON FUNCTION app.login(uuid) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION app.login(uuid) TO regress_app;
+CREATE FUNCTION app.no_definer(uuid) RETURNS void LANGUAGE plpgsql AS $$ BEGIN PERFORM teamrbac.sign_in($1); END $$;
+CREATE FUNCTION app.no_right(uuid) RETURNS void LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN PERFORM teamrbac.sign_in($1); END $$;
+ALTER FUNCTION app.no_right OWNER TO regress_owner;
+CREATE FUNCTION app.by_key(text) RETURNS void LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN PERFORM teamrbac.sign_in_with_api_key($1); END $$;
+CALL remedy();
+DROP FUNCTION app.become, app.become_too, app.login, app.no_definer, app.no_right, app.by_key;
+DROP PROCEDURE app.become_as_well;
+
+-- Our own tables without their triggers or row-level security.
+ALTER TABLE teamrbac.membership DISABLE TRIGGER USER;
+ALTER TABLE teamrbac.app_user ENABLE TRIGGER signal_change;
+ALTER TABLE teamrbac.tenant DISABLE ROW LEVEL SECURITY;
+CALL remedy();
+
+-- It is for the DBA, who may let somebody else run it.
+SET ROLE regress_app;
+SELECT * FROM teamrbac.check_setup();
+RESET ROLE;
+GRANT EXECUTE ON FUNCTION teamrbac.check_setup() TO regress_owner;
+SET ROLE regress_owner;
+SELECT * FROM teamrbac.check_setup();
+SELECT * FROM teamrbac.check_setup_tables();
+RESET ROLE;
+
+DROP PROCEDURE remedy;
+DROP SCHEMA app CASCADE;
+DROP EXTENSION teamrbac CASCADE;
+DROP OWNED BY regress_app, regress_group, regress_owner;
+DROP ROLE regress_app, regress_group, regress_owner;
