@@ -23,6 +23,7 @@
 
 #include "cache.h"
 #include "compat.h"
+#include "statistics.h"
 
 /* How many subjects, and how many grants among them, a backend remembers beside the present subject's. */
 #define MAX_SUBJECTS 64
@@ -537,7 +538,12 @@ cache_refresh(const Identity *identity)
 	AcceptInvalidationMessages();
 	subject = find_subject(identity);
 	if (subject != NULL && subject_is_fresh(subject))
+	{
+		counters->cache_hits++;
 		return subject;
+	}
+	statistics_attach();
+	counters->reloads++;
 	successor = make_subject(identity, subject);
 	if (subject != NULL)
 		unlist_subject(subject);
@@ -689,6 +695,7 @@ subject_grant(Subject *subject, const pg_uuid_t *tenant)
 	}
 	if (subject->complete)
 		return &no_grant;
+	counters->probes++;
 	probe_membership(subject, tenant, &read);
 	return add_grant(subject, &read);
 }

@@ -34,6 +34,7 @@
 #include "errors.h"
 #include "identity.h"
 #include "query.h"
+#include "statistics.h"
 
 PG_FUNCTION_INFO_V1(teamrbac_has_permission);
 PG_FUNCTION_INFO_V1(teamrbac_require_permission);
@@ -295,6 +296,7 @@ teamrbac_has_permission(PG_FUNCTION_ARGS)
 	CheckMemo       *memo = fcinfo->flinfo->fn_extra;
 	const pg_uuid_t *tenant;
 
+	counters->checks++;
 	if (likely(memo != NULL && memo->listed &&
 	           memo->command_start == GetCurrentStatementStartTimestamp()))
 		PG_RETURN_BOOL(!PG_ARGISNULL(0) && is_listed(memo, PG_GETARG_UUID_P(0)));
@@ -326,6 +328,7 @@ require_permission(const pg_uuid_t *tenant, const char *permission)
 	int      number =
 		require_known_permission(subject_definitions(subject), permission, strlen(permission));
 
+	counters->checks++;
 	if (tenant != NULL &&
 	    grant_allows(subject_grant(subject, tenant), number, GetCurrentTimestamp()))
 		return;
@@ -359,6 +362,7 @@ teamrbac_permitted_tenants(PG_FUNCTION_ARGS)
 	int           ntenants = 0;
 	TimestampTz   now = 0;
 
+	counters->checks++;
 	if (PG_ARGISNULL(0))
 		refuse_null("permission");
 	permission = permission_arg(subject_definitions(subject), PG_GETARG_TEXT_PP(0));

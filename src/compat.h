@@ -42,4 +42,13 @@
 	object_ownercheck(RelationRelationId, (relid), (roleid))
 #endif
 
+/* 17 numbers backends from 0, as their places in the array of processes are. */
+#if PG_VERSION_NUM < 170000
+#include "storage/backendid.h"
+#define MY_BACKEND_SLOT (MyBackendId - 1)
+#else
+#include "storage/procnumber.h"
+#define MY_BACKEND_SLOT MyProcNumber
+#endif
+
 #endif /* TEAMRBAC_COMPAT_H */

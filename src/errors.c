@@ -5,10 +5,13 @@
 #include "postgres.h"
 
 #include "errors.h"
+#include "statistics.h"
 
 pg_noreturn static void
 refuse(int sqlstate, const char *message, const char *detail, const char *hint)
 {
+	statistics_attach();
+	counters->denials++;
 	ereport(ERROR,
 	        (errcode(sqlstate), errmsg("%s", message), detail != NULL ? errdetail("%s", detail) : 0,
 	         hint != NULL ? errhint("%s", hint) : 0));
