@@ -222,27 +222,9 @@ $$;
 COMMENT ON FUNCTION teamrbac.check_setup_own_tables(OUT text, OUT integer, OUT text, OUT text, OUT text) IS
 	'Internal to check_setup: teamrbac''s own tables without their triggers or row-level security.';
 
-CREATE FUNCTION teamrbac.check_setup(OUT severity text, OUT object text, OUT problem text, OUT remedy text)
-	RETURNS SETOF record
-	LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
-	ROWS 10
-AS $$
-	SELECT f.severity, f.object, f.problem, f.remedy || ';'
-	FROM (SELECT * FROM teamrbac.check_setup_tables()
-		  UNION ALL SELECT * FROM teamrbac.check_setup_policies()
-		  UNION ALL SELECT * FROM teamrbac.check_setup_views()
-		  UNION ALL SELECT * FROM teamrbac.check_setup_privileges()
-		  UNION ALL SELECT * FROM teamrbac.check_setup_functions()
-		  UNION ALL SELECT * FROM teamrbac.check_setup_own_tables()) AS f
-	ORDER BY array_position(ARRAY['critical', 'warning', 'notice'], f.severity), f.step, f.object COLLATE "C", f.problem COLLATE "C";
-$$;
-COMMENT ON FUNCTION teamrbac.check_setup(OUT text, OUT text, OUT text, OUT text) IS
-	'What is wrong with the set-up: severity (critical, warning, notice), object, problem, and remedy, a statement to run after reading it; all of them, run in order, leave nothing to report. For the DBA. Errors: none. Takes ACCESS SHARE on system catalogues.';
-
 REVOKE ALL ON FUNCTION teamrbac.check_setup_tables() FROM PUBLIC;
 REVOKE ALL ON FUNCTION teamrbac.check_setup_policies() FROM PUBLIC;
 REVOKE ALL ON FUNCTION teamrbac.check_setup_views() FROM PUBLIC;
 REVOKE ALL ON FUNCTION teamrbac.check_setup_privileges() FROM PUBLIC;
 REVOKE ALL ON FUNCTION teamrbac.check_setup_functions() FROM PUBLIC;
 REVOKE ALL ON FUNCTION teamrbac.check_setup_own_tables() FROM PUBLIC;
-REVOKE ALL ON FUNCTION teamrbac.check_setup() FROM PUBLIC;
