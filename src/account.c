@@ -11,6 +11,7 @@
 #include "utils/builtins.h"
 #include "utils/syscache.h"
 
+#include "audit.h"
 #include "cache.h"
 #include "compat.h"
 #include "errors.h"
@@ -78,7 +79,40 @@ teamrbac_register_user(PG_FUNCTION_ARGS)
 		require_free_email(email, user);
 		refuse_taken("user_id");
 	}
+
+	audit_user(user, "user.registered", NULL,
+	           audit_fields("email", email, "display_name", display_name, NULL));
 	PG_RETURN_UUID_P(user);
+}
+
+/* A user's row, locked. */
+typedef struct LockedUser
+{
+	char *email;
+	char *display_name;
+	bool  disabled;
+} LockedUser;
+
+/* lock_user locks a user's row until the transaction ends, and reads it; P0002 if there is none. */
+static LockedUser
+lock_user(const pg_uuid_t *user)
+{
+	static SavedQuery lock = {
+		.sql = "SELECT email::pg_catalog.text, display_name, disabled_at FROM teamrbac.app_user"
+			   " WHERE user_id OPERATOR(pg_catalog.=) $1 FOR NO KEY UPDATE",
+		.nargs = 1,
+		.argtypes = {UUIDOID},
+	};
+	Datum      values[3];
+	bool       nulls[3];
+	LockedUser result;
+
+	if (!query_row(&lock, (Datum[]){UUIDPGetDatum(user)}, NULL, 3, values, nulls))
+		ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND), errmsg("there is no such user")));
+	result.email = TextDatumGetCString(values[0]);
+	result.display_name = TextDatumGetCString(values[1]);
+	result.disabled = !nulls[2];
+	return result;
 }
 
 /* update_user(user_id, email, display_name): changes what the application knows of a user. */
@@ -86,54 +120,37 @@ Datum
 teamrbac_update_user(PG_FUNCTION_ARGS)
 {
 	static SavedQuery update = {
-		.sql = "UPDATE teamrbac.app_user"
-			   " SET email = COALESCE($2, email), display_name = COALESCE($3, display_name)"
+		.sql = "UPDATE teamrbac.app_user SET email = $2, display_name = $3"
 			   " WHERE user_id OPERATOR(pg_catalog.=) $1",
 		.nargs = 3,
 		.argtypes = {UUIDOID, TEXTOID, TEXTOID},
 	};
-	pg_uuid_t user = uuid_arg(fcinfo, 0, "user_id");
-	Datum     args[3] = {UUIDPGetDatum(&user)};
-	char      nulls[] = {' ', 'n', 'n'};
+	pg_uuid_t  user = uuid_arg(fcinfo, 0, "user_id");
+	LockedUser old = lock_user(&user);
+	char      *email = old.email;
+	char      *display_name = old.display_name;
 
 	if (!PG_ARGISNULL(1))
 	{
-		char *email = text_arg(fcinfo, 1, "email");
-
+		email = text_arg(fcinfo, 1, "email");
 		require_email(email);
 		require_free_email(email, &user);
-		args[1] = CStringGetTextDatum(email);
-		nulls[1] = ' ';
 	}
 	if (!PG_ARGISNULL(2))
 	{
-		char *display_name = text_arg(fcinfo, 2, "display_name");
-
+		display_name = text_arg(fcinfo, 2, "display_name");
 		require_printable_name("display_name", display_name);
-		args[2] = CStringGetTextDatum(display_name);
-		nulls[2] = ' ';
 	}
-	if (query_execute(&update, args, nulls) == 0)
-		ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND), errmsg("there is no such user")));
+
+	query_execute(&update,
+	              (Datum[]){UUIDPGetDatum(&user), CStringGetTextDatum(email),
+	                        CStringGetTextDatum(display_name)},
+	              NULL);
+
+	audit_user(&user, "user.updated",
+	           audit_fields("email", old.email, "display_name", old.display_name, NULL),
+	           audit_fields("email", email, "display_name", display_name, NULL));
 	PG_RETURN_VOID();
-}
-
-/* lock_user_is_disabled locks a user's row, and tells whether the user is disabled; P0002 if there is none. */
-static bool
-lock_user_is_disabled(const pg_uuid_t *user)
-{
-	static SavedQuery lock = {
-		.sql = "SELECT disabled_at FROM teamrbac.app_user"
-			   " WHERE user_id OPERATOR(pg_catalog.=) $1 FOR NO KEY UPDATE",
-		.nargs = 1,
-		.argtypes = {UUIDOID},
-	};
-	Datum disabled_at;
-	bool  isnull;
-
-	if (!query_row(&lock, (Datum[]){UUIDPGetDatum(user)}, NULL, 1, &disabled_at, &isnull))
-		ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND), errmsg("there is no such user")));
-	return !isnull;
 }
 
 static void
@@ -172,8 +189,7 @@ refuse_owner(const pg_uuid_t *user)
 			ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 		     errmsg("user is the owner of a tenant"),
-		     errdetail("They own tenant %s.",
-		               DatumGetCString(DirectFunctionCall1(uuid_out, tenant))),
+		     errdetail("They own tenant %s.", uuid_text(DatumGetUUIDP(tenant))),
 		     errhint(
 				 "Let them transfer ownership first, or have a superuser CALL teamrbac.assign_owner.")));
 }
@@ -187,12 +203,14 @@ teamrbac_disable_user(PG_FUNCTION_ARGS)
 {
 	pg_uuid_t user = uuid_arg(fcinfo, 0, "user_id");
 
-	if (lock_user_is_disabled(&user))
+	if (lock_user(&user).disabled)
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 		                errmsg("user is disabled already")));
 	refuse_owner(&user);
 
 	set_disabled(&user, true);
+
+	audit_user(&user, "user.disabled", NULL, NULL);
 	PG_RETURN_VOID();
 }
 
@@ -202,12 +220,20 @@ teamrbac_enable_user(PG_FUNCTION_ARGS)
 {
 	pg_uuid_t user = uuid_arg(fcinfo, 0, "user_id");
 
-	if (!lock_user_is_disabled(&user))
+	if (!lock_user(&user).disabled)
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 		                errmsg("user is not disabled")));
 
 	set_disabled(&user, false);
+
+	audit_user(&user, "user.enabled", NULL, NULL);
 	PG_RETURN_VOID();
+}
+
+static char *
+database_role_subject(Oid role)
+{
+	return psprintf("database_role:%s", DatumGetCString(DirectFunctionCall1(regroleout, role)));
 }
 
 static void
@@ -220,7 +246,8 @@ unmap_database_role(Oid role)
 	};
 	Datum args[] = {ObjectIdGetDatum(role)};
 
-	query_execute(&delete, args, NULL);
+	if (query_execute(&delete, args, NULL) > 0)
+		audit_platform("database_role.unmapped", database_role_subject(role), NULL, NULL);
 }
 
 /* map_database_role(user_id, role): who somebody at a psql prompt is. */
@@ -257,5 +284,8 @@ teamrbac_map_database_role(PG_FUNCTION_ARGS)
 	args[0] = ObjectIdGetDatum(role);
 	args[1] = UUIDPGetDatum(&user);
 	query_execute(&map, args, NULL);
+
+	audit_platform("database_role.mapped", database_role_subject(role), NULL,
+	               audit_fields("user_id", uuid_text(&user), NULL));
 	PG_RETURN_VOID();
 }

@@ -13,6 +13,7 @@
 #include "utils/builtins.h"
 #include "utils/rel.h"
 
+#include "audit.h"
 #include "compat.h"
 #include "errors.h"
 #include "query.h"
@@ -82,6 +83,51 @@ refuse_built_in_role(const char *name)
 		refuse_built_in("role", name);
 }
 
+static char *
+definition_state(SavedQuery *select, const char *name)
+{
+	Datum state;
+	bool  isnull;
+
+	if (!query_row(select, (Datum[]){CStringGetTextDatum(name)}, NULL, 1, &state, &isnull))
+		return NULL;
+	return TextDatumGetCString(state);
+}
+
+/* What a permission is, as JSON for the audit, or NULL. */
+static char *
+permission_state(const char *name)
+{
+	static SavedQuery select = {
+		.sql =
+			"SELECT pg_catalog.jsonb_build_object('description', p.description, 'grantable_to_keys', p.grantable_to_keys,"
+			" 'roles', ARRAY(SELECT rp.role::pg_catalog.text FROM teamrbac.role_permission AS rp"
+			" WHERE rp.permission OPERATOR(pg_catalog.=) p.permission ORDER BY 1))::pg_catalog.text"
+			" FROM teamrbac.permission AS p WHERE p.permission OPERATOR(pg_catalog.=) $1",
+		.nargs = 1,
+		.argtypes = {TEXTOID},
+	};
+
+	return definition_state(&select, name);
+}
+
+/* What a role is, as JSON for the audit, or NULL. */
+static char *
+role_state(const char *name)
+{
+	static SavedQuery select = {
+		.sql =
+			"SELECT pg_catalog.jsonb_build_object('description', r.description,"
+			" 'permissions', ARRAY(SELECT rp.permission::pg_catalog.text FROM teamrbac.role_permission AS rp"
+			" WHERE rp.role OPERATOR(pg_catalog.=) r.role ORDER BY 1))::pg_catalog.text"
+			" FROM teamrbac.role AS r WHERE r.role OPERATOR(pg_catalog.=) $1",
+		.nargs = 1,
+		.argtypes = {TEXTOID},
+	};
+
+	return definition_state(&select, name);
+}
+
 /* names_arg takes an array of names: no nulls, at most one dimension. */
 static ArrayType *
 names_arg(FunctionCallInfo fcinfo, int arg, const char *argument, Datum **names, int *nnames)
@@ -144,6 +190,7 @@ teamrbac_define_permission(PG_FUNCTION_ARGS)
 	ArrayType         *roles;
 	Datum             *names;
 	int                nnames;
+	char              *before;
 
 	require_definition_name("permission name", name);
 	require_printable_name("description", description);
@@ -156,12 +203,16 @@ teamrbac_define_permission(PG_FUNCTION_ARGS)
 	for (int i = 0; i < nnames; i++)
 		(void) require_known_role(definitions, TextDatumGetCString(names[i]));
 
+	before = permission_state(name);
 	query_execute(
 		&upsert,
 		(Datum[]){CStringGetTextDatum(name), CStringGetTextDatum(description), PG_GETARG_DATUM(3)},
 		NULL);
 	query_execute(&withdraw, (Datum[]){CStringGetTextDatum(name)}, NULL);
 	query_execute(&grant, (Datum[]){CStringGetTextDatum(name), PointerGetDatum(roles)}, NULL);
+
+	audit_platform("permission.defined", psprintf("permission:%s", name), before,
+	               permission_state(name));
 	PG_RETURN_VOID();
 }
 
@@ -217,12 +268,16 @@ teamrbac_drop_permission(PG_FUNCTION_ARGS)
 		.argtypes = {TEXTOID},
 	};
 	char *name = text_arg(fcinfo, 0, "name");
+	char *before;
 
 	(void) require_known_permission(lock_definitions(), name, strlen(name));
 	refuse_built_in_permission(name);
 	refuse_use("permission", name, permission_use(name));
 
+	before = permission_state(name);
 	query_execute(&delete, (Datum[]){CStringGetTextDatum(name)}, NULL);
+
+	audit_platform("permission.dropped", psprintf("permission:%s", name), before, NULL);
 	PG_RETURN_VOID();
 }
 
@@ -256,6 +311,7 @@ teamrbac_define_role(PG_FUNCTION_ARGS)
 	ArrayType         *permissions;
 	Datum             *names;
 	int                nnames;
+	char              *before;
 
 	require_definition_name("role name", name);
 	require_printable_name("description", description);
@@ -270,11 +326,14 @@ teamrbac_define_role(PG_FUNCTION_ARGS)
 		(void) require_known_permission(definitions, permission, strlen(permission));
 	}
 
+	before = role_state(name);
 	query_execute(&upsert, (Datum[]){CStringGetTextDatum(name), CStringGetTextDatum(description)},
 	              NULL);
 	query_execute(&withdraw, (Datum[]){CStringGetTextDatum(name), PointerGetDatum(permissions)},
 	              NULL);
 	query_execute(&grant, (Datum[]){CStringGetTextDatum(name), PointerGetDatum(permissions)}, NULL);
+
+	audit_platform("role.defined", psprintf("role:%s", name), before, role_state(name));
 	PG_RETURN_VOID();
 }
 
@@ -306,12 +365,16 @@ teamrbac_drop_role(PG_FUNCTION_ARGS)
 		.argtypes = {TEXTOID},
 	};
 	char *name = text_arg(fcinfo, 0, "name");
+	char *before;
 
 	(void) require_known_role(lock_definitions(), name);
 	refuse_built_in_role(name);
 	refuse_use("role", name, role_use(name));
 
+	before = role_state(name);
 	query_execute(&delete, (Datum[]){CStringGetTextDatum(name)}, NULL);
+
+	audit_platform("role.dropped", psprintf("role:%s", name), before, NULL);
 	PG_RETURN_VOID();
 }
 

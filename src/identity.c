@@ -49,12 +49,6 @@ PG_FUNCTION_INFO_V1(teamrbac_sign_out);
 PG_FUNCTION_INFO_V1(teamrbac_current_identity);
 PG_FUNCTION_INFO_V1(teamrbac_current_user_id);
 
-static char *
-uuid_text(const pg_uuid_t *uuid)
-{
-	return DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(uuid)));
-}
-
 /* ---- the setting ----------------------------------------------------------------------------------- */
 
 /*

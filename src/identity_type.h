@@ -28,4 +28,7 @@ uuid_same(const pg_uuid_t *a, const pg_uuid_t *b)
 	return memcmp(a->data, b->data, UUID_LEN) == 0;
 }
 
+/* As uuid_out writes it, palloc'd. */
+extern char *uuid_text(const pg_uuid_t *uuid);
+
 #endif /* TEAMRBAC_IDENTITY_TYPE_H */

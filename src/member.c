@@ -2,7 +2,7 @@
  * member.c
  *	  Commands on members: another role, removal, leaving.
  *
- * Each reads: arguments, lock, authority, change.
+ * Each reads: arguments, lock, authority, change, record.
  */
 #include "postgres.h"
 
@@ -11,6 +11,7 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "audit.h"
 #include "compat.h"
 #include "errors.h"
 #include "query.h"
@@ -43,13 +44,18 @@ teamrbac_change_role(PG_FUNCTION_ARGS)
 	pg_uuid_t tenant = uuid_arg(fcinfo, 0, "tenant_id");
 	pg_uuid_t user = uuid_arg(fcinfo, 1, "user_id");
 	char     *role = text_arg(fcinfo, 2, "role");
+	char     *old_role;
 
 	lock_tenant_for(&tenant, PERMISSION_MANAGE_TEAM);
 
 	require_authority_over_role(&tenant, role);
-	require_authority_over_role(&tenant, member_role(&tenant, &user, NULL));
+	old_role = member_role(&tenant, &user, NULL);
+	require_authority_over_role(&tenant, old_role);
 
 	set_member_role(&tenant, &user, role);
+
+	audit_tenant(&tenant, "member.role_changed", audit_subject("member", &user),
+	             audit_fields("role", old_role, NULL), audit_fields("role", role, NULL));
 	PG_RETURN_VOID();
 }
 
@@ -59,12 +65,17 @@ teamrbac_remove_member(PG_FUNCTION_ARGS)
 {
 	pg_uuid_t tenant = uuid_arg(fcinfo, 0, "tenant_id");
 	pg_uuid_t user = uuid_arg(fcinfo, 1, "user_id");
+	char     *role;
 
 	lock_tenant_for(&tenant, PERMISSION_MANAGE_TEAM);
 
-	require_authority_over_role(&tenant, member_role(&tenant, &user, NULL));
+	role = member_role(&tenant, &user, NULL);
+	require_authority_over_role(&tenant, role);
 
 	end_membership(&tenant, &user);
+
+	audit_tenant(&tenant, "member.removed", audit_subject("member", &user),
+	             audit_fields("role", role, NULL), NULL);
 	PG_RETURN_VOID();
 }
 
@@ -74,14 +85,19 @@ teamrbac_leave_tenant(PG_FUNCTION_ARGS)
 {
 	pg_uuid_t tenant = uuid_arg(fcinfo, 0, "tenant_id");
 	pg_uuid_t user;
+	char     *role;
 
 	user = lock_tenant_as_member(&tenant);
 
-	if (strcmp(member_role(&tenant, &user, NULL), ROLE_OWNER) == 0)
+	role = member_role(&tenant, &user, NULL);
+	if (strcmp(role, ROLE_OWNER) == 0)
 		refuse_command("the Owner cannot leave the tenant", NULL,
 		               "Transfer ownership first, by teamrbac.transfer_ownership.");
 
 	end_membership(&tenant, &user);
+
+	audit_tenant(&tenant, "member.left", audit_subject("member", &user),
+	             audit_fields("role", role, NULL), NULL);
 	PG_RETURN_VOID();
 }
 
@@ -106,16 +122,21 @@ teamrbac_set_membership_expiry(PG_FUNCTION_ARGS)
 	pg_uuid_t   tenant = uuid_arg(fcinfo, 0, "tenant_id");
 	pg_uuid_t   user = uuid_arg(fcinfo, 1, "user_id");
 	TimestampTz expires_at = PG_ARGISNULL(2) ? DT_NOEND : PG_GETARG_TIMESTAMPTZ(2);
+	TimestampTz old_expires_at;
 
 	lock_tenant_for(&tenant, PERMISSION_MANAGE_TEAM);
 
-	require_authority_over_role(&tenant, member_role(&tenant, &user, NULL));
+	require_authority_over_role(&tenant, member_role(&tenant, &user, &old_expires_at));
 	if (expires_at <= GetCurrentTimestamp())
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 		                errmsg("expires_at must be in the future"),
 		                errhint("Use teamrbac.remove_member to end a membership now.")));
 
 	write_membership_expiry(&tenant, &user, expires_at);
+
+	audit_tenant(&tenant, "member.expiry_set", audit_subject("member", &user),
+	             audit_fields("expires_at", audit_time(old_expires_at), NULL),
+	             audit_fields("expires_at", audit_time(expires_at), NULL));
 	PG_RETURN_VOID();
 }
 

@@ -2,7 +2,7 @@
  * ownership.c
  *	  Who owns a tenant, and the end of a tenant.
  *
- * Each command reads: arguments, lock, authority, change.  The order of the two updates of a transfer
+ * Each command reads: arguments, lock, authority, change, record.  The order of the two updates of a transfer
  * matters: a unique index allows one owner at any moment, a deferred trigger none until commit.
  */
 #include "postgres.h"
@@ -13,6 +13,7 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "audit.h"
 #include "compat.h"
 #include "errors.h"
 #include "query.h"
@@ -62,6 +63,10 @@ teamrbac_transfer_ownership(PG_FUNCTION_ARGS)
 
 	set_member_role(&tenant, &owner, ROLE_ADMIN);
 	set_member_role(&tenant, &heir, ROLE_OWNER);
+
+	audit_tenant(&tenant, "ownership.transferred", audit_subject("member", &heir),
+	             audit_fields("owner", uuid_text(&owner), NULL),
+	             audit_fields("owner", uuid_text(&heir), NULL));
 	PG_RETURN_VOID();
 }
 
@@ -107,6 +112,7 @@ teamrbac_assign_owner(PG_FUNCTION_ARGS)
 	pg_uuid_t tenant = uuid_arg(fcinfo, 0, "tenant_id");
 	pg_uuid_t user = uuid_arg(fcinfo, 1, "user_id");
 	pg_uuid_t owner;
+	char     *before = NULL;
 
 	if (!superuser_arg(GetOuterUserId()))
 		refuse_command("only a superuser may assign an owner", NULL,
@@ -123,8 +129,12 @@ teamrbac_assign_owner(PG_FUNCTION_ARGS)
 			ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			                errmsg("user is the owner of the tenant already")));
 		set_member_role(&tenant, &owner, ROLE_ADMIN);
+		before = audit_fields("owner", uuid_text(&owner), NULL);
 	}
 	make_owner(&tenant, &user);
+
+	audit_tenant_by_dba(&tenant, "ownership.assigned", audit_subject("member", &user), before,
+	                    audit_fields("owner", uuid_text(&user), NULL));
 	PG_RETURN_VOID();
 }
 
@@ -148,6 +158,9 @@ teamrbac_delete_tenant(PG_FUNCTION_ARGS)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 		                errmsg("confirm_name is not the tenant's name"),
 		                errhint("Repeat the tenant's name, to the letter.")));
+
+	audit_tenant(&tenant, "tenant.deleted", audit_subject("tenant", &tenant),
+	             audit_fields("name", confirm_name, NULL), NULL);
 	PG_RETURN_VOID();
 }
 
@@ -179,5 +192,7 @@ teamrbac_restore_tenant(PG_FUNCTION_ARGS)
 		                errmsg("tenant is not deleted")));
 
 	query_execute(&update, args, NULL);
+
+	audit_tenant_by_dba(&tenant, "tenant.restored", audit_subject("tenant", &tenant), NULL, NULL);
 	PG_RETURN_VOID();
 }

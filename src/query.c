@@ -12,6 +12,15 @@
 #include "compat.h"
 #include "query.h"
 
+/* How many of our statements are running, one inside the other. */
+static int depth = 0;
+
+bool
+query_is_ours(void)
+{
+	return depth > 0;
+}
+
 static void
 prepare(SavedQuery *query)
 {
@@ -30,8 +39,17 @@ execute(SavedQuery *query, Datum *args, const char *nulls)
 	int result;
 
 	prepare(query);
-	result = SPI_execute_snapshot(query->plan, args, nulls, GetLatestSnapshot(), InvalidSnapshot,
-	                              false, true, 0);
+	depth++;
+	PG_TRY();
+	{
+		result = SPI_execute_snapshot(query->plan, args, nulls, GetLatestSnapshot(),
+		                              InvalidSnapshot, false, true, 0);
+	}
+	PG_FINALLY();
+	{
+		depth--;
+	}
+	PG_END_TRY();
 	if (result < 0)
 		elog(ERROR, "SPI_execute_snapshot failed: %s", SPI_result_code_string(result));
 }

@@ -8,7 +8,7 @@
 #include "executor/spi.h"
 #include "fmgr.h"
 
-#define QUERY_MAX_ARGS 10
+#define QUERY_MAX_ARGS 12
 
 /*
  * A statement, prepared at its first use and kept for the session.  Every name in it must be qualified.
@@ -47,5 +47,8 @@ extern void query_return_set(FunctionCallInfo fcinfo, SavedQuery *query, Datum *
  */
 extern void query_return_changed(FunctionCallInfo fcinfo, SavedQuery *query, Datum *args,
                                  const char *nulls);
+
+/* Whether such a statement is running: a trigger thereby tells a command's change from one by hand. */
+extern bool query_is_ours(void);
 
 #endif /* TEAMRBAC_QUERY_H */

@@ -10,6 +10,7 @@
 #include "bitmap.h"
 #include "catalog.h"
 #include "identity.h"
+#include "settings.h"
 #include "statistics.h"
 
 PG_MODULE_MAGIC;
@@ -21,6 +22,7 @@ _PG_init(void)
 {
 	catalog_init();
 	identity_init();
+	settings_init();
 	bitmap_init();
 	statistics_init();
 	MarkGUCPrefixReserved("teamrbac");

@@ -12,6 +12,7 @@
 #include "utils/guc.h"
 #include "utils/rel.h"
 
+#include "audit.h"
 #include "compat.h"
 #include "errors.h"
 #include "identity.h"
@@ -76,6 +77,9 @@ teamrbac_create_tenant(PG_FUNCTION_ARGS)
 
 	*tenant = insert_tenant(name, slug);
 	insert_owner(tenant, &user);
+
+	audit_tenant(tenant, "tenant.created", audit_subject("tenant", tenant), NULL,
+	             audit_fields("name", name, "slug", slug, NULL));
 	PG_RETURN_UUID_P(tenant);
 }
 
@@ -89,16 +93,6 @@ trigger_row_tenant(const TriggerData *trigdata)
 
 	return *DatumGetUUIDP(
 		SPI_getbinval(trigdata->tg_trigtuple, tupdesc, SPI_fnumber(tupdesc, "tenant_id"), &isnull));
-}
-
-/*
- * restoring tells a restore of a dump by a setting that pg_dump writes: there, tenants come in one
- * transaction and their members in the next.
- */
-static bool
-restoring(void)
-{
-	return strcmp(GetConfigOption("check_function_bodies", false, false), "off") == 0;
 }
 
 /*
@@ -131,7 +125,7 @@ teamrbac_check_owner(PG_FUNCTION_ARGS)
 	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_FOR_ROW(trigdata->tg_event))
 		ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 		                errmsg("function \"%s\" must be called by a row trigger", "check_owner")));
-	if (TRIGGER_FIRED_BY_INSERT(trigdata->tg_event) && restoring())
+	if (TRIGGER_FIRED_BY_INSERT(trigdata->tg_event) && restoring_dump())
 		return PointerGetDatum(NULL);
 	tenant = trigger_row_tenant(trigdata);
 	args[0] = UUIDPGetDatum(&tenant);
@@ -139,8 +133,7 @@ teamrbac_check_owner(PG_FUNCTION_ARGS)
 	if (query_row(&exists, args, NULL, 1, &has_owner, &isnull) && !DatumGetBool(has_owner))
 		ereport(ERROR,
 		        (errcode(ERRCODE_CHECK_VIOLATION), errmsg("a tenant must have exactly one owner"),
-		         errdetail("Tenant %s would have none.",
-		                   DatumGetCString(DirectFunctionCall1(uuid_out, args[0]))),
+		         errdetail("Tenant %s would have none.", uuid_text(&tenant)),
 		         errhint("Give another member the role \"owner\" in the same transaction.")));
 	return PointerGetDatum(NULL);
 }

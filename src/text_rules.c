@@ -9,6 +9,7 @@
 #include "regex/regex.h"
 #include "utils/builtins.h"
 
+#include "identity_type.h"
 #include "text_rules.h"
 
 #define NAME_MAX_CHARACTERS 200
@@ -26,6 +27,12 @@ static bool
 has_control_character(const char *text)
 {
 	return matches(text, "[[:cntrl:]]");
+}
+
+char *
+uuid_text(const pg_uuid_t *uuid)
+{
+	return DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(uuid)));
 }
 
 static char *

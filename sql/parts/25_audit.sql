@@ -1,0 +1,161 @@
+-- What was done, by whom: append-only, each event chained to the one before by a hash.
+
+CREATE TABLE teamrbac.audit_event (
+	tenant_id        uuid NOT NULL,
+	scope            text NOT NULL,
+	sequence         bigint NOT NULL,
+	occurred_at      timestamptz NOT NULL,
+	actor_kind       text NOT NULL,
+	actor_id         uuid,
+	session_role     text NOT NULL,
+	application_name text NOT NULL,
+	action           text NOT NULL,
+	subject          text NOT NULL,
+	before           jsonb,
+	after            jsonb,
+	previous_hash    bytea NOT NULL,
+	hash             bytea NOT NULL,
+	PRIMARY KEY (tenant_id, scope, sequence),
+	CONSTRAINT audit_event_scope CHECK (scope OPERATOR(pg_catalog.=) ANY (ARRAY['tenant', 'user', 'platform'])),
+	CONSTRAINT audit_event_actor CHECK
+		(actor_kind OPERATOR(pg_catalog.=) ANY (ARRAY['user', 'api_key'])
+		 OR actor_kind OPERATOR(pg_catalog.=) 'database_role' AND actor_id IS NULL)
+);
+CREATE INDEX audit_event_occurred_idx ON teamrbac.audit_event (occurred_at);
+COMMENT ON TABLE teamrbac.audit_event IS
+	'What was done, one event for each thing. Nobody but a superuser can change it. No reference to the tenant: events outlive it.';
+COMMENT ON COLUMN teamrbac.audit_event.tenant_id IS
+	'The tenant; in scope user, the user; in scope platform, the nil uuid. Each has a chain of its own.';
+COMMENT ON COLUMN teamrbac.audit_event.scope IS 'tenant, user (what concerns no tenant) or platform (definitions).';
+COMMENT ON COLUMN teamrbac.audit_event.sequence IS 'Place in the chain, from 1, without gaps.';
+COMMENT ON COLUMN teamrbac.audit_event.actor_kind IS
+	'user, api_key, or database_role: a DBA, the application or a job, by the right of session_role.';
+COMMENT ON COLUMN teamrbac.audit_event.actor_id IS 'The user or the key; NULL for a database role.';
+COMMENT ON COLUMN teamrbac.audit_event.session_role IS 'The database role that had logged in.';
+COMMENT ON COLUMN teamrbac.audit_event.action IS
+	'Such as member.removed; direct.* for a change of a table by hand.';
+COMMENT ON COLUMN teamrbac.audit_event.subject IS 'What was changed, such as member:<user_id>.';
+COMMENT ON COLUMN teamrbac.audit_event.hash IS
+	'SHA-256 of previous_hash and all other columns; see audit_hash.';
+COMMENT ON INDEX teamrbac.audit_event_occurred_idx IS 'Answers the removal of events past their retention.';
+
+CREATE TABLE teamrbac.audit_head (
+	tenant_id       uuid NOT NULL,
+	scope           text NOT NULL,
+	sequence        bigint NOT NULL DEFAULT 0,
+	hash            bytea NOT NULL DEFAULT '\x',
+	anchor_sequence bigint NOT NULL DEFAULT 0,
+	anchor_hash     bytea NOT NULL DEFAULT '\x',
+	PRIMARY KEY (tenant_id, scope)
+);
+COMMENT ON TABLE teamrbac.audit_head IS
+	'The end of each chain, so that a missing last event is noticed, and its anchor: the last event removed by retention, verified before.';
+COMMENT ON COLUMN teamrbac.audit_head.sequence IS 'Of the last event.';
+COMMENT ON COLUMN teamrbac.audit_head.hash IS 'Of the last event.';
+COMMENT ON COLUMN teamrbac.audit_head.anchor_sequence IS 'Of the last event that was removed; 0: none was.';
+COMMENT ON COLUMN teamrbac.audit_head.anchor_hash IS 'Of the last event that was removed.';
+
+-- Plain SQL, so that an auditor can compute it without us.
+CREATE FUNCTION teamrbac.audit_hash(event teamrbac.audit_event) RETURNS bytea
+	LANGUAGE sql STABLE PARALLEL SAFE
+	RETURN pg_catalog.sha256(event.previous_hash OPERATOR(pg_catalog.||) pg_catalog.convert_to(
+		pg_catalog.jsonb_build_array(event.tenant_id, event.scope, event.sequence,
+			(EXTRACT(epoch FROM event.occurred_at) OPERATOR(pg_catalog.*) 1000000)::bigint,
+			event.actor_kind, event.actor_id, event.session_role, event.application_name,
+			event.action, event.subject, event.before, event.after)::text, 'UTF8'));
+COMMENT ON FUNCTION teamrbac.audit_hash(teamrbac.audit_event) IS
+	'The hash that an event should bear: SHA-256 of previous_hash, followed by a JSON array of the other columns (time in microseconds since 1970) as UTF-8 text.';
+REVOKE ALL ON FUNCTION teamrbac.audit_hash(teamrbac.audit_event) FROM PUBLIC;
+
+CREATE FUNCTION teamrbac.guard_audit() RETURNS trigger
+	LANGUAGE c AS 'MODULE_PATHNAME', 'teamrbac_guard_audit';
+COMMENT ON FUNCTION teamrbac.guard_audit() IS
+	'Trigger function: the audit is changed by superusers only (42501), whoever has been granted the table.';
+REVOKE ALL ON FUNCTION teamrbac.guard_audit() FROM PUBLIC;
+CREATE TRIGGER guard_audit BEFORE UPDATE OR DELETE OR TRUNCATE ON teamrbac.audit_event
+	FOR EACH STATEMENT EXECUTE FUNCTION teamrbac.guard_audit();
+CREATE TRIGGER guard_audit BEFORE DELETE OR TRUNCATE ON teamrbac.audit_head
+	FOR EACH STATEMENT EXECUTE FUNCTION teamrbac.guard_audit();
+
+ALTER TABLE teamrbac.audit_event ENABLE ROW LEVEL SECURITY;
+ALTER TABLE teamrbac.audit_head ENABLE ROW LEVEL SECURITY;
+SELECT pg_catalog.pg_extension_config_dump('teamrbac.audit_event', '');
+SELECT pg_catalog.pg_extension_config_dump('teamrbac.audit_head', '');
+
+-- Changes by hand.  Statement triggers: one for each kind of change, because only such have transition tables.
+CREATE FUNCTION teamrbac.audit_direct_change() RETURNS trigger
+	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
+	AS 'MODULE_PATHNAME', 'teamrbac_audit_direct_change';
+COMMENT ON FUNCTION teamrbac.audit_direct_change() IS
+	'Statement trigger function (kind of subject, column that names it): records each changed row, unless a command or the restore of a dump makes the change. Locks the heads of the chains.';
+REVOKE ALL ON FUNCTION teamrbac.audit_direct_change() FROM PUBLIC;
+
+CREATE TRIGGER audit_insert AFTER INSERT ON teamrbac.app_user REFERENCING NEW TABLE AS new_rows
+	FOR EACH STATEMENT EXECUTE FUNCTION teamrbac.audit_direct_change('user', 'user_id');
+CREATE TRIGGER audit_update AFTER UPDATE ON teamrbac.app_user REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+	FOR EACH STATEMENT EXECUTE FUNCTION teamrbac.audit_direct_change('user', 'user_id');
+CREATE TRIGGER audit_delete AFTER DELETE ON teamrbac.app_user REFERENCING OLD TABLE AS old_rows
+	FOR EACH STATEMENT EXECUTE FUNCTION teamrbac.audit_direct_change('user', 'user_id');
+CREATE TRIGGER audit_truncate AFTER TRUNCATE ON teamrbac.app_user
+	FOR EACH STATEMENT EXECUTE FUNCTION teamrbac.audit_direct_change('user', 'user_id');
+
+CREATE TRIGGER audit_insert AFTER INSERT ON teamrbac.tenant REFERENCING NEW TABLE AS new_rows
+	FOR EACH STATEMENT EXECUTE FUNCTION teamrbac.audit_direct_change('tenant', 'tenant_id');
+CREATE TRIGGER audit_update AFTER UPDATE ON teamrbac.tenant REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+	FOR EACH STATEMENT EXECUTE FUNCTION teamrbac.audit_direct_change('tenant', 'tenant_id');
+CREATE TRIGGER audit_delete AFTER DELETE ON teamrbac.tenant REFERENCING OLD TABLE AS old_rows
+	FOR EACH STATEMENT EXECUTE FUNCTION teamrbac.audit_direct_change('tenant', 'tenant_id');
+CREATE TRIGGER audit_truncate AFTER TRUNCATE ON teamrbac.tenant
+	FOR EACH STATEMENT EXECUTE FUNCTION teamrbac.audit_direct_change('tenant', 'tenant_id');
+
+CREATE TRIGGER audit_insert AFTER INSERT ON teamrbac.membership REFERENCING NEW TABLE AS new_rows
+	FOR EACH STATEMENT EXECUTE FUNCTION teamrbac.audit_direct_change('member', 'user_id');
+CREATE TRIGGER audit_update AFTER UPDATE ON teamrbac.membership REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+	FOR EACH STATEMENT EXECUTE FUNCTION teamrbac.audit_direct_change('member', 'user_id');
+CREATE TRIGGER audit_delete AFTER DELETE ON teamrbac.membership REFERENCING OLD TABLE AS old_rows
+	FOR EACH STATEMENT EXECUTE FUNCTION teamrbac.audit_direct_change('member', 'user_id');
+CREATE TRIGGER audit_truncate AFTER TRUNCATE ON teamrbac.membership
+	FOR EACH STATEMENT EXECUTE FUNCTION teamrbac.audit_direct_change('member', 'user_id');
+
+CREATE TRIGGER audit_insert AFTER INSERT ON teamrbac.role REFERENCING NEW TABLE AS new_rows
+	FOR EACH STATEMENT EXECUTE FUNCTION teamrbac.audit_direct_change('role', 'role');
+CREATE TRIGGER audit_update AFTER UPDATE ON teamrbac.role REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+	FOR EACH STATEMENT EXECUTE FUNCTION teamrbac.audit_direct_change('role', 'role');
+CREATE TRIGGER audit_delete AFTER DELETE ON teamrbac.role REFERENCING OLD TABLE AS old_rows
+	FOR EACH STATEMENT EXECUTE FUNCTION teamrbac.audit_direct_change('role', 'role');
+CREATE TRIGGER audit_truncate AFTER TRUNCATE ON teamrbac.role
+	FOR EACH STATEMENT EXECUTE FUNCTION teamrbac.audit_direct_change('role', 'role');
+
+CREATE TRIGGER audit_insert AFTER INSERT ON teamrbac.permission REFERENCING NEW TABLE AS new_rows
+	FOR EACH STATEMENT EXECUTE FUNCTION teamrbac.audit_direct_change('permission', 'permission');
+CREATE TRIGGER audit_update AFTER UPDATE ON teamrbac.permission REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+	FOR EACH STATEMENT EXECUTE FUNCTION teamrbac.audit_direct_change('permission', 'permission');
+CREATE TRIGGER audit_delete AFTER DELETE ON teamrbac.permission REFERENCING OLD TABLE AS old_rows
+	FOR EACH STATEMENT EXECUTE FUNCTION teamrbac.audit_direct_change('permission', 'permission');
+CREATE TRIGGER audit_truncate AFTER TRUNCATE ON teamrbac.permission
+	FOR EACH STATEMENT EXECUTE FUNCTION teamrbac.audit_direct_change('permission', 'permission');
+
+CREATE TRIGGER audit_insert AFTER INSERT ON teamrbac.role_permission REFERENCING NEW TABLE AS new_rows
+	FOR EACH STATEMENT EXECUTE FUNCTION teamrbac.audit_direct_change('role', 'role');
+CREATE TRIGGER audit_update AFTER UPDATE ON teamrbac.role_permission REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+	FOR EACH STATEMENT EXECUTE FUNCTION teamrbac.audit_direct_change('role', 'role');
+CREATE TRIGGER audit_delete AFTER DELETE ON teamrbac.role_permission REFERENCING OLD TABLE AS old_rows
+	FOR EACH STATEMENT EXECUTE FUNCTION teamrbac.audit_direct_change('role', 'role');
+CREATE TRIGGER audit_truncate AFTER TRUNCATE ON teamrbac.role_permission
+	FOR EACH STATEMENT EXECUTE FUNCTION teamrbac.audit_direct_change('role', 'role');
+
+CREATE TRIGGER audit_insert AFTER INSERT ON teamrbac.database_role REFERENCING NEW TABLE AS new_rows
+	FOR EACH STATEMENT EXECUTE FUNCTION teamrbac.audit_direct_change('database_role', 'database_role');
+CREATE TRIGGER audit_update AFTER UPDATE ON teamrbac.database_role REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+	FOR EACH STATEMENT EXECUTE FUNCTION teamrbac.audit_direct_change('database_role', 'database_role');
+CREATE TRIGGER audit_delete AFTER DELETE ON teamrbac.database_role REFERENCING OLD TABLE AS old_rows
+	FOR EACH STATEMENT EXECUTE FUNCTION teamrbac.audit_direct_change('database_role', 'database_role');
+CREATE TRIGGER audit_truncate AFTER TRUNCATE ON teamrbac.database_role
+	FOR EACH STATEMENT EXECUTE FUNCTION teamrbac.audit_direct_change('database_role', 'database_role');
+
+CREATE FUNCTION teamrbac.verify_audit(tenant_id uuid, OUT valid boolean, OUT events bigint, OUT broken_at bigint, OUT problem text)
+	RETURNS SETOF record
+	LANGUAGE c STABLE SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
+	ROWS 1 AS 'MODULE_PATHNAME', 'teamrbac_verify_audit';
+COMMENT ON FUNCTION teamrbac.verify_audit(uuid, OUT boolean, OUT bigint, OUT bigint, OUT text) IS
+	'Whether the chain of a tenant''s events is whole; broken_at is the sequence of the first event that is changed, missing or out of order, and problem says which. Needs audit.view in the tenant, or a superuser, who may also name a user (for what concerned no tenant) or the nil uuid (definitions). Errors: 42501 not allowed, 28000 nobody signed in, 22023 tenant_id null.';
