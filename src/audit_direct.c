@@ -23,6 +23,7 @@
 #include "compat.h"
 #include "errors.h"
 #include "query.h"
+#include "restore.h"
 #include "team.h"
 
 PG_FUNCTION_INFO_V1(teamrbac_audit_direct_change);
@@ -221,7 +222,7 @@ teamrbac_audit_direct_change(PG_FUNCTION_ARGS)
 		        (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 		         errmsg("function \"%s\" must be called by a statement trigger with two arguments",
 		                "audit_direct_change")));
-	if (query_is_ours() || restoring_dump())
+	if (query_is_ours() || restoring(trigdata->tg_relation))
 		return PointerGetDatum(NULL);
 	if (TRIGGER_FIRED_BY_TRUNCATE(trigdata->tg_event))
 	{

@@ -7,7 +7,6 @@
 #include "catalog/pg_type.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
-#include "utils/guc.h"
 #include "utils/timestamp.h"
 
 #include "compat.h"
@@ -166,10 +165,4 @@ set_member_role(const pg_uuid_t *tenant, const pg_uuid_t *user, const char *role
 	Datum args[] = {UUIDPGetDatum(tenant), UUIDPGetDatum(user), CStringGetTextDatum(role)};
 
 	query_execute(&update, args, NULL);
-}
-
-bool
-restoring_dump(void)
-{
-	return strcmp(GetConfigOption("check_function_bodies", false, false), "off") == 0;
 }

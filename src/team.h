@@ -63,12 +63,6 @@ extern void require_authority_over_role(const pg_uuid_t *tenant, const char *rol
  */
 extern char *member_role(const pg_uuid_t *tenant, const pg_uuid_t *user, TimestampTz *expires_at);
 
-/*
- * Tells a restore of a dump by a setting that pg_dump writes: rows then come table by table, and were
- * recorded when they were made.
- */
-extern bool restoring_dump(void);
-
 /* Gives a member another role. */
 extern void set_member_role(const pg_uuid_t *tenant, const pg_uuid_t *user, const char *role);
 

@@ -9,7 +9,6 @@
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "utils/builtins.h"
-#include "utils/guc.h"
 #include "utils/rel.h"
 
 #include "audit.h"
@@ -17,6 +16,7 @@
 #include "errors.h"
 #include "identity.h"
 #include "query.h"
+#include "restore.h"
 #include "team.h"
 #include "text_rules.h"
 
@@ -98,6 +98,7 @@ trigger_row_tenant(const TriggerData *trigdata)
 /*
  * check_owner(): at commit, the tenant of a row that said who owns it still has an owner; two are prevented
  * by a unique index.  The lock makes transactions that change the same tenant's owner see each other's work.
+ * A restore brings tenants in one transaction and their members in another.
  */
 Datum
 teamrbac_check_owner(PG_FUNCTION_ARGS)
@@ -125,7 +126,7 @@ teamrbac_check_owner(PG_FUNCTION_ARGS)
 	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_FOR_ROW(trigdata->tg_event))
 		ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 		                errmsg("function \"%s\" must be called by a row trigger", "check_owner")));
-	if (TRIGGER_FIRED_BY_INSERT(trigdata->tg_event) && restoring_dump())
+	if (TRIGGER_FIRED_BY_INSERT(trigdata->tg_event) && restoring(trigdata->tg_relation))
 		return PointerGetDatum(NULL);
 	tenant = trigger_row_tenant(trigdata);
 	args[0] = UUIDPGetDatum(&tenant);

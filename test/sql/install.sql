@@ -32,6 +32,11 @@ SELECT relname FROM pg_class AS c WHERE relnamespace = 'teamrbac'::regnamespace 
 SELECT proname FROM pg_proc WHERE pronamespace = 'teamrbac'::regnamespace AND obj_description(oid, 'pg_proc') IS NULL;
 SELECT relname FROM pg_class WHERE relnamespace = 'teamrbac'::regnamespace AND relkind IN ('r', 'v') AND obj_description(oid, 'pg_class') IS NULL;
 SELECT typname FROM pg_type WHERE typnamespace = 'teamrbac'::regnamespace AND typtype IN ('d', 'e') AND obj_description(oid, 'pg_type') IS NULL;
+-- Every foreign key lets a parallel restore load the tables in any order, and nobody else break it.
+SELECT conname FROM pg_constraint WHERE connamespace = 'teamrbac'::regnamespace AND contype = 'f'
+	AND NOT EXISTS (SELECT FROM pg_trigger WHERE tgname = conname AND tgrelid = conrelid AND tgfoid = 'teamrbac.check_reference'::regproc);
+SELECT tgrelid::regclass FROM pg_trigger WHERE tgisinternal AND tgenabled <> 'D'
+	AND tgfoid::regproc::text ~ 'RI_FKey_check' AND tgrelid IN (SELECT oid FROM pg_class WHERE relnamespace = 'teamrbac'::regnamespace);
 -- Dropped and made again within one session, it starts anew.
 DROP OWNED BY regress_app;
 DROP ROLE regress_app;

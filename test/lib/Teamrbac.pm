@@ -1,0 +1,182 @@
+# What the tests of dumps, upgrades and crashes share: a populated database, and what is in one.
+package Teamrbac;
+
+use strict;
+use warnings;
+use Exporter 'import';
+use Test::More;
+
+our @EXPORT = qw(id sign_in contents differences catalogue populate application is_intact);
+
+# A well-known uuid: id('a1').
+sub id { return '00000000-0000-0000-0000-0000000000' . shift }
+
+# SQL that signs a user in for the session.
+sub sign_in { return "SELECT teamrbac.sign_in('" . id(shift) . "', false);" }
+
+# Who may execute what an application needs.
+sub application
+{
+	return <<'SQL';
+CREATE ROLE app LOGIN;
+GRANT EXECUTE ON FUNCTION teamrbac.sign_in(uuid, boolean), teamrbac.register_user(text, text, uuid),
+	teamrbac.update_user(uuid, text, text) TO app;
+SQL
+}
+
+# A team of each kind: roles and permissions of the application's own, an expired and a future membership,
+# a deleted tenant, a disabled user, tables with policies.  Only commands that 1.0 has.
+sub populate
+{
+	my ($node, $db) = @_;
+	my ($olivia, $adam, $dora, $rita, $carl) = map { id($_) } qw(a1 a2 a3 a4 a5);
+	$node->safe_psql($db, <<"SQL");
+SELECT teamrbac.register_user(n || '\@example.com', n, ('00000000-0000-0000-0000-0000000000' || i)::uuid)
+	FROM (VALUES ('Olivia', 'a1'), ('Adam', 'a2'), ('Dora', 'a3'), ('Rita', 'a4'), ('Carl', 'a5')) AS t(n, i);
+SELECT teamrbac.define_permission('reports.view', 'View "reports"', '{reader}', true);
+SELECT teamrbac.define_permission('reports.edit', E'Edit\\\\reports', '{admin}');
+SELECT teamrbac.define_role('auditor', 'Reads \\N and NULL', '{reports.view,logs.view,audit.view}');
+BEGIN;
+INSERT INTO teamrbac.tenant (tenant_id, name, slug) VALUES
+	('${\id('01')}', 'Acme', 'acme'), ('${\id('02')}', E'Bor\\\\ealis "Ltd"', NULL), ('${\id('03')}', 'Gone', 'gone');
+INSERT INTO teamrbac.membership (tenant_id, user_id, role, expires_at) VALUES
+	('${\id('01')}', '$olivia', 'owner', NULL), ('${\id('01')}', '$adam', 'admin', NULL),
+	('${\id('01')}', '$dora', 'developer', '2999-01-01'), ('${\id('01')}', '$rita', 'reader', '2001-01-01'),
+	('${\id('01')}', '$carl', 'auditor', NULL),
+	('${\id('02')}', '$adam', 'owner', NULL), ('${\id('02')}', '$dora', 'admin', NULL),
+	('${\id('03')}', '$dora', 'owner', NULL);
+COMMIT;
+${\sign_in('a1')}
+CALL teamrbac.set_membership_expiry('${\id('01')}', '$carl', '2998-01-01');
+CALL teamrbac.transfer_ownership('${\id('01')}', '$adam');
+${\sign_in('a2')}
+CALL teamrbac.change_role('${\id('01')}', '$dora', 'reader');
+CALL teamrbac.transfer_ownership('${\id('01')}', '$olivia');
+${\sign_in('a3')}
+CALL teamrbac.delete_tenant('${\id('03')}', 'Gone');
+SELECT teamrbac.sign_out();
+CALL teamrbac.disable_user('$rita');
+CREATE ROLE psql_user LOGIN;
+SELECT teamrbac.map_database_role('$dora', 'psql_user');
+CREATE TABLE prompt (tenant_id uuid NOT NULL REFERENCES teamrbac.tenant, id int, state text DEFAULT 'draft', PRIMARY KEY (tenant_id, id));
+INSERT INTO prompt SELECT t, g FROM unnest('{${\id('01')},${\id('02')},${\id('03')}}'::uuid[]) AS t, generate_series(1, 10) AS g;
+SELECT teamrbac.protect_table('prompt', 'prompts.view', 'prompts.edit');
+CREATE TRIGGER promote BEFORE UPDATE ON prompt FOR EACH ROW WHEN (NEW.state = 'live')
+	EXECUTE FUNCTION teamrbac.require_permission_on_change('prompts.promote', 'tenant_id');
+CREATE TABLE report (tenant_id uuid PRIMARY KEY, body text);
+INSERT INTO report VALUES ('${\id('01')}', 'x'), ('${\id('02')}', 'y');
+SELECT teamrbac.protect_table('report', 'reports.view', 'reports.edit');
+GRANT SELECT, INSERT, UPDATE, DELETE ON prompt, report TO app, psql_user;
+SQL
+	return;
+}
+
+# All rows of the extension's own tables, and of the others in public: "table: row" in order.  Of the
+# extension's tables only the rows that a dump takes.
+sub contents
+{
+	my ($node, $db) = @_;
+	my $queries = $node->safe_psql($db, <<'SQL');
+SELECT format('SELECT %L || t::text FROM %s AS t %s;', relation::text || ': ', relation, condition)
+	FROM (SELECT unnest(extconfig)::regclass AS relation, unnest(extcondition) AS condition
+			FROM pg_extension WHERE extname = 'teamrbac'
+		  UNION ALL
+		  SELECT oid::regclass, '' FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r') AS r
+	WHERE (SELECT relkind FROM pg_class WHERE oid = relation) = 'r'
+	ORDER BY relation::text;
+SQL
+	# Rows in the byte order of their text: no collation, which differs between servers.
+	my @rows = sort split /\n/, $node->safe_psql($db, "SET row_security = off; $queries");
+	return \@rows;
+}
+
+# The schema and all that belongs to it, object by object, each with everything a fresh installation gives it.
+sub catalogue
+{
+	my ($node, $db) = @_;
+	my $folded = $node->safe_psql($db, <<'SQL');
+SET search_path = pg_catalog;
+CREATE FUNCTION pg_temp.acl(acl aclitem[]) RETURNS text LANGUAGE sql AS $$
+	SELECT string_agg(item::text, ' ' ORDER BY item::text COLLATE "C") FROM unnest(acl) AS item $$;
+CREATE VIEW pg_temp.relation AS SELECT * FROM pg_class WHERE relnamespace = 'teamrbac'::regnamespace;
+CREATE VIEW pg_temp.member AS SELECT classid, objid, objsubid FROM pg_depend
+	WHERE deptype = 'e' AND refclassid = 'pg_extension'::regclass AND refobjid = (SELECT oid FROM pg_extension WHERE extname = 'teamrbac');
+SELECT regexp_replace(concat(what, ' ', line), '\s+', ' ', 'g') FROM (
+	SELECT 'member', pg_describe_object(classid, objid, objsubid) FROM pg_temp.member
+	UNION ALL SELECT 'version', extversion FROM pg_extension WHERE extname = 'teamrbac'
+	UNION ALL SELECT 'dumped', ROW(relation, condition)::text
+		FROM (SELECT unnest(extconfig)::regclass AS relation, unnest(extcondition) AS condition FROM pg_extension WHERE extname = 'teamrbac') AS d
+	UNION ALL SELECT 'schema', pg_temp.acl(nspacl) FROM pg_namespace WHERE nspname = 'teamrbac'
+	UNION ALL SELECT 'function', ROW(oid::regprocedure, pg_get_function_arguments(oid), prorettype::regtype, prokind, prosecdef, proleakproof,
+			proisstrict, proretset, provolatile, proparallel, procost, prorows, prosupport, proconfig, pg_temp.acl(proacl), probin, prosrc,
+			pg_get_function_sqlbody(oid))::text
+		FROM pg_proc WHERE pronamespace = 'teamrbac'::regnamespace
+	UNION ALL SELECT 'relation', ROW(oid::regclass, relkind, relpersistence, relrowsecurity, relforcerowsecurity, relreplident, reloptions,
+			pg_temp.acl(relacl), CASE relkind WHEN 'v' THEN pg_get_viewdef(oid) WHEN 'i' THEN pg_get_indexdef(oid) END)::text
+		FROM pg_temp.relation
+	UNION ALL SELECT 'column', ROW(attrelid::regclass, attnum, attname, format_type(atttypid, atttypmod), attnotnull, attidentity, attgenerated,
+			attstorage, attislocal, attcollation::regcollation, (SELECT pg_get_expr(adbin, adrelid) FROM pg_attrdef WHERE adrelid = attrelid AND adnum = attnum),
+			pg_temp.acl(attacl))::text
+		FROM pg_attribute WHERE attrelid IN (SELECT oid FROM pg_temp.relation) AND attnum > 0
+	UNION ALL SELECT 'sequence', ROW(seqrelid::regclass, seqtypid::regtype, seqstart, seqincrement, seqmax, seqmin, seqcache, seqcycle)::text
+		FROM pg_sequence WHERE seqrelid IN (SELECT oid FROM pg_temp.relation)
+	UNION ALL SELECT 'constraint', ROW(conrelid::regclass, contypid::regtype, conname, pg_get_constraintdef(oid), condeferrable, condeferred, convalidated)::text
+		FROM pg_constraint WHERE connamespace = 'teamrbac'::regnamespace
+	UNION ALL SELECT 'trigger', ROW(pg_get_triggerdef(oid), tgenabled)::text
+		FROM pg_trigger WHERE tgrelid IN (SELECT oid FROM pg_temp.relation) AND NOT tgisinternal
+	UNION ALL SELECT 'policy', ROW(polrelid::regclass, polname, polcmd, polpermissive, polroles::regrole[], pg_get_expr(polqual, polrelid),
+			pg_get_expr(polwithcheck, polrelid))::text
+		FROM pg_policy WHERE polrelid IN (SELECT oid FROM pg_temp.relation)
+	UNION ALL SELECT 'type', ROW(oid::regtype, typtype, typbasetype::regtype, typnotnull, typdefault, typcollation::regcollation,
+			(SELECT string_agg(enumlabel, ',' ORDER BY enumsortorder) FROM pg_enum WHERE enumtypid = t.oid), pg_temp.acl(typacl))::text
+		FROM pg_type AS t WHERE typnamespace = 'teamrbac'::regnamespace
+	UNION ALL SELECT 'privileges', ROW(pg_describe_object(classoid, objoid, p.objsubid), pg_temp.acl(initprivs))::text
+		FROM pg_init_privs AS p JOIN pg_temp.member AS m ON (m.classid, m.objid) = (p.classoid, p.objoid)
+	UNION ALL SELECT 'comment', ROW(pg_describe_object(c.classoid, c.objoid, c.objsubid), description)::text
+		FROM pg_description AS c WHERE EXISTS (SELECT FROM pg_temp.member AS m WHERE (m.classid, m.objid) = (c.classoid, c.objoid))
+			OR classoid IN ('pg_class'::regclass, 'pg_constraint'::regclass, 'pg_trigger'::regclass, 'pg_policy'::regclass)
+				AND pg_describe_object(classoid, objoid, objsubid) ~ 'teamrbac'
+	UNION ALL SELECT 'permission', p::text FROM teamrbac.permission AS p WHERE built_in
+	UNION ALL SELECT 'role', r::text FROM teamrbac.role AS r WHERE built_in
+	UNION ALL SELECT 'role_permission', rp::text FROM teamrbac.role_permission AS rp WHERE built_in
+) AS every(what, line);
+SQL
+	my @lines = sort split /\n/, $folded;
+	return \@lines;
+}
+
+# What one list has and the other hasn't, for is(); empty where they are the same.
+sub differences
+{
+	my ($before, $after) = @_;
+	my %count;
+	$count{$_}-- for @$before;
+	$count{$_}++ for @$after;
+	return join "\n", map { ($count{$_} < 0 ? '- ' : '+ ') . $_ } sort grep { $count{$_} } keys %count;
+}
+
+# That people and rows are what populate() made of them, by the checks that an application makes.
+sub is_intact
+{
+	my ($node, $db, $what) = @_;
+	my $see = "SELECT count(*), array_agg(DISTINCT right(tenant_id::text, 2)) FROM prompt;";
+	my %expected = (
+		a1 => '10|{01}',
+		a2 => '20|{01,02}',
+		a3 => '20|{01,02}',
+		a5 => '0|');
+	is($node->safe_psql($db, sign_in($_) . " SET ROLE app; $see") =~ s/^\n//r, $expected{$_}, "$what: $_ sees their rows")
+		for sort keys %expected;
+	is($node->safe_psql($db, "SET ROLE app; $see"), '0|', "$what: nobody sees none");
+	is($node->safe_psql($db, $see, extra_params => [ '-U', 'psql_user' ]), '20|{01,02}', "$what: a mapped role is its user");
+	is($node->safe_psql($db, sign_in('a5') . " SET ROLE app; SELECT body FROM report;") =~ s/^\n//r, 'x', "$what: a role of the application's own counts");
+	my ($rc, $out, $err) = $node->psql($db, sign_in('a4'));
+	like($err, qr/unknown or disabled user/, "$what: a disabled user stays disabled");
+	($rc, $out, $err) = $node->psql($db, sign_in('a3') . " SET ROLE app; UPDATE prompt SET state = 'live' WHERE tenant_id = '${\id('01')}' AND id = 1;");
+	is($rc, 0, "$what: a reader's update finds no row");
+	($rc, $out, $err) = $node->psql($db, "INSERT INTO teamrbac.tenant (tenant_id, name) VALUES (gen_random_uuid(), 'Nobody''s');");
+	like($err, qr/exactly one owner/, "$what: a tenant without an owner is refused");
+	return;
+}
+
+1;

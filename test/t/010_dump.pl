@@ -1,0 +1,78 @@
+# pg_dump and its ways back: the same team, the same policies, and nothing done twice.
+use strict;
+use warnings;
+use lib "$ENV{TESTDIR}/test/lib";
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Teamrbac;
+use Test::More;
+
+my $source = PostgreSQL::Test::Cluster->new('source');
+$source->init;
+$source->start;
+my $target = PostgreSQL::Test::Cluster->new('target');
+$target->init;
+$target->start;
+$source->safe_psql('postgres', "CREATE EXTENSION teamrbac CASCADE; ${\application()}");
+populate($source, 'postgres');
+$target->safe_psql('postgres', 'CREATE ROLE app LOGIN; CREATE ROLE psql_user LOGIN;');
+
+my $rows = contents($source, 'postgres');
+my $catalogue = catalogue($source, 'postgres');
+cmp_ok(scalar @$rows, '>', 50, 'there is something to lose');
+my $policies = "SELECT polrelid::regclass, p.polname, polcmd, pg_get_expr(polqual, polrelid), pg_get_expr(polwithcheck, polrelid), relforcerowsecurity FROM pg_policy AS p JOIN pg_class ON pg_class.oid = polrelid ORDER BY 1, 2;";
+my $dir = $source->basedir;
+my $connection = $source->connstr('postgres');
+
+# Restores by a command into a new database, and looks at what is there then.
+sub restored
+{
+	my ($db, @command) = @_;
+	$target->safe_psql('postgres', "CREATE DATABASE $db") if $db ne 'fresh';
+	$target->command_ok([ @command, '-d', $target->connstr($db) ], "$db: restored without an error");
+	is(differences($rows, contents($target, $db)), '', "$db: the same rows, and none added");
+	is($target->safe_psql($db, $policies), $source->safe_psql('postgres', $policies), "$db: the same policies");
+	is(differences($catalogue, catalogue($target, $db)), '', "$db: the same schema");
+	is_intact($target, $db, $db);
+	return;
+}
+
+command_ok([ 'pg_dump', '-d', $connection, '-f', "$dir/plain.sql" ], 'a plain dump');
+restored('plain', 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-f', "$dir/plain.sql");
+restored('one_transaction', 'psql', '-Xq', '-1', '-v', 'ON_ERROR_STOP=1', '-f', "$dir/plain.sql");
+
+command_ok([ 'pg_dump', '-Fc', '-d', $connection, '-f', "$dir/custom" ], 'a custom dump');
+restored('custom', 'pg_restore', '--exit-on-error', "$dir/custom");
+
+command_ok([ 'pg_dump', '-Fd', '-j', '2', '-d', $connection, '-f', "$dir/parallel" ], 'a parallel dump');
+restored('parallel', 'pg_restore', '--exit-on-error', '-j', '4', "$dir/parallel");
+
+command_ok([ 'pg_dump', '--inserts', '-d', $connection, '-f', "$dir/inserts.sql" ], 'a dump of INSERTs');
+restored('inserts', 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-f', "$dir/inserts.sql");
+
+# The schema by itself, then the data by themselves.
+command_ok([ 'pg_dump', '--schema-only', '-d', $connection, '-f', "$dir/schema.sql" ], 'the schema alone');
+$target->safe_psql('postgres', 'CREATE DATABASE fresh');
+$target->command_ok([ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-f', "$dir/schema.sql", '-d', $target->connstr('fresh') ], 'the schema alone is restored');
+is($target->safe_psql('fresh', 'SELECT (SELECT count(*) FROM teamrbac.tenant), (SELECT count(*) FROM teamrbac.app_user), (SELECT count(*) FROM prompt)'), '0|0|0', 'and is empty');
+is($target->safe_psql('fresh', $policies), $source->safe_psql('postgres', $policies), 'with its policies');
+command_ok([ 'pg_dump', '--data-only', '-d', $connection, '-f', "$dir/data.sql" ], 'the data alone');
+restored('fresh', 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-f', "$dir/data.sql");
+
+# Row-secured tables: a role that they hold for gets no dump by mistake, and by --enable-row-security its own
+# rows only; a role with BYPASSRLS gets all.
+$source->safe_psql('postgres', <<'SQL');
+CREATE ROLE backup LOGIN BYPASSRLS;
+GRANT pg_read_all_data TO backup, psql_user;
+SQL
+command_fails_like([ 'pg_dump', '-U', 'psql_user', '-d', $connection, '-t', 'prompt' ], qr/row-level security/, 'a role without BYPASSRLS is refused');
+my ($mine, $none);
+IPC::Run::run([ 'pg_dump', '-U', 'psql_user', '--enable-row-security', '--data-only', '-t', 'prompt', '-d', $connection ], '>', \$mine);
+is(scalar(() = $mine =~ /^00000000/mg), 20, 'with --enable-row-security it dumps what its user sees');
+command_ok([ 'pg_dump', '-U', 'backup', '-d', $connection, '-Fc', '-f', "$dir/by_backup_role" ], 'a role with BYPASSRLS and pg_read_all_data dumps all');
+$target->safe_psql('postgres', 'CREATE ROLE backup');
+restored('by_backup_role', 'pg_restore', '--exit-on-error', "$dir/by_backup_role");
+
+$source->stop;
+$target->stop;
+done_testing();
