@@ -228,6 +228,12 @@ find_all(void)
 	}
 }
 
+void
+catalog_require_version(void)
+{
+	find_all();
+}
+
 CatalogScan
 catalog_scan_begin(CatalogTable table, CatalogIndex index, int nkeys, const AttrNumber *keycols,
                    const Datum *keys, const Oid *keytypes)

@@ -104,6 +104,12 @@ extern Datum       catalog_scan_value(CatalogScan *scan, HeapTuple tuple, AttrNu
                                       bool *isnull);
 extern void        catalog_scan_end(CatalogScan *scan);
 
+/*
+ * Raises 55000 unless the extension is installed in this database in the version of the library.  Costs nothing
+ * while nothing has changed.
+ */
+extern void catalog_require_version(void);
+
 /* Sends the facet's signal to every session, this one included, when the transaction commits. */
 extern void catalog_signal(Facet facet);
 

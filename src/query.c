@@ -9,6 +9,7 @@
 #include "utils/datum.h"
 #include "utils/snapmgr.h"
 
+#include "catalog.h"
 #include "compat.h"
 #include "query.h"
 
@@ -21,9 +22,11 @@ query_is_ours(void)
 	return depth > 0;
 }
 
+/* prepare plans the query, once a session; a catalogue of another version than ours might mislead it. */
 static void
 prepare(SavedQuery *query)
 {
+	catalog_require_version();
 	if (query->plan != NULL)
 		return;
 	query->plan = SPI_prepare(query->sql, query->nargs, query->argtypes);
