@@ -535,7 +535,6 @@ cache_refresh(const Identity *identity)
 	Subject *subject;
 	Subject *successor;
 
-	AcceptInvalidationMessages();
 	subject = find_subject(identity);
 	if (subject != NULL && subject_is_fresh(subject))
 	{
