@@ -389,16 +389,22 @@ teamrbac_permitted_tenant(PG_FUNCTION_ARGS)
 	PG_RETURN_DATUM(PG_GETARG_DATUM(0));
 }
 
-void
-require_permission(const pg_uuid_t *tenant, const char *permission)
+bool
+asker_may(const pg_uuid_t *tenant, const char *permission)
 {
 	Subject *subject = current_subject();
 	int      number =
 		require_known_permission(subject_definitions(subject), permission, strlen(permission));
 
 	counters->checks++;
-	if (tenant != NULL &&
-	    grant_allows(subject_grant(subject, tenant), number, GetCurrentTimestamp()))
+	return tenant != NULL &&
+	       grant_allows(subject_grant(subject, tenant), number, GetCurrentTimestamp());
+}
+
+void
+require_permission(const pg_uuid_t *tenant, const char *permission)
+{
+	if (asker_may(tenant, permission))
 		return;
 	if (identity_now().kind == IDENTITY_NONE)
 		refuse_nobody();

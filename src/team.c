@@ -114,22 +114,28 @@ require_known_role(const Definitions *definitions, const char *name)
 }
 
 void
-require_authority_over_role(const pg_uuid_t *tenant, const char *name)
+require_role_within_own(const pg_uuid_t *tenant, const char *name)
 {
 	Subject              *subject = current_subject();
 	const RoleDefinition *role = require_known_role(subject_definitions(subject), name);
 	const Grant          *own = subject_grant(subject, tenant);
 
-	if (strcmp(name, ROLE_OWNER) == 0)
-		refuse_command("the owner's role is neither given nor taken away", NULL,
-		               "The Owner may hand it on by teamrbac.transfer_ownership.");
 	if (!grant_is_live(own, GetCurrentTimestamp()))
-		refuse_permission(PERMISSION_MANAGE_TEAM);
+		refuse_permission(NULL);
 	if (!bms_is_subset(role->permissions, own->permissions))
 		refuse_command(
 			psprintf("role \"%s\" may do more than you may", name),
 			"A role is given, changed or taken away only by someone who has all its permissions.",
 			NULL);
+}
+
+void
+require_authority_over_role(const pg_uuid_t *tenant, const char *name)
+{
+	if (strcmp(name, ROLE_OWNER) == 0)
+		refuse_command("the owner's role is neither given nor taken away", NULL,
+		               "The Owner may hand it on by teamrbac.transfer_ownership.");
+	require_role_within_own(tenant, name);
 }
 
 char *

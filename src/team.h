@@ -58,6 +58,12 @@ extern const RoleDefinition *require_known_role(const Definitions *definitions, 
 extern void require_authority_over_role(const pg_uuid_t *tenant, const char *role);
 
 /*
+ * The same where no role of a person is given or taken away: an Owner may have an API key that may do what
+ * the owner's role may.  Errors: 42501.
+ */
+extern void require_role_within_own(const pg_uuid_t *tenant, const char *role);
+
+/*
  * The present role of a member, expired or not; P0002 if the user is not a member.  expires_at may be NULL;
  * DT_NOEND for never.
  */
