@@ -223,26 +223,6 @@ audit_tenant(const pg_uuid_t *tenant, const char *action, const char *subject, c
 }
 
 void
-audit_tenant_events(const pg_uuid_t *tenant, const AuditEvent *events, int nevents)
-{
-	Identity   identity = identity_now();
-	AuditChain chain = {.id = *tenant, .scope = "tenant"};
-
-	audit_open_chain(&chain);
-	for (int i = 0; i < nevents; i++)
-	{
-		AuditEntry entry = {.action = events[i].action,
-		                    .subject = events[i].subject,
-		                    .before = events[i].before,
-		                    .after = events[i].after};
-
-		set_actor(&entry, &identity);
-		audit_append(&chain, &entry);
-	}
-	audit_close_chain(&chain);
-}
-
-void
 audit_tenant_by_dba(const pg_uuid_t *tenant, const char *action, const char *subject,
                     const char *before, const char *after)
 {

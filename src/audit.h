@@ -19,17 +19,6 @@
 extern void audit_tenant(const pg_uuid_t *tenant, const char *action, const char *subject,
                          const char *before, const char *after);
 
-/* The same, of several things that were done to one tenant at once. */
-typedef struct AuditEvent
-{
-	const char *action;
-	const char *subject;
-	const char *before;
-	const char *after;
-} AuditEvent;
-
-extern void audit_tenant_events(const pg_uuid_t *tenant, const AuditEvent *events, int nevents);
-
 /* The same, of what a DBA did by the right of their database role, whoever is signed in. */
 extern void audit_tenant_by_dba(const pg_uuid_t *tenant, const char *action, const char *subject,
                                 const char *before, const char *after);

@@ -16,6 +16,7 @@
 #include "common/hashfn.h"
 #include "lib/ilist.h"
 #include "miscadmin.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
 #include "utils/memutils.h"
@@ -515,13 +516,11 @@ make_subject(const Identity *identity, const Subject *predecessor)
 	subject->definitions = get_definitions();
 	subject->grants = grants_create(context, 4, NULL);
 	subject->estimate = predecessor != NULL ? predecessor->estimate : -1;
-	if (identity->kind != IDENTITY_USER)
-		subject->complete = identity->kind == IDENTITY_NONE;
-	else if (predecessor != NULL && predecessor->active &&
-	         predecessor->epochs[FACET_USERS] == subject->epochs[FACET_USERS])
-		subject->active = true;
-	else
-		subject->active = user_is_active(&identity->user_id);
+	subject->complete = identity->kind == IDENTITY_NONE;
+	if (identity->kind == IDENTITY_USER)
+		subject->active = (predecessor != NULL && predecessor->active &&
+		                   predecessor->epochs[FACET_USERS] == subject->epochs[FACET_USERS]) ||
+		                  user_is_active(&identity->user_id);
 
 	/* Only now: an error above leaves nothing behind. */
 	MemoryContextSetParent(context, CacheMemoryContext);
@@ -535,7 +534,6 @@ cache_refresh(const Identity *identity)
 	Subject *subject;
 	Subject *successor;
 
-	AcceptInvalidationMessages();
 	subject = find_subject(identity);
 	if (subject != NULL && subject_is_fresh(subject))
 	{
@@ -670,12 +668,91 @@ load_memberships(Subject *subject, int limit)
 		subject->estimate = nread;
 }
 
+/* key_permissions says what a key may do: what its role and its own list have in common, for people only excepted. */
+static Bitmapset *
+key_permissions(const Subject *subject, const RoleDefinition *role, Datum list, bool no_list)
+{
+	const Definitions *definitions = subject->definitions;
+	Bitmapset         *permissions;
+	Bitmapset         *listed = NULL;
+	Datum             *names;
+	int                nnames;
+
+	if (role == NULL)
+		return NULL;
+	permissions = bms_intersect(role->permissions, definitions->grantable_to_keys);
+	if (no_list)
+		return permissions;
+	deconstruct_array(DatumGetArrayTypeP(list), TEXTOID, -1, false, TYPALIGN_INT, &names, NULL,
+	                  &nnames);
+	for (int i = 0; i < nnames; i++)
+	{
+		text *name = DatumGetTextPP(names[i]);
+		int   number = find_permission(definitions, VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name));
+
+		if (number >= 0)
+			listed = bms_add_member(listed, number);
+	}
+	return bms_int_members(permissions, listed);
+}
+
+/* read_key turns a row of the table of API keys into a grant. */
+static void
+read_key(const Subject *subject, CatalogScan *scan, HeapTuple tuple, Grant *grant)
+{
+	char          name[NAMEDATALEN];
+	bool          isnull;
+	Datum         value;
+	Bitmapset    *permissions;
+	MemoryContext oldcontext;
+
+	value = catalog_scan_value(scan, tuple, Anum_api_key_expires_at, &isnull);
+	grant->expires_at = isnull ? DT_NOEND : DatumGetTimestampTz(value);
+	(void) catalog_scan_value(scan, tuple, Anum_api_key_revoked_at, &isnull);
+	grant->state = isnull ? GRANT_LIVE : GRANT_KEY_REVOKED;
+	read_name(scan, tuple, Anum_api_key_role, name);
+	grant->role = find_role(subject->definitions, name);
+	value = catalog_scan_value(scan, tuple, Anum_api_key_permissions, &isnull);
+	permissions = key_permissions(subject, grant->role, value, isnull);
+
+	oldcontext = MemoryContextSwitchTo(subject->context);
+	grant->permissions = bms_copy(permissions);
+	MemoryContextSwitchTo(oldcontext);
+}
+
+/* load_key reads the one grant that an API key has: in its own tenant. */
+static void
+load_key(Subject *subject)
+{
+	static const AttrNumber columns[] = {Anum_api_key_tenant_id, Anum_api_key_key_id};
+	static const Oid        types[] = {UUIDOID, UUIDOID};
+	const Identity         *identity = &subject->identity;
+	Datum       keys[] = {UUIDPGetDatum(&identity->tenant_id), UUIDPGetDatum(&identity->key_id)};
+	CatalogScan scan =
+		catalog_scan_begin(CATALOG_API_KEY, CATALOG_API_KEY_PKEY, 2, columns, keys, types);
+	HeapTuple tuple = catalog_scan_next(&scan);
+	Grant     grant = {.state = GRANT_KEY_REVOKED, .expires_at = DT_NOEND};
+
+	/* A key whose row is gone is as good as revoked. */
+	if (HeapTupleIsValid(tuple))
+		read_key(subject, &scan, tuple, &grant);
+	catalog_scan_end(&scan);
+	grant.tenant_id = identity->tenant_id;
+	if (grant.state == GRANT_LIVE && tenant_is_deleted(&grant.tenant_id))
+		grant.state = GRANT_TENANT_DELETED;
+	add_grant(subject, &grant);
+	subject->complete = true;
+}
+
 static void
 load_all_grants(Subject *subject)
 {
 	if (subject->complete)
 		return;
-	load_memberships(subject, INT_MAX);
+	if (subject->identity.kind == IDENTITY_KEY)
+		load_key(subject);
+	else
+		load_memberships(subject, INT_MAX);
 }
 
 const Grant *
@@ -686,7 +763,8 @@ subject_grant(Subject *subject, const pg_uuid_t *tenant)
 
 	if (grant != NULL)
 		return grant;
-	if (!subject->complete && subject->probes++ >= MAX_PROBES)
+	if (!subject->complete &&
+	    (subject->identity.kind == IDENTITY_KEY || subject->probes++ >= MAX_PROBES))
 	{
 		load_all_grants(subject);
 		grant = grants_lookup(subject->grants, *tenant);
@@ -751,6 +829,8 @@ subject_some_grants(Subject *subject, int limit, int *ngrants)
 double
 subject_estimate(Subject *subject)
 {
+	if (subject->identity.kind == IDENTITY_KEY)
+		load_all_grants(subject);
 	if (subject->complete)
 		return subject->grants->members;
 	if (subject->estimate < 0)

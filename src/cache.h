@@ -3,7 +3,7 @@
  *	  What a backend remembers of roles, permissions and the grants of those who asked lately.
  *
  * Everything here answers from memory while nothing has changed, and is at least as new as the last
- * AcceptInvalidationMessages() otherwise; cache_refresh() is where that is called.
+ * AcceptInvalidationMessages() otherwise, which is for the caller to call.
  */
 #ifndef TEAMRBAC_CACHE_H
 #define TEAMRBAC_CACHE_H
@@ -65,8 +65,8 @@ typedef struct Grant
 typedef struct Subject Subject;
 
 /*
- * Accepts invalidations and returns the subject for this identity, loaded if need be (its grants may be
- * loaded later).  The pointer is good until the next cache_refresh, unless pinned.
+ * The subject for this identity, loaded if need be (its grants may be loaded later).  Accept invalidations
+ * first.  The pointer is good until the next cache_refresh, unless pinned.
  */
 extern Subject *cache_refresh(const Identity *identity);
 

@@ -38,6 +38,8 @@ static const char *const table_names[CATALOG_TABLES] = {
 	[CATALOG_TENANT] = "tenant",
 	[CATALOG_MEMBERSHIP] = "membership",
 	[CATALOG_DATABASE_ROLE] = "database_role",
+	[CATALOG_API_KEY] = "api_key",
+	[CATALOG_API_KEY_USE] = "api_key_use",
 };
 
 /* Which caches must be dropped when a table itself is redefined, truncated or dropped. */
@@ -49,6 +51,8 @@ static const Facet table_facets[CATALOG_TABLES] = {
 	[CATALOG_TENANT] = FACET_TENANTS,
 	[CATALOG_MEMBERSHIP] = FACET_MEMBERSHIPS,
 	[CATALOG_DATABASE_ROLE] = FACET_DEFINITIONS,
+	[CATALOG_API_KEY] = FACET_API_KEYS,
+	[CATALOG_API_KEY_USE] = FACET_API_KEYS,
 };
 
 static const char *const index_names[CATALOG_INDEXES] = {
@@ -56,6 +60,9 @@ static const char *const index_names[CATALOG_INDEXES] = {
 	[CATALOG_TENANT_DELETED_IDX] = "tenant_deleted_idx",
 	[CATALOG_MEMBERSHIP_USER_IDX] = "membership_user_idx",
 	[CATALOG_DATABASE_ROLE_PKEY] = "database_role_pkey",
+	[CATALOG_API_KEY_PKEY] = "api_key_pkey",
+	[CATALOG_API_KEY_KEY_ID_IDX] = "api_key_key_id_idx",
+	[CATALOG_API_KEY_USE_PKEY] = "api_key_use_pkey",
 };
 
 static const char *const signal_names[FACETS] = {
@@ -232,6 +239,20 @@ void
 catalog_require_version(void)
 {
 	find_all();
+}
+
+Oid
+catalog_table_oid(CatalogTable table)
+{
+	find_all();
+	return found.tables[table];
+}
+
+Oid
+catalog_index_oid(CatalogIndex index)
+{
+	find_all();
+	return found.indexes[index];
 }
 
 CatalogScan

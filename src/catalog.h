@@ -19,6 +19,8 @@ typedef enum CatalogTable
 	CATALOG_TENANT,
 	CATALOG_MEMBERSHIP,
 	CATALOG_DATABASE_ROLE,
+	CATALOG_API_KEY,
+	CATALOG_API_KEY_USE,
 	CATALOG_TABLES /* how many there are */
 } CatalogTable;
 
@@ -29,6 +31,9 @@ typedef enum CatalogIndex
 	CATALOG_TENANT_DELETED_IDX,  /* tenant_id, of deleted tenants only */
 	CATALOG_MEMBERSHIP_USER_IDX, /* user_id, tenant_id */
 	CATALOG_DATABASE_ROLE_PKEY,  /* database_role */
+	CATALOG_API_KEY_PKEY,        /* tenant_id, key_id */
+	CATALOG_API_KEY_KEY_ID_IDX,  /* key_id, not unique */
+	CATALOG_API_KEY_USE_PKEY,    /* tenant_id, key_id */
 	CATALOG_INDEXES              /* how many there are */
 } CatalogIndex;
 
@@ -63,6 +68,19 @@ typedef enum Facet
 
 #define Anum_database_role_database_role 1
 #define Anum_database_role_user_id 2
+
+#define Anum_api_key_tenant_id 1
+#define Anum_api_key_key_id 2
+#define Anum_api_key_role 4
+#define Anum_api_key_permissions 5
+#define Anum_api_key_secret_hash 6
+#define Anum_api_key_expires_at 9
+#define Anum_api_key_revoked_at 11
+
+#define Anum_api_key_use_tenant_id 1
+#define Anum_api_key_use_key_id 2
+#define Anum_api_key_use_last_used_at 3
+#define Natts_api_key_use 3
 
 /*
  * Counts the invalidations seen of each facet, and of any.  A fact read while its facet's count stood at n
@@ -109,6 +127,10 @@ extern void        catalog_scan_end(CatalogScan *scan);
  * while nothing has changed.
  */
 extern void catalog_require_version(void);
+
+/* For what scans aren't enough for.  Errors: as catalog_scan_begin. */
+extern Oid catalog_table_oid(CatalogTable table);
+extern Oid catalog_index_oid(CatalogIndex index);
 
 /* Sends the facet's signal to every session, this one included, when the transaction commits. */
 extern void catalog_signal(Facet facet);

@@ -3,13 +3,15 @@
  *	  The permission check: has_permission and its family.
  *
  * How new is an answer?  Each call looks whether anything has changed since the last one, which costs a
- * look at one flag in shared memory.  One case is different: a check of each row of a scan (its tenant comes
- * from the row) keeps the subject that it started with until the client's command has ended, so that an
- * UPDATE never changes half of its rows because of a demotion on its way.  A cursor's next FETCH is a command
- * of its own and looks again.
+ * look at one flag in shared memory.  Two cases are different.  A check of each row of a scan (its tenant
+ * comes from the row) keeps the subject that it started with until the client's command has ended, so that an
+ * UPDATE never changes half of its rows because of a demotion on its way.  And within the plan of the client's
+ * own query, a check looks once: what is committed meanwhile is for the next statement.  A cursor's next FETCH
+ * is a command of its own and looks again.
  *
  * fn_extra alone must not be trusted for that: PL/pgSQL keeps it for a whole transaction for what it
- * evaluates without the executor.  Such an expression has no row, and so is of the first kind.
+ * evaluates without the executor.  Such an expression has no row and belongs to no plan, and so each call
+ * looks.
  */
 #include "postgres.h"
 
@@ -19,8 +21,11 @@
 #include "funcapi.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "executor/execdesc.h"
+#include "nodes/execnodes.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
+#include "tcop/pquery.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
@@ -28,15 +33,16 @@
 #include "utils/timestamp.h"
 #include "utils/varlena.h"
 
-#include "bitmap.h"
 #include "check.h"
 #include "compat.h"
 #include "errors.h"
+#include "filter.h"
 #include "identity.h"
 #include "query.h"
 #include "statistics.h"
 
 PG_FUNCTION_INFO_V1(teamrbac_has_permission);
+PG_FUNCTION_INFO_V1(teamrbac_permitted_tenant);
 PG_FUNCTION_INFO_V1(teamrbac_require_permission);
 PG_FUNCTION_INFO_V1(teamrbac_permitted_tenants);
 PG_FUNCTION_INFO_V1(teamrbac_my_permissions);
@@ -61,7 +67,9 @@ typedef struct CheckMemo
 	uint64                identity_epoch;
 	TimestampTz           command_start;     /* of the client's command that took the subject */
 	bool                  checks_rows;       /* the tenant comes from the row of a scan */
+	bool                  of_clients_query;  /* see is_of_clients_query */
 	bool                  permission_stable; /* the permission is the same in each call */
+	bool                  quick;             /* listed or answered, for the same permission */
 	int                   permission;        /* its number in the subject's definitions */
 
 	/*
@@ -90,15 +98,21 @@ grant_allows(const Grant *grant, int permission, TimestampTz now)
 	return grant_is_live(grant, now) && bms_is_member(permission, grant->permissions);
 }
 
+/* known_subject is whoever is asking, as of the news that the caller has accepted. */
+static Subject *
+known_subject(void)
+{
+	Identity identity = identity_now();
+
+	return cache_refresh(&identity);
+}
+
 Subject *
 current_subject(void)
 {
-	Identity identity;
-
 	/* The mapping of a database role is cached too: first the news, then who is asking. */
 	AcceptInvalidationMessages();
-	identity = identity_now();
-	return cache_refresh(&identity);
+	return known_subject();
 }
 
 /* ---- names ----------------------------------------------------------------------------------------- */
@@ -186,12 +200,26 @@ permission_is_fixed(FmgrInfo *flinfo, bool in_plan)
 	return call != NULL && IsA(call, FuncExpr) && IsA(lsecond(call->args), Const);
 }
 
+/*
+ * is_of_clients_query tells whether the call site belongs to the plan of the query that the client's command
+ * runs.  A cursor's next FETCH within a function would be the same command.
+ */
+static bool
+is_of_clients_query(const FmgrInfo *flinfo)
+{
+	return ActivePortal != NULL && ActivePortal->queryDesc != NULL &&
+	       ActivePortal->queryDesc->estate != NULL &&
+	       ActivePortal->queryDesc->estate->es_query_cxt == flinfo->fn_mcxt &&
+	       (ActivePortal->cursorOptions & CURSOR_OPT_FAST_PLAN) == 0;
+}
+
 static CheckMemo *
 make_memo(FmgrInfo *flinfo)
 {
 	CheckMemo *memo = MemoryContextAllocZero(flinfo->fn_mcxt, sizeof(CheckMemo));
 
 	memo->checks_rows = tenant_is_from_row(flinfo);
+	memo->of_clients_query = is_of_clients_query(flinfo);
 	memo->permission_stable = permission_is_fixed(flinfo, memo->checks_rows);
 	memo->callback.func = release_memo;
 	memo->callback.arg = memo;
@@ -205,7 +233,9 @@ memo_is_fresh(const CheckMemo *memo)
 {
 	if (memo->checks_rows)
 		return memo->command_start == GetCurrentStatementStartTimestamp();
-	AcceptInvalidationMessages();
+	/* What has been committed since the client's query began is for the next one. */
+	if (!memo->of_clients_query || memo->command_start != GetCurrentStatementStartTimestamp())
+		AcceptInvalidationMessages();
 	return memo->cache_epoch == cache_epoch && memo->identity_epoch == identity_epoch;
 }
 
@@ -235,6 +265,7 @@ list_permitted(CheckMemo *memo)
 			memo->listed = false;
 	}
 	pfree(grants);
+	memo->quick = memo->listed;
 }
 
 /* renew_memo takes the present subject, and resolves the permission in its definitions. */
@@ -248,12 +279,13 @@ renew_memo(CheckMemo *memo, const text *permission)
 	/* Labels first, as everywhere: what comes in while loading makes the memo old at once. */
 	memo->cache_epoch = cache_epoch;
 	memo->identity_epoch = identity_epoch;
-	subject = current_subject();
+	subject = known_subject();
 	subject_pin(subject);
 	release_memo(memo);
 	memo->subject = subject;
 	memo->answered = false;
 	memo->listed = false;
+	memo->quick = false;
 	/* An unknown name is an error at the next call as well. */
 	memo->permission = -1;
 	memo->permission = permission_arg(subject_definitions(subject), permission);
@@ -280,31 +312,29 @@ memo_check(CheckMemo *memo, const pg_uuid_t *tenant)
 	if (!complete && subject_is_complete(memo->subject))
 		list_permitted(memo);
 	memo->tenant = *tenant;
+	memo->quick = memo->listed;
 	memo->answered = grant->expires_at == DT_NOEND;
 	if (memo->answered)
+	{
+		memo->quick = memo->permission_stable;
 		return memo->answer = grant_allows(grant, memo->permission, 0);
+	}
 	return grant_allows(grant, memo->permission,
 	                    memo->checks_rows ? memo->command_start : GetCurrentTimestamp());
 }
 
-/*
- * has_permission(tenant_id, permission): may whoever is asking do this there, now?
- */
-Datum
-teamrbac_has_permission(PG_FUNCTION_ARGS)
+/* check_call answers a call of has_permission's signature. */
+static pg_noinline bool
+check_call(FunctionCallInfo fcinfo)
 {
 	CheckMemo       *memo = fcinfo->flinfo->fn_extra;
 	const pg_uuid_t *tenant;
 
-	counters->checks++;
-	if (likely(memo != NULL && memo->listed &&
-	           memo->command_start == GetCurrentStatementStartTimestamp()))
-		PG_RETURN_BOOL(!PG_ARGISNULL(0) && is_listed(memo, PG_GETARG_UUID_P(0)));
-	if (unlikely(PG_ARGISNULL(1)))
+	if (PG_ARGISNULL(1))
 		refuse_null("permission");
-	if (unlikely(memo == NULL))
+	if (memo == NULL)
 		memo = make_memo(fcinfo->flinfo);
-	if (unlikely(memo->subject == NULL || memo->permission < 0 || !memo_is_fresh(memo)))
+	if (memo->subject == NULL || memo->permission < 0 || !memo_is_fresh(memo))
 		renew_memo(memo, PG_GETARG_TEXT_PP(1));
 	else if (!memo->permission_stable)
 	{
@@ -314,23 +344,67 @@ teamrbac_has_permission(PG_FUNCTION_ARGS)
 	}
 
 	if (PG_ARGISNULL(0))
-		PG_RETURN_BOOL(false);
+		return false;
 	tenant = PG_GETARG_UUID_P(0);
+	if (memo->listed)
+		return is_listed(memo, tenant);
 	if (memo->answered && uuid_same(&memo->tenant, tenant))
-		PG_RETURN_BOOL(memo->answer);
-	PG_RETURN_BOOL(memo_check(memo, tenant));
+		return memo->answer;
+	return memo_check(memo, tenant);
 }
 
-void
-require_permission(const pg_uuid_t *tenant, const char *permission)
+/*
+ * has_permission(tenant_id, permission): may whoever is asking do this there, now?
+ *
+ * What is called for each row of a scan, or with the same arguments over and over, is answered here, by
+ * little more than a comparison.
+ */
+Datum
+teamrbac_has_permission(PG_FUNCTION_ARGS)
+{
+	const CheckMemo *memo = fcinfo->flinfo->fn_extra;
+
+	counters->checks++;
+	if (likely(memo != NULL && memo->quick && memo_is_fresh(memo) && !PG_ARGISNULL(0)))
+	{
+		const pg_uuid_t *tenant = PG_GETARG_UUID_P(0);
+
+		if (memo->listed)
+			PG_RETURN_BOOL(is_listed(memo, tenant));
+		if (uuid_same(&memo->tenant, tenant))
+			PG_RETURN_BOOL(memo->answer);
+	}
+	PG_RETURN_BOOL(check_call(fcinfo));
+}
+
+/*
+ * permitted_tenant(tenant_id, permission): the tenant, or NULL unless whoever is asking may do this there.
+ */
+Datum
+teamrbac_permitted_tenant(PG_FUNCTION_ARGS)
+{
+	counters->checks++;
+	if (!check_call(fcinfo))
+		PG_RETURN_NULL();
+	PG_RETURN_DATUM(PG_GETARG_DATUM(0));
+}
+
+bool
+asker_may(const pg_uuid_t *tenant, const char *permission)
 {
 	Subject *subject = current_subject();
 	int      number =
 		require_known_permission(subject_definitions(subject), permission, strlen(permission));
 
 	counters->checks++;
-	if (tenant != NULL &&
-	    grant_allows(subject_grant(subject, tenant), number, GetCurrentTimestamp()))
+	return tenant != NULL &&
+	       grant_allows(subject_grant(subject, tenant), number, GetCurrentTimestamp());
+}
+
+void
+require_permission(const pg_uuid_t *tenant, const char *permission)
+{
+	if (asker_may(tenant, permission))
 		return;
 	if (identity_now().kind == IDENTITY_NONE)
 		refuse_nobody();

@@ -23,6 +23,12 @@ extern bool grant_allows(const Grant *grant, int permission, TimestampTz now);
 extern bool grant_is_live(const Grant *grant, TimestampTz now);
 
 /*
+ * Whether whoever is asking has the permission in the tenant (NULL: in none) at this moment; 22023 for an
+ * unknown one.
+ */
+extern bool asker_may(const pg_uuid_t *tenant, const char *permission);
+
+/*
  * Raises 28000 when nobody is asking, 42501 unless whoever is asking has the permission in the tenant at
  * this moment, 22023 for an unknown permission.
  */

@@ -226,6 +226,9 @@ permission_use(const char *name)
 			" FROM teamrbac.role_permission AS rp JOIN teamrbac.role AS r ON r.role OPERATOR(pg_catalog.=) rp.role"
 			" WHERE rp.permission OPERATOR(pg_catalog.=) $1 AND NOT r.built_in"
 			" UNION ALL"
+			" SELECT 'an API key of tenant ' OPERATOR(pg_catalog.||) k.tenant_id::pg_catalog.text"
+			" FROM teamrbac.api_key AS k WHERE k.revoked_at IS NULL AND $1 OPERATOR(pg_catalog.=) ANY (k.permissions)"
+			" UNION ALL"
 			" SELECT 'policy ' OPERATOR(pg_catalog.||) p.polname OPERATOR(pg_catalog.||) ' of table '"
 			" OPERATOR(pg_catalog.||) p.polrelid::pg_catalog.regclass::pg_catalog.text"
 			" FROM pg_catalog.pg_policy AS p"
@@ -342,13 +345,11 @@ static char *
 role_use(const char *name)
 {
 	static SavedQuery find = {
-		.sql =
-			"SELECT 'a member of tenant ' OPERATOR(pg_catalog.||) tenant_id::pg_catalog.text"
-			" FROM teamrbac.membership WHERE role OPERATOR(pg_catalog.=) $1"
-			" UNION ALL"
-			" SELECT 'an invitation into tenant ' OPERATOR(pg_catalog.||) tenant_id::pg_catalog.text"
-			" FROM teamrbac.invitation WHERE pending_role OPERATOR(pg_catalog.=) $1"
-			" LIMIT 1",
+		.sql = "SELECT 'a member of tenant ' OPERATOR(pg_catalog.||) tenant_id::pg_catalog.text"
+			   " FROM teamrbac.membership WHERE role OPERATOR(pg_catalog.=) $1"
+			   " UNION ALL"
+			   " SELECT 'an API key of tenant ' OPERATOR(pg_catalog.||) tenant_id::pg_catalog.text"
+			   " FROM teamrbac.api_key WHERE role_in_use OPERATOR(pg_catalog.=) $1 LIMIT 1",
 		.nargs = 1,
 		.argtypes = {TEXTOID},
 	};

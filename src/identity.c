@@ -280,13 +280,8 @@ sign_in_user(const pg_uuid_t *user_id, bool local)
 	identity_set(&identity, local);
 }
 
-/*
- * warn_if_over tells the developer at a prompt what they would else find out by missing rows.  A function
- * that signs in and goes on within the same statement is left alone: it has put itself on the error context
- * stack.
- */
-static void
-warn_if_over(bool local)
+void
+identity_warn_if_over(bool local)
 {
 	if (local && !IsTransactionBlock() && error_context_stack == NULL)
 		ereport(WARNING, (errcode(ERRCODE_NO_ACTIVE_SQL_TRANSACTION),
@@ -303,7 +298,7 @@ teamrbac_sign_in(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(0))
 		refuse_identity("user_id must not be null", NULL, NULL);
 	sign_in_user(PG_GETARG_UUID_P(0), local);
-	warn_if_over(local);
+	identity_warn_if_over(local);
 	PG_RETURN_VOID();
 }
 
@@ -378,6 +373,6 @@ teamrbac_sign_in_from_jwt_claims(PG_FUNCTION_ARGS)
 		PG_RETURN_NULL();
 	}
 	sign_in_user(user_id, true);
-	warn_if_over(true);
+	identity_warn_if_over(true);
 	PG_RETURN_UUID_P(user_id);
 }

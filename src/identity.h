@@ -29,6 +29,12 @@ extern pg_uuid_t require_user(void);
  */
 extern void identity_set(const Identity *identity, bool local);
 
+/*
+ * Tells the developer at a prompt what they would else find out by missing rows.  A function that signs in
+ * and goes on within the same statement is left alone: it has put itself on the error context stack.
+ */
+extern void identity_warn_if_over(bool local);
+
 /* The identity as a value of the SQL type teamrbac.identity. */
 extern Datum identity_datum(const Identity *identity);
 

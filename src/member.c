@@ -11,10 +11,10 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "api_key.h"
 #include "audit.h"
 #include "compat.h"
 #include "errors.h"
-#include "invitation.h"
 #include "query.h"
 #include "team.h"
 
@@ -45,6 +45,7 @@ teamrbac_change_role(PG_FUNCTION_ARGS)
 	pg_uuid_t tenant = uuid_arg(fcinfo, 0, "tenant_id");
 	pg_uuid_t user = uuid_arg(fcinfo, 1, "user_id");
 	char     *role = text_arg(fcinfo, 2, "role");
+	bool      revoke_keys = !PG_ARGISNULL(3) && PG_GETARG_BOOL(3);
 	char     *old_role;
 
 	lock_tenant_for(&tenant, PERMISSION_MANAGE_TEAM);
@@ -52,12 +53,15 @@ teamrbac_change_role(PG_FUNCTION_ARGS)
 	require_authority_over_role(&tenant, role);
 	old_role = member_role(&tenant, &user, NULL);
 	require_authority_over_role(&tenant, old_role);
+	if (revoke_keys)
+		require_permission(&tenant, PERMISSION_MANAGE_KEYS);
 
 	set_member_role(&tenant, &user, role);
+	if (revoke_keys)
+		revoke_keys_of(&tenant, &user, "role of their maker changed");
 
 	audit_tenant(&tenant, "member.role_changed", audit_subject("member", &user),
 	             audit_fields("role", old_role, NULL), audit_fields("role", role, NULL));
-	cancel_invitations_beyond(&tenant, &user);
 	PG_RETURN_VOID();
 }
 
@@ -67,18 +71,22 @@ teamrbac_remove_member(PG_FUNCTION_ARGS)
 {
 	pg_uuid_t tenant = uuid_arg(fcinfo, 0, "tenant_id");
 	pg_uuid_t user = uuid_arg(fcinfo, 1, "user_id");
+	bool      revoke_keys = !PG_ARGISNULL(2) && PG_GETARG_BOOL(2);
 	char     *role;
 
 	lock_tenant_for(&tenant, PERMISSION_MANAGE_TEAM);
 
 	role = member_role(&tenant, &user, NULL);
 	require_authority_over_role(&tenant, role);
+	if (revoke_keys)
+		require_permission(&tenant, PERMISSION_MANAGE_KEYS);
 
 	end_membership(&tenant, &user);
+	if (revoke_keys)
+		revoke_keys_of(&tenant, &user, "their maker was removed");
 
 	audit_tenant(&tenant, "member.removed", audit_subject("member", &user),
 	             audit_fields("role", role, NULL), NULL);
-	cancel_invitations_beyond(&tenant, &user);
 	PG_RETURN_VOID();
 }
 
@@ -101,7 +109,6 @@ teamrbac_leave_tenant(PG_FUNCTION_ARGS)
 
 	audit_tenant(&tenant, "member.left", audit_subject("member", &user),
 	             audit_fields("role", role, NULL), NULL);
-	cancel_invitations_beyond(&tenant, &user);
 	PG_RETURN_VOID();
 }
 
@@ -154,13 +161,18 @@ teamrbac_removal_impact(PG_FUNCTION_ARGS)
 			" FROM teamrbac.membership AS m"
 			" JOIN teamrbac.app_user AS u ON u.user_id OPERATOR(pg_catalog.=) m.user_id"
 			" WHERE m.tenant_id OPERATOR(pg_catalog.=) $1 AND m.user_id OPERATOR(pg_catalog.=) $2"
-			" UNION ALL"
-			" (SELECT 'invitation', i.email, pg_catalog.concat('cancelled: role ', i.role)"
-			" FROM teamrbac.invitation AS i"
-			" WHERE i.tenant_id OPERATOR(pg_catalog.=) $1 AND i.invited_by OPERATOR(pg_catalog.=) $2"
-			" AND i.state OPERATOR(pg_catalog.=) 'pending'"
-			" AND i.expires_at OPERATOR(pg_catalog.>) pg_catalog.clock_timestamp()"
-			" ORDER BY i.invited_at)",
+			" UNION ALL "
+			"SELECT 'api_key', k.name, pg_catalog.concat('stays active: role ', k.role,"
+			" CASE WHEN used.last_used_at IS NULL THEN ', never used'"
+			" ELSE ', last used ' OPERATOR(pg_catalog.||) pg_catalog.to_char(used.last_used_at, 'YYYY-MM-DD HH24:MI') END,"
+			" ', expires ' OPERATOR(pg_catalog.||) pg_catalog.to_char(k.expires_at, 'YYYY-MM-DD HH24:MI'))"
+			" FROM teamrbac.api_key AS k"
+			" LEFT JOIN teamrbac.api_key_use AS used ON used.tenant_id OPERATOR(pg_catalog.=) k.tenant_id"
+			" AND used.key_id OPERATOR(pg_catalog.=) k.key_id"
+			" WHERE k.tenant_id OPERATOR(pg_catalog.=) $1 AND k.created_by OPERATOR(pg_catalog.=) $2"
+			" AND k.revoked_at IS NULL"
+			" AND (k.expires_at IS NULL OR k.expires_at OPERATOR(pg_catalog.>) pg_catalog.clock_timestamp())"
+			" ORDER BY 1 DESC, 2",
 		.nargs = 2,
 		.argtypes = {UUIDOID, UUIDOID},
 	};

@@ -5,9 +5,7 @@
  */
 #include "postgres.h"
 
-#include "access/stratnum.h"
 #include "catalog/namespace.h"
-#include "catalog/pg_am_d.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "nodes/makefuncs.h"
@@ -18,18 +16,74 @@
 #include "optimizer/optimizer.h"
 #include "optimizer/pathnode.h"
 #include "parser/parse_func.h"
-#include "utils/builtins.h"
-#include "utils/lsyscache.h"
+#include "utils/fmgroids.h"
+#include "utils/inval.h"
 #include "utils/selfuncs.h"
+#include "utils/syscache.h"
 
-#include "bitmap.h"
 #include "check.h"
 #include "compat.h"
+#include "filter.h"
+#include "planner.h"
 
-/* uuid = uuid, as in pg_operator.dat. */
+/* uuid = uuid, and the operator family of B-trees of uuid, as in pg_operator.dat and pg_opfamily.dat. */
 #define UUID_EQUALITY 2972
+#define UUID_BTREE_FAMILY 2968
 
 PG_FUNCTION_INFO_V1(teamrbac_has_permission_support);
+
+/* ---- finding our functions ------------------------------------------------------------------------- */
+
+/* Counts the changes of any function, beginning with 1. */
+static uint64 function_epoch = 1;
+
+static void
+count_function_change(Datum arg, int cacheid, uint32 hashvalue)
+{
+	function_epoch++;
+}
+
+void
+planner_init(void)
+{
+	CacheRegisterSyscacheCallback(PROCOID, count_function_change, (Datum) 0);
+}
+
+static Oid
+find_function(const char *name, int nargs, const Oid *argtypes)
+{
+	return LookupFuncName(list_make2(makeString("teamrbac"), makeString(pstrdup(name))), nargs,
+	                      argtypes, true);
+}
+
+/*
+ * find_functions returns what can take the place of this function, or NULL where that is missing.  It
+ * remembers them, since each query is planned with them; a change that comes in meanwhile makes the label
+ * old.
+ */
+static const CheckFunctions *
+find_functions(Oid has_permission)
+{
+	static CheckFunctions found;
+	static uint64         found_epoch = 0;
+	const Oid             argtypes[] = {UUIDOID, TEXTOID};
+
+	if (found_epoch != function_epoch || found.has_permission != has_permission)
+	{
+		uint64 epoch = function_epoch;
+
+		found_epoch = 0;
+		found.has_permission = has_permission;
+		found.permitted_tenants = find_function("permitted_tenants", 1, &argtypes[1]);
+		found.permitted_tenant = find_function("permitted_tenant", 2, argtypes);
+		found_epoch = epoch;
+	}
+	if (!OidIsValid(found.permitted_tenants) || !OidIsValid(found.permitted_tenant))
+		return NULL;
+	return &found;
+}
+
+/* ---- answers --------------------------------------------------------------------------------------- */
 
 /*
  * column_is_fixed tells whether the query itself equates the tenant's column, as it stands in a table's
@@ -61,6 +115,23 @@ column_is_fixed(PlannerInfo *root, RelOptInfo *rel, Node *column)
 	return false;
 }
 
+/* is_any_of makes column = ANY (permitted_tenants(permission)). */
+static Node *
+is_any_of(Node *column, Oid permitted_tenants, Node *permission)
+{
+	FuncExpr *tenants =
+		makeFuncExpr(permitted_tenants, UUIDARRAYOID, list_make1(copyObject(permission)),
+	                 InvalidOid, InvalidOid, COERCE_EXPLICIT_CALL);
+	ScalarArrayOpExpr *condition = makeNode(ScalarArrayOpExpr);
+
+	condition->opno = UUID_EQUALITY;
+	condition->opfuncid = F_UUID_EQ;
+	condition->useOr = true;
+	condition->args = list_make2(copyObject(column), tenants);
+	condition->location = -1;
+	return (Node *) condition;
+}
+
 /*
  * index_condition answers has_permission(tenant_id, permission) on an index of tenant_id by
  * tenant_id = ANY (permitted_tenants(permission)): the same rows, so no filter remains.
@@ -68,48 +139,32 @@ column_is_fixed(PlannerInfo *root, RelOptInfo *rel, Node *column)
 static List *
 index_condition(SupportRequestIndexCondition *req)
 {
-	List              *args;
-	Node              *column;
-	Node              *permission;
-	Oid                equality;
-	Oid                permitted_tenants;
-	FuncExpr          *tenants;
-	ScalarArrayOpExpr *condition;
-	const Oid          argtypes[] = {TEXTOID};
+	FuncExpr             *call = (FuncExpr *) req->node;
+	const CheckFunctions *functions;
+	Node                 *column;
+	Node                 *permission;
 
 	if (!is_funcclause(req->node) || req->indexarg != 0)
 		return NIL;
-	if (req->index->relam != BTREE_AM_OID || !req->index->amsearcharray ||
-	    !ARRAY_CONDITION_KEEPS_INDEX_ORDER(req->indexcol))
+	if (req->opfamily != UUID_BTREE_FAMILY || !req->index->amsearcharray)
 		return NIL;
-	args = ((FuncExpr *) req->node)->args;
-	column = linitial(args);
-	permission = lsecond(args);
+	column = linitial(call->args);
+	permission = lsecond(call->args);
 	if (!is_pseudo_constant_for_index(req->root, permission, req->index))
 		return NIL;
-	equality = get_opfamily_member(req->opfamily, UUIDOID, UUIDOID, BTEqualStrategyNumber);
+	functions = find_functions(call->funcid);
+	if (functions == NULL)
+		return NIL;
+	filter_note_functions(functions);
 	/*
-	 * Where the query names the tenant, its own condition with has_permission as the filter behind it reads
-	 * that tenant's rows; ours would have the index search for each of the user's tenants in turn.
+	 * Where the query names the tenant, the index need only search for that one; ours would have it search
+	 * for each of the user's tenants in turn.  The filter behind it goes after planning.
 	 */
-	if (!OidIsValid(equality) || column_is_fixed(req->root, req->index->rel, column))
+	if (!ARRAY_CONDITION_KEEPS_INDEX_ORDER(req->indexcol) ||
+	    column_is_fixed(req->root, req->index->rel, column))
 		return NIL;
-
-	permitted_tenants = LookupFuncName(
-		list_make2(makeString("teamrbac"), makeString("permitted_tenants")), 1, argtypes, true);
-	if (!OidIsValid(permitted_tenants))
-		return NIL;
-	tenants = makeFuncExpr(permitted_tenants, UUIDARRAYOID, list_make1(copyObject(permission)),
-	                       InvalidOid, InvalidOid, COERCE_EXPLICIT_CALL);
-	condition = makeNode(ScalarArrayOpExpr);
-	condition->opno = equality;
-	condition->opfuncid = get_opcode(equality);
-	condition->useOr = true;
-	condition->args = list_make2(copyObject(column), tenants);
-	condition->location = -1;
-	bitmap_note_condition(((FuncExpr *) req->node)->funcid, permitted_tenants);
-	req->lossy = false;
-	return list_make1(condition);
+	req->lossy = planning_cursor();
+	return list_make1(is_any_of(column, functions->permitted_tenants, permission));
 }
 
 /*

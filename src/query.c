@@ -70,24 +70,6 @@ query_execute(SavedQuery *query, Datum *args, const char *nulls)
 	return nrows;
 }
 
-/* copy_row copies the columns of a row that SPI has found into another memory context. */
-static void
-copy_row(uint64 row, int ncolumns, Datum *values, bool *isnull, MemoryContext context)
-{
-	MemoryContext spi = MemoryContextSwitchTo(context);
-
-	for (int i = 0; i < ncolumns; i++)
-	{
-		Form_pg_attribute attribute = TupleDescAttr(SPI_tuptable->tupdesc, i);
-
-		values[i] =
-			SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, i + 1, &isnull[i]);
-		if (!isnull[i])
-			values[i] = datumCopy(values[i], attribute->attbyval, attribute->attlen);
-	}
-	MemoryContextSwitchTo(spi);
-}
-
 bool
 query_row(SavedQuery *query, Datum *args, const char *nulls, int ncolumns, Datum *values,
           bool *isnull)
@@ -98,29 +80,22 @@ query_row(SavedQuery *query, Datum *args, const char *nulls, int ncolumns, Datum
 	SPI_connect();
 	execute(query, args, nulls);
 	found = SPI_processed > 0;
-	if (found)
-		copy_row(0, ncolumns, values, isnull, caller);
+	for (int i = 0; found && i < ncolumns; i++)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(SPI_tuptable->tupdesc, i);
+
+		values[i] = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, i + 1, &isnull[i]);
+		if (!isnull[i])
+		{
+			MemoryContext spi = MemoryContextSwitchTo(caller);
+
+			values[i] = datumCopy(values[i], attribute->attbyval, attribute->attlen);
+			MemoryContextSwitchTo(spi);
+		}
+	}
 	SPI_finish();
 	CommandCounterIncrement();
 	return found;
-}
-
-QueryRows
-query_rows(SavedQuery *query, Datum *args, const char *nulls, int ncolumns)
-{
-	MemoryContext caller = CurrentMemoryContext;
-	QueryRows     rows = {.ncolumns = ncolumns};
-
-	SPI_connect();
-	execute(query, args, nulls);
-	rows.nrows = SPI_processed;
-	rows.values = MemoryContextAllocHuge(caller, (rows.nrows * ncolumns + 1) * sizeof(Datum));
-	rows.nulls = MemoryContextAllocHuge(caller, (rows.nrows * ncolumns + 1) * sizeof(bool));
-	for (uint64 i = 0; i < rows.nrows; i++)
-		copy_row(i, ncolumns, &rows.values[i * ncolumns], &rows.nulls[i * ncolumns], caller);
-	SPI_finish();
-	CommandCounterIncrement();
-	return rows;
 }
 
 /* return_rows makes what SPI has found the result of a set-returning function, and ends the connection. */

@@ -36,31 +36,6 @@ extern bool query_row(SavedQuery *query, Datum *args, const char *nulls, int nco
                       Datum *values, bool *isnull);
 
 /*
- * The same, and takes the columns of all rows, copied into the caller's memory context.
- */
-typedef struct QueryRows
-{
-	uint64 nrows;
-	int    ncolumns;
-	Datum *values;
-	bool  *nulls;
-} QueryRows;
-
-extern QueryRows query_rows(SavedQuery *query, Datum *args, const char *nulls, int ncolumns);
-
-static inline const Datum *
-query_values(const QueryRows *rows, uint64 row)
-{
-	return &rows->values[row * rows->ncolumns];
-}
-
-static inline const bool *
-query_nulls(const QueryRows *rows, uint64 row)
-{
-	return &rows->nulls[row * rows->ncolumns];
-}
-
-/*
  * Makes all rows of a read-only statement the result of a set-returning function, with the statement's
  * snapshot.
  */

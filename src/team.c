@@ -4,9 +4,7 @@
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
 #include "catalog/pg_type.h"
-#include "funcapi.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
@@ -31,18 +29,6 @@ text_arg(FunctionCallInfo fcinfo, int arg, const char *name)
 	if (PG_ARGISNULL(arg))
 		refuse_null(name);
 	return text_to_cstring(PG_GETARG_TEXT_PP(arg));
-}
-
-Datum
-row_result(FunctionCallInfo fcinfo, Datum *values, bool *nulls)
-{
-	static bool none[MaxTupleAttributeNumber] = {false};
-	TupleDesc   tupdesc;
-
-	if (get_call_result_type(fcinfo, NULL, &tupdesc) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type must be a row type");
-	return HeapTupleGetDatum(
-		heap_form_tuple(BlessTupleDesc(tupdesc), values, nulls != NULL ? nulls : none));
 }
 
 bool
@@ -128,17 +114,14 @@ require_known_role(const Definitions *definitions, const char *name)
 }
 
 void
-require_authority_over_role(const pg_uuid_t *tenant, const char *name)
+require_role_within_own(const pg_uuid_t *tenant, const char *name)
 {
 	Subject              *subject = current_subject();
 	const RoleDefinition *role = require_known_role(subject_definitions(subject), name);
 	const Grant          *own = subject_grant(subject, tenant);
 
-	if (strcmp(name, ROLE_OWNER) == 0)
-		refuse_command("the owner's role is neither given nor taken away", NULL,
-		               "The Owner may hand it on by teamrbac.transfer_ownership.");
 	if (!grant_is_live(own, GetCurrentTimestamp()))
-		refuse_permission(PERMISSION_MANAGE_TEAM);
+		refuse_permission(NULL);
 	if (!bms_is_subset(role->permissions, own->permissions))
 		refuse_command(
 			psprintf("role \"%s\" may do more than you may", name),
@@ -146,20 +129,13 @@ require_authority_over_role(const pg_uuid_t *tenant, const char *name)
 			NULL);
 }
 
-bool
-member_may_give_role(const pg_uuid_t *tenant, const pg_uuid_t *member, const char *name)
+void
+require_authority_over_role(const pg_uuid_t *tenant, const char *name)
 {
-	Identity              identity = {.kind = IDENTITY_USER, .user_id = *member};
-	Subject              *subject = cache_refresh(&identity);
-	const Definitions    *definitions = subject_definitions(subject);
-	const RoleDefinition *role = find_role(definitions, name);
-	const Grant          *grant = subject_grant(subject, tenant);
-	int                   manage =
-		find_permission(definitions, PERMISSION_MANAGE_TEAM, strlen(PERMISSION_MANAGE_TEAM));
-
-	return role != NULL && strcmp(name, ROLE_OWNER) != 0 &&
-	       grant_allows(grant, manage, GetCurrentTimestamp()) &&
-	       bms_is_subset(role->permissions, grant->permissions);
+	if (strcmp(name, ROLE_OWNER) == 0)
+		refuse_command("the owner's role is neither given nor taken away", NULL,
+		               "The Owner may hand it on by teamrbac.transfer_ownership.");
+	require_role_within_own(tenant, name);
 }
 
 char *

@@ -19,9 +19,6 @@
 extern pg_uuid_t uuid_arg(FunctionCallInfo fcinfo, int arg, const char *name);
 extern char     *text_arg(FunctionCallInfo fcinfo, int arg, const char *name);
 
-/* The row that a function with OUT arguments returns; nulls may be NULL. */
-extern Datum row_result(FunctionCallInfo fcinfo, Datum *values, bool *nulls);
-
 /*
  * Locks the tenant's row FOR NO KEY UPDATE until the transaction ends, and sees to it that all authority is
  * read anew from the tables afterwards.  Returns false if there is no such tenant, or it is deleted.
@@ -61,11 +58,10 @@ extern const RoleDefinition *require_known_role(const Definitions *definitions, 
 extern void require_authority_over_role(const pg_uuid_t *tenant, const char *role);
 
 /*
- * The same rule about somebody who isn't asking: whether this user is a member now, not disabled, who manages
- * the team and has all permissions of the role.  The caller has locked the tenant.
+ * The same where no role of a person is given or taken away: an Owner may have an API key that may do what
+ * the owner's role may.  Errors: 42501.
  */
-extern bool member_may_give_role(const pg_uuid_t *tenant, const pg_uuid_t *member,
-                                 const char *role);
+extern void require_role_within_own(const pg_uuid_t *tenant, const char *role);
 
 /*
  * The present role of a member, expired or not; P0002 if the user is not a member.  expires_at may be NULL;

@@ -7,9 +7,10 @@
 #include "fmgr.h"
 #include "utils/guc.h"
 
-#include "bitmap.h"
 #include "catalog.h"
+#include "filter.h"
 #include "identity.h"
+#include "planner.h"
 #include "settings.h"
 #include "statistics.h"
 
@@ -22,8 +23,9 @@ _PG_init(void)
 {
 	catalog_init();
 	identity_init();
+	planner_init();
+	filter_init();
 	settings_init();
-	bitmap_init();
 	statistics_init();
 	MarkGUCPrefixReserved("teamrbac");
 }

@@ -20,6 +20,10 @@ CREATE FUNCTION teamrbac.permitted_tenants(permission text) RETURNS uuid[]
 	LANGUAGE c STABLE PARALLEL SAFE COST 10 AS 'MODULE_PATHNAME', 'teamrbac_permitted_tenants';
 COMMENT ON FUNCTION teamrbac.permitted_tenants(text) IS
 	'The tenants in which whoever is asking has the permission, in order. Errors: 22023 unknown permission.';
+CREATE FUNCTION teamrbac.permitted_tenant(tenant_id uuid, permission text) RETURNS uuid
+	LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'teamrbac_permitted_tenant';
+COMMENT ON FUNCTION teamrbac.permitted_tenant(uuid, text) IS
+	'The tenant if has_permission(tenant_id, permission), else NULL: what EXPLAIN shows where an index condition answers for has_permission. Errors: 22023 unknown permission.';
 CREATE FUNCTION teamrbac.my_permissions(tenant_id uuid) RETURNS text[]
 	LANGUAGE c STABLE PARALLEL SAFE COST 10 AS 'MODULE_PATHNAME', 'teamrbac_my_permissions';
 COMMENT ON FUNCTION teamrbac.my_permissions(uuid) IS

@@ -24,12 +24,12 @@ CREATE PROCEDURE teamrbac.change_role(tenant_id uuid, user_id uuid, role text, r
 	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
 	AS 'MODULE_PATHNAME', 'teamrbac_change_role';
 COMMENT ON PROCEDURE teamrbac.change_role(uuid, uuid, text, boolean) IS
-	'Gives a member another role, obeyed by every statement that starts after the commit. Needs team.manage, and every permission of the old and of the new role. Errors: 42501 not allowed, or owner; P0002 not a member; 22023 unknown role; 28000 nobody signed in. Locks the tenant''s row.';
+	'Gives a member another role, obeyed by every statement that starts after the commit. API keys that they made stay, unless revoke_keys: then all of them are revoked, which needs api_keys.manage. Needs team.manage, and every permission of the old and of the new role. Errors: 42501 not allowed, or owner; P0002 not a member; 22023 unknown role; 28000 nobody signed in. Locks the tenant''s row.';
 CREATE PROCEDURE teamrbac.remove_member(tenant_id uuid, user_id uuid, revoke_keys boolean DEFAULT false)
 	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
 	AS 'MODULE_PATHNAME', 'teamrbac_remove_member';
 COMMENT ON PROCEDURE teamrbac.remove_member(uuid, uuid, boolean) IS
-	'Ends a membership, obeyed by every statement that starts after the commit. Needs team.manage, and every permission of the member''s role. Errors: 42501 not allowed, or the Owner; P0002 not a member; 28000 nobody signed in. Locks the tenant''s row.';
+	'Ends a membership, obeyed by every statement that starts after the commit. API keys that they made stay, unless revoke_keys: then all of them are revoked, which needs api_keys.manage. Needs team.manage, and every permission of the member''s role. Errors: 42501 not allowed, or the Owner; P0002 not a member; 28000 nobody signed in. Locks the tenant''s row.';
 CREATE PROCEDURE teamrbac.leave_tenant(tenant_id uuid)
 	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
 	AS 'MODULE_PATHNAME', 'teamrbac_leave_tenant';

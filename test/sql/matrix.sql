@@ -51,6 +51,9 @@ BEGIN
 		page := p.cell;
 		has := teamrbac.has_permission(tenant, p.permission);
 		listed := tenant = ANY (teamrbac.permitted_tenants(p.permission));
+		IF has IS DISTINCT FROM (teamrbac.permitted_tenant(tenant, p.permission) IS NOT DISTINCT FROM tenant) THEN
+			RAISE EXCEPTION 'permitted_tenant differs for %', p.permission;
+		END IF;
 		BEGIN
 			PERFORM teamrbac.require_permission(tenant, p.permission);
 			required := true;
@@ -123,6 +126,9 @@ SELECT teamrbac.has_permission(:'acme', 'xyzzy');
 SELECT teamrbac.has_permission(:'acme', '');
 SELECT teamrbac.has_permission(:'acme', repeat('ä', 1000)) IS NULL;
 SELECT teamrbac.has_permission('not a uuid', 'prompts.edit');
+SELECT teamrbac.permitted_tenant(NULL, 'prompts.edit'), teamrbac.permitted_tenant(:'acme', 'prompts.edit') = :'acme' AS permitted;
+SELECT teamrbac.permitted_tenant(:'acme', 'Prompts.Edit');
+SELECT teamrbac.permitted_tenant(:'acme', NULL);
 SELECT teamrbac.permitted_tenants('Prompts.Edit');
 SELECT teamrbac.permitted_tenants(NULL);
 SELECT teamrbac.require_permission(NULL, 'prompts.edit');
