@@ -68,6 +68,8 @@ $(DATA_built): $(SQL_PARTS) sql/parts $(EXTENSION).control
 	cat $(SQL_PARTS) >$@.tmp
 	mv $@.tmp $@
 
+include src/mailer/mailer.mk
+
 # PGXS's own target looks for TAP tests in t/ only.
 .PHONY: prove_installcheck
 prove_installcheck:

@@ -22,6 +22,8 @@ packages=(
     libipc-run-perl          # PostgreSQL::Test::Cluster uses it
     libcurl4-openssl-dev     # the mailer speaks SMTP through it
     libpq-dev                # the mailer is a PostgreSQL client
+    python3-aiosmtpd         # tests, demo and benchmark: a mail server on loopback
+    openssl                  # tests: a certificate for it
     clang-format             # make format, make format-check
     util-linux               # runuser, setsid, flock
     "$@"

@@ -1,0 +1,19 @@
+/*
+ * message.h
+ *	  A mail in the form of RFC 5322 and MIME.
+ */
+#ifndef TEAMRBAC_MAILER_MESSAGE_H
+#define TEAMRBAC_MAILER_MESSAGE_H
+
+#include "config.h"
+#include "mail.h"
+#include "text.h"
+
+/*
+ * Appends the whole message, lines ending with CRLF.  subject and body are UTF-8.  Whatever they contain, no
+ * header is added: here is the one place that writes headers.
+ */
+extern void message_build(Text *message, const Config *config, const Mail *mail,
+                          const char *subject, const char *body);
+
+#endif /* TEAMRBAC_MAILER_MESSAGE_H */

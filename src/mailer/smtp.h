@@ -1,0 +1,34 @@
+/*
+ * smtp.h
+ *	  Hands messages to the mail server, through libcurl.
+ */
+#ifndef TEAMRBAC_MAILER_SMTP_H
+#define TEAMRBAC_MAILER_SMTP_H
+
+#include "config.h"
+#include "text.h"
+
+typedef enum SmtpOutcome
+{
+	SMTP_SENT,
+	SMTP_REFUSED,    /* this mail, for good */
+	SMTP_FAILED,     /* this mail, for now */
+	SMTP_UNAVAILABLE /* not a matter of this mail: others would fare no better at present */
+} SmtpOutcome;
+
+typedef struct Smtp Smtp;
+
+/* Prepares a connection, which is made by the first mail and kept between mails. */
+extern Smtp *smtp_open(const Config *config);
+
+/*
+ * Sends a message.  Unless it was sent, appends the reason, one printable line in which secret (may be empty)
+ * does not occur.
+ */
+extern SmtpOutcome smtp_send(Smtp *smtp, const char *recipient, const Text *message,
+                             const char *secret, Text *reason);
+
+/* Says good-bye to the mail server. */
+extern void smtp_close(Smtp *smtp);
+
+#endif /* TEAMRBAC_MAILER_SMTP_H */

@@ -1,0 +1,141 @@
+#!/usr/bin/python3
+"""A mail server on loopback, for tests: keeps what it receives, and misbehaves on request.
+
+    server.py DIR [--tls CERT KEY] [--auth USER PASSWORD] [--ascii]
+
+Listens on a free port (or on that in DIR/port, if there is such a file) and writes it to DIR/port. Each message
+accepted becomes a line of JSON in DIR/mail, each recipient asked for a line in DIR/rcpt. The recipient's name says
+what happens to it:
+
+    451, 550, 421       that answer to RCPT TO
+    policy              550 5.7.1 to RCPT TO
+    later, never        452 and 554 to the message
+    quote               554 to the message, with the first link in it
+    slow                no answer to the message for a minute
+    close               the connection ends in place of an answer to the message
+    kill                accepted, and the process whose id is in DIR/victim killed before it hears of it; once
+    wait                accepted as soon as DIR/go exists
+"""
+import argparse
+import asyncio
+import email
+import email.policy
+import json
+import os
+import re
+import signal
+import socket
+import ssl
+
+from aiosmtpd.smtp import SMTP, AuthResult
+
+RCPT_ANSWERS = {
+    "451": "451 4.3.0 try again later",
+    "550": "550 5.1.1 no such mailbox",
+    "421": "421 4.3.2 going down",
+    "policy": "550 5.7.1 relaying denied",
+}
+MESSAGE_ANSWERS = {
+    "later": "452 4.3.1 insufficient storage",
+    "never": "554 5.6.0 not acceptable",
+}
+
+
+def write_file(path, text):
+    """Whole or not at all: somebody waits for it."""
+    with open(path + ".tmp", "w", encoding="utf-8") as file:
+        file.write(text)
+    os.rename(path + ".tmp", path)
+
+
+class Handler:
+    def __init__(self, directory):
+        self.directory = directory
+
+    def path(self, name):
+        return os.path.join(self.directory, name)
+
+    def append(self, name, line):
+        with open(self.path(name), "a", encoding="utf-8") as file:
+            file.write(line + "\n")
+
+    async def handle_RCPT(self, server, session, envelope, address, options):
+        self.append("rcpt", address)
+        answer = RCPT_ANSWERS.get(address.split("@")[0])
+        if answer is None:
+            envelope.rcpt_tos.append(address)
+            answer = "250 OK"
+        return answer
+
+    async def handle_DATA(self, server, session, envelope):
+        name = envelope.rcpt_tos[0].split("@")[0]
+        if name in MESSAGE_ANSWERS:
+            return MESSAGE_ANSWERS[name]
+        if name == "quote":
+            return "554 5.6.0 blocked: " + re.search(rb"https?://\S+", envelope.content)[0].decode()
+        if name == "close":
+            server.transport.abort()
+            return "250 nobody hears this"
+        if name == "slow":
+            await asyncio.sleep(60)
+        while name == "wait" and not os.path.exists(self.path("go")):
+            await asyncio.sleep(0.05)
+        self.keep(session, envelope)
+        if name == "kill" and os.path.exists(self.path("victim")):
+            with open(self.path("victim"), encoding="ascii") as file:
+                os.kill(int(file.read()), signal.SIGKILL)
+            os.remove(self.path("victim"))
+        return "250 OK"
+
+    def keep(self, session, envelope):
+        message = email.message_from_bytes(envelope.original_content, policy=email.policy.default)
+        self.append("mail", json.dumps({
+            "mail_from": envelope.mail_from,
+            "rcpt_to": envelope.rcpt_tos,
+            "login": (session.auth_data or None) and session.auth_data.decode(),
+            "tls": session.ssl is not None,
+            "raw": envelope.original_content.decode("utf-8", "replace"),
+            "headers": [[name, str(value)] for name, value in message.items()],
+            "defects": [str(defect) for defect in message.defects],
+            "body": message.get_content().replace("\r\n", "\n"),
+        }))
+
+
+def login(user, password):
+    def check(server, session, envelope, mechanism, data):
+        ok = (data.login, data.password) == (user.encode(), password.encode())
+        return AuthResult(success=ok, handled=ok, auth_data=data.login)
+    return check
+
+
+async def serve(arguments):
+    handler = Handler(arguments.directory)
+    options = {"enable_SMTPUTF8": not arguments.ascii, "hostname": "mail.test"}
+    if arguments.tls:
+        options["tls_context"] = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        options["tls_context"].load_cert_chain(*arguments.tls)
+        options["require_starttls"] = True
+    if arguments.auth:
+        options["authenticator"] = login(*arguments.auth)
+        options["auth_required"] = True
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    port = 0
+    if os.path.exists(handler.path("port")):
+        with open(handler.path("port"), encoding="ascii") as file:
+            port = int(file.read())
+    listener.bind(("127.0.0.1", port))
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: SMTP(handler, loop=loop, **options), sock=listener)
+    write_file(handler.path("port"), str(listener.getsockname()[1]))
+    write_file(handler.path("ready"), str(os.getpid()))
+    await server.serve_forever()
+
+
+parser = argparse.ArgumentParser()
+parser.add_argument("directory")
+parser.add_argument("--tls", nargs=2)
+parser.add_argument("--auth", nargs=2)
+parser.add_argument("--ascii", action="store_true")
+signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+asyncio.run(serve(parser.parse_args()))

@@ -1,0 +1,261 @@
+# teamrbac-mailer and a real mail server: what arrives, and what becomes of mail that is not taken.
+use strict;
+use warnings;
+use FindBin;
+use lib "$FindBin::RealBin/../smtp";
+use MailTest;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $node = PostgreSQL::Test::Cluster->new('main');
+start_database($node);
+my $smtp = start_smtp(PostgreSQL::Test::Utils::tempdir());
+
+# What a header says, decoded; the undecoded one is in {raw}.
+sub header
+{
+	my ($mail, $name) = @_;
+	my @values = map { $_->[1] } grep { lc $_->[0] eq lc $name } @{ $mail->{headers} };
+	return join '|', @values;
+}
+
+sub outbox
+{
+	my ($recipient) = @_;
+	return $node->safe_psql('postgres', qq{
+		SELECT CASE WHEN sent_at IS NOT NULL THEN 'sent' WHEN failed_at IS NOT NULL THEN 'given up' ELSE 'waits' END,
+			attempts, token IS NOT NULL, last_error
+		FROM teamrbac.outbox WHERE recipient = '$recipient'});
+}
+
+# An invitation, as the invitee gets it.
+queue($node, 'ann@example.com', 'invitation', '{"role": "developer", "inviter": "Olivia", "expires_at": "2026-12-02T10:30:00.123456Z"}');
+my ($status, $log) = run_once($node, $smtp);
+is($status, 0, 'everything due is sent');
+like($log, qr/^teamrbac-mailer: sent [0-9a-f-]{36} \(invitation\)$/m, 'the log says so');
+unlike($log, qr/secret-token|ann@/, 'and has neither token nor address');
+my ($mail) = received($smtp);
+is($mail->{mail_from}, 'no-reply@app.example', 'envelope: from');
+is_deeply($mail->{rcpt_to}, ['ann@example.com'], 'envelope: to the invitee alone');
+is(header($mail, 'To'), 'ann@example.com', 'To');
+is(header($mail, 'From'), 'App <no-reply@app.example>', 'From');
+is(header($mail, 'Subject'), 'Olivia invites you to Acme', 'Subject');
+like(header($mail, 'Message-ID'), qr/^<[0-9a-f-]{36}\@app\.example>$/, 'Message-ID');
+like(header($mail, 'Date'), qr/^\w{3}, \d\d? \w{3} \d{4} \d\d:\d\d:\d\d \+0000$/, 'Date');
+is(header($mail, 'Auto-Submitted'), 'auto-generated', 'no vacation notice answers it');
+is_deeply($mail->{defects}, [], 'a parser finds nothing wrong');
+is($mail->{body}, <<'BODY', 'the text');
+Hello,
+
+Olivia invites you to join Acme as developer.
+
+To accept, open this address:
+
+https://app.example/join?token=secret-token
+
+The invitation is for ann@example.com and can be accepted until 2026-12-02 10:30 UTC.
+If you did not expect it, ignore this mail: nothing happens unless you accept.
+BODY
+unlike($mail->{raw}, qr/(?<!\r)\n|\r(?!\n)/, 'lines end with CRLF');
+is(outbox('ann@example.com'), 'sent|1|f|', 'the outbox knows, and has no token any more');
+
+# The other kinds; fields that a mail does not have are left out.
+queue($node, 'again@example.com', 'invitation_resent', '{"role": "reader", "inviter": "Olivia"}');
+queue($node, 'role@example.com', 'role_changed', '{"role": "admin", "old_role": "reader", "changed_by": "Olivia"}');
+queue($node, 'removed@example.com', 'removed', '{"changed_by": "Olivia"}');
+queue($node, 'owner@example.com', 'ownership_transferred', '{"old_owner": "Olivia", "new_owner": "Ann", "role": "owner"}');
+run_once($node, $smtp);
+my %by_recipient = map { $_->{rcpt_to}[0] => $_ } received($smtp);
+is(header($by_recipient{'again@example.com'}, 'Subject'), 'Reminder: Olivia invites you to Acme', 'invitation sent again');
+is(header($by_recipient{'role@example.com'}, 'Subject'), 'Your role in Acme is now admin', 'role changed');
+like($by_recipient{'removed@example.com'}{body}, qr/^Olivia has removed you from Acme\./m, 'removed');
+is(header($by_recipient{'owner@example.com'}, 'Subject'), 'Ann now owns Acme', 'ownership transferred');
+unlike($_->{raw}, qr/\{\{/, 'nothing is left to fill in') for values %by_recipient;
+
+# Names that would add a header, if they could; the schema keeps them out, a superuser may not have.
+$node->safe_psql('postgres', <<'SQL');
+ALTER TABLE teamrbac.tenant DROP CONSTRAINT tenant_name;
+UPDATE teamrbac.tenant SET name = E'Evil\r\nBcc: victim@example.com\r\n\r\nbody {{token}} =?UTF-8?Q?=0D=0ABcc=3A_x?=';
+SQL
+queue($node, 'inject@example.com', 'invitation', '{"role": "r\r\n.\r\nMAIL FROM:<x@example.com>", "inviter": "Ev\u0085e\nX-Injected: yes\u2028\u202eab"}');
+run_once($node, $smtp);
+($mail) = (received($smtp))[-1];
+is_deeply($mail->{rcpt_to}, ['inject@example.com'], 'injection: nobody else gets it');
+is_deeply([ map { lc $_->[0] } @{ $mail->{headers} } ],
+	[qw(from to subject date message-id auto-submitted mime-version content-type content-transfer-encoding)],
+	'injection: no header more');
+is(header($mail, 'Subject'),
+	'Ev e X-Injected: yes  ab invites you to Evil  Bcc: victim@example.com    body {{token}} =?UTF-8?Q?=0D=0ABcc=3A_x?=',
+	'injection: what is in a value stays text, braces and encoded words too');
+like($mail->{body}, qr/ as r  \.  MAIL FROM:<x\@example\.com>\.$/m, 'injection: nor does it end the message');
+
+# Long and international names.
+my $long = 'Zo' . "\xc3\xab" x 9998;
+$node->safe_psql('postgres', "UPDATE teamrbac.tenant SET name = '$long'");
+queue($node, 'long@example.com');
+run_once($node, $smtp);
+($mail) = (received($smtp))[-1];
+is(header($mail, 'Subject'), "You are no longer a member of Zo" . "\xeb" x 198 . "\x{2026}", 'a name of 10,000 characters is cut to 200');
+is((grep { length($_) > 78 } split /\r\n/, $mail->{raw}), 0, 'no line is longer than 78 characters');
+unlike($mail->{raw}, qr/[^\x00-\x7f]/, 'encoded as ASCII');
+is_deeply($mail->{defects}, [], 'a parser finds nothing wrong');
+$node->safe_psql('postgres', "UPDATE teamrbac.tenant SET name = E'.\\U0001F680 \x{5f62}=\\U0001F680'");
+queue($node, 'astral@example.com');
+run_once($node, $smtp);
+($mail) = (received($smtp))[-1];
+is(header($mail, 'Subject'), "You are no longer a member of .\x{1F680} \x{5f62}=\x{1F680}", 'any character in a subject');
+like($mail->{body}, qr/removed you from \.\x{1F680} \x{5f62}=\x{1F680}\. Your/, 'and in the text');
+$node->safe_psql('postgres', "UPDATE teamrbac.tenant SET name = 'Acme'");
+
+# International addresses: as they are where the mail server takes them, otherwise given up with the reason.
+queue($node, "J\xc3\xb6rg\@example.com");
+run_once($node, $smtp);
+($mail) = (received($smtp))[-1];
+is_deeply($mail->{rcpt_to}, ["J\xf6rg\@example.com"], 'an international address');
+my $ascii = start_smtp(PostgreSQL::Test::Utils::tempdir(), '--ascii');
+queue($node, "Zo\xc3\xab\@example.com");
+($status) = run_once($node, $ascii);
+is(outbox("Zo\xc3\xab\@example.com"), 'given up|1|f|the mail server does not take international addresses (SMTPUTF8)', 'where the server takes none');
+is(scalar(received($ascii)), 0, 'nothing is sent to a similar address');
+# An address that the domain would not have let in.
+$node->safe_psql('postgres', <<'SQL');
+ALTER DOMAIN teamrbac.email_address DROP CONSTRAINT email_address_form;
+SELECT queue(E'a@example.com>\r\nRCPT TO:<b@example.com');
+SELECT queue('a@example.com,b@example.com');
+SQL
+my $before = received($smtp);
+run_once($node, $smtp);
+is(scalar(received($smtp)), $before, 'two addresses in one: sent to neither');
+is($node->safe_psql('postgres', "SELECT count(*) FROM teamrbac.outbox WHERE last_error = 'malformed address' AND failed_at IS NOT NULL"), '2', 'given up as malformed');
+
+# Refused by the mail server: for good, for now, and by a policy that somebody may change.
+queue($node, "$_\@example.com", 'invitation', '{}') for qw(550 451 policy later never quote);
+($status, $log) = run_once($node, $smtp);
+is($status, 0, 'all due mail was dealt with');
+is(outbox('550@example.com'), 'given up|1|f|RCPT TO: 550 5.1.1 no such mailbox', 'no such mailbox');
+is(outbox('451@example.com'), 'waits|1|t|RCPT TO: 451 4.3.0 try again later', 'try again later');
+is(outbox('policy@example.com'), 'waits|1|t|RCPT TO: 550 5.7.1 relaying denied', 'relaying denied');
+is(outbox('later@example.com'), 'waits|1|t|the message: 452 4.3.1 insufficient storage', 'message: later');
+is(outbox('never@example.com'), 'given up|1|f|the message: 554 5.6.0 not acceptable', 'message: never');
+is(outbox('quote@example.com'), 'given up|1|f|the message: 554 5.6.0 blocked: https://app.example/join?token=[...]', 'a token quoted by the server is not kept');
+unlike($log, qr/secret-token/, 'nor logged');
+is($node->safe_psql('postgres', "SELECT DISTINCT next_attempt_at - now() BETWEEN '50 s' AND '61 s' FROM teamrbac.outbox WHERE next_attempt_at IS NOT NULL"), 't', 'tried again in a minute');
+
+# A mail server that is away, slow, or goes away midway is no fault of a mail: the mailer stops, and nothing is lost.
+$node->safe_psql('postgres', 'DELETE FROM teamrbac.outbox');
+queue($node, 'slow@example.com');
+($status, $log) = run_once($node, $smtp);
+is($status, 1, 'slow: --once fails');
+like(outbox('slow@example.com'), qr/^waits\|1\|f\|the message: .*time/i, 'slow: the mail waits');
+queue($node, 'close@example.com');
+($status) = run_once($node, $smtp);
+is($status, 1, 'closed midway: --once fails');
+like(outbox('close@example.com'), qr/^waits\|1\|f\|the message: /, 'closed midway: the mail waits');
+queue($node, '421@example.com');
+($status) = run_once($node, $smtp);
+is($status, 1, 'going down: --once fails');
+is(outbox('421@example.com'), 'waits|1|f|RCPT TO: 421 4.3.2 going down', 'going down: the mail waits');
+stop_smtp($smtp);
+queue($node, "down$_\@example.com") for 1 .. 3;
+($status, $log) = run_once($node, $smtp);
+is($status, 1, 'down: --once fails');
+is($node->safe_psql('postgres', "SELECT sum(attempts) FROM teamrbac.outbox WHERE recipient LIKE 'down%'"), '1', 'down: it is not tried with mail after mail');
+like(outbox('down1@example.com'), qr/^waits\|1\|f\|connecting: .*connect/i, 'down: the reason is kept');
+start_smtp($smtp);
+$node->safe_psql('postgres', "UPDATE teamrbac.outbox SET next_attempt_at = now() WHERE recipient LIKE 'down%'");
+($status) = run_once($node, $smtp);
+is($status, 0, 'up again');
+is($node->safe_psql('postgres', "SELECT count(*) FROM teamrbac.outbox WHERE recipient LIKE 'down%' AND sent_at IS NOT NULL AND last_error IS NULL"), '3', 'all of it is sent');
+
+# STARTTLS and authentication.
+my $tls_dir = PostgreSQL::Test::Utils::tempdir();
+system_or_bail('openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2', '-subj', '/CN=127.0.0.1',
+	'-addext', 'subjectAltName=IP:127.0.0.1', '-keyout', "$tls_dir/key", '-out', "$tls_dir/cert");
+my $tls = start_smtp($tls_dir, '--tls', "$tls_dir/cert", "$tls_dir/key", '--auth', 'app', 'open sesame');
+my %login = (smtp_tls => 'on', smtp_user => 'app', smtp_password => 'open sesame');
+$node->safe_psql('postgres', 'DELETE FROM teamrbac.outbox');
+queue($node, 'tls@example.com');
+sub due { $node->safe_psql('postgres', 'UPDATE teamrbac.outbox SET next_attempt_at = now() WHERE next_attempt_at IS NOT NULL') }
+($status, $log) = run_once($node, $tls, %login);
+is($status, 1, 'a certificate that nobody vouches for: --once fails');
+like(outbox('tls@example.com'), qr/^waits\|1\|f\|connecting: .*certificate/i, 'the mail waits');
+due();
+($status, $log) = run_once($node, $tls, %login, smtp_ca_file => "$tls_dir/cert", smtp_password => 'wrong');
+is($status, 1, 'a wrong password: --once fails');
+like(outbox('tls@example.com'), qr/^waits\|2\|f\|connecting: 535/, 'the mail waits');
+unlike($log, qr/wrong|sesame/, 'no password in the log');
+due();
+append_to_file("$tls_dir/password", "open sesame\n");
+delete $login{smtp_password};
+($status, $log) = run_once($node, $tls, %login, smtp_ca_file => "$tls_dir/cert", smtp_password_file => "$tls_dir/password");
+is($status, 0, 'with TLS and the password from a file');
+($mail) = received($tls);
+is($mail->{login}, 'app', 'logged in');
+ok($mail->{tls}, 'encrypted');
+queue($node, 'clear@example.com');
+($status) = run_once($node, $smtp, smtp_tls => 'on');
+is($status, 1, 'a server without STARTTLS: --once fails');
+like(outbox('clear@example.com'), qr/^waits\|1\|f\|connecting: /, 'nothing is sent in clear');
+
+# Settings and template: what is wrong with them is said at start.
+my $dir = PostgreSQL::Test::Utils::tempdir();
+append_to_file("$dir/conf", "smtp_url = smtp://ignored.example\n# comment\n\nfrom_name = \xc3\x84 \"App\"\n");
+chmod 0644, "$dir/conf";
+sub usage
+{
+	my ($name, $expected, %settings) = @_;
+	local %ENV = (%ENV, mailer_settings($node, $smtp, %settings));
+	my ($out, $err) = ('', '');
+	IPC::Run::run([ 'teamrbac-mailer', '--once', '--config', "$dir/conf" ], '<', \undef, '>', \$out, '2>', \$err);
+	is($? >> 8, 2, "$name: exit status");
+	like($err, $expected, $name);
+	unlike($err, qr/hush/, "$name: no password is shown");
+}
+usage('malformed URL', qr/smtp_url must be/, smtp_url => 'http://x');
+usage('password in URL', qr/must not have a user name/, smtp_url => 'smtp://u:hush@x');
+usage('password in clear', qr/not sent in clear/, smtp_user => 'u', smtp_password => 'hush');
+usage('number', qr/poll_interval must be a number of seconds/, poll_interval => '1h');
+usage('switch', qr/smtp_tls must be on or off/, smtp_tls => 'maybe');
+usage('from', qr/from_address must be/, from_address => 'a@example.com, b@example.com');
+usage('reply_to', qr/reply_to must be/, reply_to => "a\@example.com\nBcc: b\@example.com");
+usage('accept_url', qr/accept_url must be/, accept_url => 'https://app.example/join');
+usage('unknown setting', qr/no setting "TEAMRBAC_MAILER_SMPT_URL"/, smpt_url => 'x');
+usage('missing template', qr/cannot open "\/nonexistent"/, template => '/nonexistent');
+my @sections = map { "[$_]\nSubject: s\n\nt\n" } qw(invitation invitation_resent role_changed removed);
+for (['incomplete', qr/no text for \[ownership_transferred\]/, @sections],
+	['twice', qr/\[removed\] was there already/, @sections, $sections[3]],
+	['unknown kind', qr/:5: no kind of mail is called \[invited\]/, $sections[0], '[invited]'],
+	['unknown name', qr/:4: unknown name/, "[removed]\nSubject: s\n\nHello {{tenat}}\n"],
+	['no subject', qr/:2: a section starts with/, "[removed]\nHello\n"],
+	['not UTF-8', qr/:2: not UTF-8/, "[removed]\nSubject: \xe9\n"])
+{
+	my ($name, $expected, @lines) = @$_;
+	unlink "$dir/template";
+	append_to_file("$dir/template", join('', @lines));
+	usage("template: $name", $expected, template => "$dir/template");
+}
+append_to_file("$dir/conf", "smtp_password = hush\n");
+usage('secret in an open file', qr/is open to others/);
+chmod 0600, "$dir/conf";
+append_to_file("$dir/conf", "frm_name = x\n");
+usage('unknown setting in the file', qr/:6: there is no setting "frm_name"/);
+
+# The file's settings count where the environment has none.
+{
+	local %ENV = (%ENV, mailer_settings($node, $smtp));
+	delete $ENV{TEAMRBAC_MAILER_FROM_NAME};
+	unlink "$dir/conf";
+	append_to_file("$dir/conf", "smtp_url = smtp://ignored.example\nfrom_name = \xc3\x84 \"App\"\n");
+	queue($node, 'file@example.com');
+	IPC::Run::run([ 'teamrbac-mailer', '-1', '-c', "$dir/conf" ], '<', \undef, '>&', \$log);
+	($mail) = (received($smtp))[-1];
+	like($mail->{raw}, qr/^From: =\?UTF-8\?B\?w4QgIkFwcCI=\?=\r\n <no-reply\@app\.example>\r\n/m, 'settings from a file; the environment wins');
+}
+command_like([ 'teamrbac-mailer', '--help' ], qr/^Usage: teamrbac-mailer/m, '--help');
+command_like([ 'teamrbac-mailer', '--version' ], qr/^teamrbac-mailer \d+\.\d+$/, '--version');
+command_fails([ 'teamrbac-mailer', '--password=x' ], 'no such option');
+
+stop_smtp($_) for $smtp, $ascii, $tls;
+$node->stop;
+done_testing();
