@@ -22,15 +22,15 @@ sub all_sent { my ($rc, $out) = $node->psql('postgres', 'SELECT count(*) FROM te
 
 # Woken by NOTIFY: far sooner than it would look by itself.
 my $mailer = start_mailer($node, $smtp, "$logs/1", poll_interval => 3600);
-ok(wait_until(sub { $node->safe_psql('postgres', "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'teamrbac-mailer' AND state = 'idle'") }), 'listening');
+ok(wait_until(sub { $node->safe_psql('postgres', "SELECT count(*) FROM pg_stat_activity WHERE usename = 'mailer' AND state = 'idle'") }), 'listening');
 queue($node, 'ann@example.com');
 ok(wait_until(\&all_sent), 'new mail wakes the mailer');
 
 # The mailer itself needs hardly anything, and holds no transaction open while it waits.
-is($node->safe_psql('postgres', "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'teamrbac-mailer' AND xact_start IS NOT NULL"), '0', 'no open transaction');
+is($node->safe_psql('postgres', "SELECT count(*) FROM pg_stat_activity WHERE usename = 'mailer' AND xact_start IS NOT NULL"), '0', 'no open transaction');
 
 # Its session is ended by a DBA: it comes back.
-$node->safe_psql('postgres', "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'teamrbac-mailer'");
+$node->safe_psql('postgres', "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'mailer'");
 queue($node, 'bob@example.com');
 ok(wait_until(\&all_sent), 'a session that was ended is replaced');
 
@@ -45,7 +45,7 @@ is_deeply([ twice() ], [], 'and nothing was sent twice');
 
 # SIGTERM: the mail in hand is finished, the others are left.
 unlink "$smtp/go";
-$node->safe_psql('postgres', "SELECT queue('wait@example.com')");
+queue($node, 'wait@example.com');
 ok(wait_until(sub { (() = slurp_file("$smtp/rcpt") =~ /^wait@/mg) == 2 }), 'a mail is in hand');
 queue($node, 'other@example.com');
 $mailer->signal('TERM');
@@ -64,7 +64,7 @@ ok(wait_until(sub { !-e "$smtp/victim" }), 'the mailer is killed');
 my $killed = $node->safe_psql('postgres', "SELECT attempts, sent_at IS NULL, claimed_by IS NOT NULL FROM teamrbac.outbox WHERE recipient = 'kill\@example.com'");
 is($killed, '1|t|t', 'the mail is leased to the dead mailer');
 my ($status) = run_once($node, $smtp);
-is(scalar(twice()), undef, 'nobody else takes it while the lease lasts');
+is_deeply([ twice() ], [], 'nobody else takes it while the lease lasts');
 $mailer = start_mailer($node, $smtp, "$logs/3");
 ok(wait_until(\&all_sent), 'afterwards another sends it');
 is(stop_mailer($mailer), 0, 'stopped');
