@@ -20,13 +20,13 @@
 #include "errors.h"
 #include "outbox.h"
 #include "query.h"
+#include "settings.h"
 #include "team.h"
 
 #define OUTBOX_CHANNEL "teamrbac_outbox"
 
 #define BATCH_MAX 1000
 #define REASON_MAX_CHARACTERS 500
-#define MAIL_MAX_ATTEMPTS 12
 
 PG_FUNCTION_INFO_V1(teamrbac_claim_mail);
 PG_FUNCTION_INFO_V1(teamrbac_mail_sent);
@@ -160,7 +160,7 @@ teamrbac_claim_mail(PG_FUNCTION_ARGS)
 	query_return_changed(fcinfo, &claim,
 	                     (Datum[]){Int32GetDatum(batch), TimestampTzGetDatum(lease_end),
 	                               TimestampTzGetDatum(now), CStringGetTextDatum(this_session()),
-	                               Int32GetDatum(MAIL_MAX_ATTEMPTS)},
+	                               Int32GetDatum(mail_max_attempts)},
 	                     NULL);
 	return (Datum) 0;
 }
@@ -249,7 +249,7 @@ teamrbac_mail_failed(PG_FUNCTION_ARGS)
 	pg_uuid_t mail = uuid_arg(fcinfo, 0, "mail_id");
 	char     *reason = reason_arg(fcinfo, 1);
 
-	PG_RETURN_BOOL(record_failure(&mail, reason, MAIL_MAX_ATTEMPTS));
+	PG_RETURN_BOOL(record_failure(&mail, reason, mail_max_attempts));
 }
 
 /* mail_refused(mail_id, reason): a mail can never be sent. */

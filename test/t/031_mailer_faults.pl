@@ -2,8 +2,7 @@
 # and nothing is sent twice that need not be.
 use strict;
 use warnings;
-use FindBin;
-use lib "$FindBin::RealBin/../smtp";
+use lib "$ENV{TESTDIR}/test/lib";
 use MailTest;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;

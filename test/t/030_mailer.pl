@@ -1,8 +1,7 @@
 # teamrbac-mailer and a real mail server: what arrives, and what becomes of mail that is not taken.
 use strict;
 use warnings;
-use FindBin;
-use lib "$FindBin::RealBin/../smtp";
+use lib "$ENV{TESTDIR}/test/lib";
 use MailTest;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
