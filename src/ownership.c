@@ -17,6 +17,7 @@
 #include "compat.h"
 #include "errors.h"
 #include "query.h"
+#include "settings.h"
 #include "team.h"
 
 PG_FUNCTION_INFO_V1(teamrbac_transfer_ownership);
@@ -164,12 +165,37 @@ teamrbac_delete_tenant(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
+/* require_restorable makes sure that a deleted tenant is whole, and within its retention. */
+static void
+require_restorable(TimestampTz deleted_at, bool purge_began)
+{
+	if (!purge_began &&
+	    GetCurrentTimestamp() - deleted_at < setting_duration(SETTING_DELETED_TENANT_RETENTION))
+		return;
+	ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+	                errmsg("tenant can no longer be restored"),
+	                purge_began ? errdetail("Its rows are being purged.")
+	                            : errdetail("It was deleted longer ago than "
+	                                        "teamrbac.deleted_tenant_retention allows.")));
+}
+
+/* warn_of_disabled_owner tells the DBA that a restored tenant's Owner was disabled while it was deleted. */
+static void
+warn_of_disabled_owner(const pg_uuid_t *tenant)
+{
+	pg_uuid_t owner;
+
+	if (find_owner(tenant, &owner) && !lock_active_user(&owner))
+		ereport(WARNING, (errmsg("the tenant's owner is disabled"),
+		                  errhint("CALL teamrbac.enable_user or teamrbac.assign_owner.")));
+}
+
 /* restore_tenant(tenant_id): a DBA undoes delete_tenant. */
 Datum
 teamrbac_restore_tenant(PG_FUNCTION_ARGS)
 {
 	static SavedQuery lock = {
-		.sql = "SELECT deleted_at FROM teamrbac.tenant"
+		.sql = "SELECT deleted_at, purge_began_at FROM teamrbac.tenant"
 			   " WHERE tenant_id OPERATOR(pg_catalog.=) $1 FOR NO KEY UPDATE",
 		.nargs = 1,
 		.argtypes = {UUIDOID},
@@ -182,16 +208,18 @@ teamrbac_restore_tenant(PG_FUNCTION_ARGS)
 	};
 	pg_uuid_t tenant = uuid_arg(fcinfo, 0, "tenant_id");
 	Datum     args[] = {UUIDPGetDatum(&tenant)};
-	Datum     deleted_at;
-	bool      isnull;
+	Datum     values[2];
+	bool      nulls[2];
 
-	if (!query_row(&lock, args, NULL, 1, &deleted_at, &isnull))
+	if (!query_row(&lock, args, NULL, 2, values, nulls))
 		refuse_unknown_tenant();
-	if (isnull)
+	if (nulls[0])
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 		                errmsg("tenant is not deleted")));
+	require_restorable(DatumGetTimestampTz(values[0]), !nulls[1]);
 
 	query_execute(&update, args, NULL);
+	warn_of_disabled_owner(&tenant);
 
 	audit_tenant_by_dba(&tenant, "tenant.restored", audit_subject("tenant", &tenant), NULL, NULL);
 	PG_RETURN_VOID();

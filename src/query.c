@@ -32,7 +32,8 @@ prepare(SavedQuery *query)
 	query->plan = SPI_prepare(query->sql, query->nargs, query->argtypes);
 	if (query->plan == NULL)
 		elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
-	SPI_keepplan(query->plan);
+	if (!query->once)
+		SPI_keepplan(query->plan);
 }
 
 /* execute runs the query within an SPI connection. */
@@ -70,6 +71,24 @@ query_execute(SavedQuery *query, Datum *args, const char *nulls)
 	return nrows;
 }
 
+/* copy_row copies the first columns of a row that SPI has found into a memory context. */
+static void
+copy_row(uint64 row, MemoryContext context, int ncolumns, Datum *values, bool *isnull)
+{
+	MemoryContext caller = MemoryContextSwitchTo(context);
+
+	for (int i = 0; i < ncolumns; i++)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(SPI_tuptable->tupdesc, i);
+
+		values[i] =
+			SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, i + 1, &isnull[i]);
+		if (!isnull[i])
+			values[i] = datumCopy(values[i], attribute->attbyval, attribute->attlen);
+	}
+	MemoryContextSwitchTo(caller);
+}
+
 bool
 query_row(SavedQuery *query, Datum *args, const char *nulls, int ncolumns, Datum *values,
           bool *isnull)
@@ -80,22 +99,30 @@ query_row(SavedQuery *query, Datum *args, const char *nulls, int ncolumns, Datum
 	SPI_connect();
 	execute(query, args, nulls);
 	found = SPI_processed > 0;
-	for (int i = 0; found && i < ncolumns; i++)
-	{
-		Form_pg_attribute attribute = TupleDescAttr(SPI_tuptable->tupdesc, i);
-
-		values[i] = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, i + 1, &isnull[i]);
-		if (!isnull[i])
-		{
-			MemoryContext spi = MemoryContextSwitchTo(caller);
-
-			values[i] = datumCopy(values[i], attribute->attbyval, attribute->attlen);
-			MemoryContextSwitchTo(spi);
-		}
-	}
+	if (found)
+		copy_row(0, caller, ncolumns, values, isnull);
 	SPI_finish();
 	CommandCounterIncrement();
 	return found;
+}
+
+uint64
+query_rows(SavedQuery *query, Datum *args, const char *nulls, int ncolumns, Datum **values,
+           bool **isnull)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	uint64        nrows;
+
+	SPI_connect();
+	execute(query, args, nulls);
+	nrows = SPI_processed;
+	*values = MemoryContextAllocHuge(caller, (nrows * ncolumns + 1) * sizeof(Datum));
+	*isnull = MemoryContextAllocHuge(caller, (nrows * ncolumns + 1) * sizeof(bool));
+	for (uint64 i = 0; i < nrows; i++)
+		copy_row(i, caller, ncolumns, *values + i * ncolumns, *isnull + i * ncolumns);
+	SPI_finish();
+	CommandCounterIncrement();
+	return nrows;
 }
 
 /* return_rows makes what SPI has found the result of a set-returning function, and ends the connection. */

@@ -11,13 +11,15 @@
 #define QUERY_MAX_ARGS 12
 
 /*
- * A statement, prepared at its first use and kept for the session.  Every name in it must be qualified.
+ * A statement, prepared at its first use and kept for the session.  Every name in it must be qualified.  One
+ * that is put together for a single execution (purge's alone) says so.
  */
 typedef struct SavedQuery
 {
 	const char *sql;
 	int         nargs;
 	Oid         argtypes[QUERY_MAX_ARGS];
+	bool        once;
 	SPIPlanPtr  plan; /* NULL until prepared */
 } SavedQuery;
 
@@ -34,6 +36,13 @@ extern uint64 query_execute(SavedQuery *query, Datum *args, const char *nulls);
  */
 extern bool query_row(SavedQuery *query, Datum *args, const char *nulls, int ncolumns,
                       Datum *values, bool *isnull);
+
+/*
+ * The same for all rows: allocates the result arrays in the caller's memory context and fills them row after
+ * row, ncolumns values each.  Returns the number of rows.
+ */
+extern uint64 query_rows(SavedQuery *query, Datum *args, const char *nulls, int ncolumns,
+                         Datum **values, bool **isnull);
 
 /*
  * Makes all rows of a read-only statement the result of a set-returning function, with the statement's

@@ -31,6 +31,15 @@ text_arg(FunctionCallInfo fcinfo, int arg, const char *name)
 	return text_to_cstring(PG_GETARG_TEXT_PP(arg));
 }
 
+int
+batch_size_arg(FunctionCallInfo fcinfo, int arg)
+{
+	if (PG_ARGISNULL(arg) || PG_GETARG_INT32(arg) < 1)
+		ereport(ERROR,
+		        (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("batch_size must be positive")));
+	return PG_GETARG_INT32(arg);
+}
+
 bool
 lock_tenant(const pg_uuid_t *tenant)
 {

@@ -19,6 +19,9 @@
 extern pg_uuid_t uuid_arg(FunctionCallInfo fcinfo, int arg, const char *name);
 extern char     *text_arg(FunctionCallInfo fcinfo, int arg, const char *name);
 
+/* The batch_size of a job; 22023 unless it is positive. */
+extern int batch_size_arg(FunctionCallInfo fcinfo, int arg);
+
 /*
  * Locks the tenant's row FOR NO KEY UPDATE until the transaction ends, and sees to it that all authority is
  * read anew from the tables afterwards.  Returns false if there is no such tenant, or it is deleted.

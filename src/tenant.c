@@ -22,6 +22,7 @@
 
 PG_FUNCTION_INFO_V1(teamrbac_create_tenant);
 PG_FUNCTION_INFO_V1(teamrbac_check_owner);
+PG_FUNCTION_INFO_V1(teamrbac_check_owners);
 
 static pg_uuid_t
 insert_tenant(const char *name, const char *slug)
@@ -85,6 +86,15 @@ teamrbac_create_tenant(PG_FUNCTION_ARGS)
 
 /* ---- exactly one Owner ------------------------------------------------------------------------------ */
 
+pg_noreturn static void
+refuse_ownerless(const pg_uuid_t *tenant)
+{
+	ereport(ERROR,
+	        (errcode(ERRCODE_CHECK_VIOLATION), errmsg("a tenant must have exactly one owner"),
+	         errdetail("Tenant %s would have none.", uuid_text(tenant)),
+	         errhint("Give another member the role \"owner\" in the same transaction.")));
+}
+
 static pg_uuid_t
 trigger_row_tenant(const TriggerData *trigdata)
 {
@@ -96,9 +106,9 @@ trigger_row_tenant(const TriggerData *trigdata)
 }
 
 /*
- * check_owner(): at commit, the tenant of a row that said who owns it still has an owner; two are prevented
- * by a unique index.  The lock makes transactions that change the same tenant's owner see each other's work.
- * A restore brings tenants in one transaction and their members in another.
+ * check_owner(): at commit, the tenant of a row that said who owns it still has an owner, unless it is being
+ * purged; two are prevented by a unique index.  The lock makes transactions that change the same tenant's owner
+ * see each other's work.  A restore brings tenants in one transaction and their members in another.
  */
 Datum
 teamrbac_check_owner(PG_FUNCTION_ARGS)
@@ -107,7 +117,8 @@ teamrbac_check_owner(PG_FUNCTION_ARGS)
 		.sql =
 			"SELECT EXISTS (SELECT FROM teamrbac.membership AS m WHERE m.tenant_id OPERATOR(pg_catalog.=) t.tenant_id"
 			" AND m.role OPERATOR(pg_catalog.=) '" ROLE_OWNER "')"
-			" FROM teamrbac.tenant AS t WHERE t.tenant_id OPERATOR(pg_catalog.=) $1",
+			" FROM teamrbac.tenant AS t"
+			" WHERE t.tenant_id OPERATOR(pg_catalog.=) $1 AND t.purge_began_at IS NULL",
 		.nargs = 1,
 		.argtypes = {UUIDOID},
 	};
@@ -132,9 +143,30 @@ teamrbac_check_owner(PG_FUNCTION_ARGS)
 	args[0] = UUIDPGetDatum(&tenant);
 	query_execute(&lock, args, NULL);
 	if (query_row(&exists, args, NULL, 1, &has_owner, &isnull) && !DatumGetBool(has_owner))
-		ereport(ERROR,
-		        (errcode(ERRCODE_CHECK_VIOLATION), errmsg("a tenant must have exactly one owner"),
-		         errdetail("Tenant %s would have none.", uuid_text(&tenant)),
-		         errhint("Give another member the role \"owner\" in the same transaction.")));
+		refuse_ownerless(&tenant);
+	return PointerGetDatum(NULL);
+}
+
+/*
+ * check_owners(): the same for all tenants, after TRUNCATE, which leaves no rows to fire triggers for and cannot be
+ * checked at commit.
+ */
+Datum
+teamrbac_check_owners(PG_FUNCTION_ARGS)
+{
+	static SavedQuery find = {
+		.sql = "SELECT t.tenant_id FROM teamrbac.tenant AS t WHERE t.purge_began_at IS NULL"
+			   " AND NOT EXISTS (SELECT FROM teamrbac.membership AS m"
+			   " WHERE m.tenant_id OPERATOR(pg_catalog.=) t.tenant_id"
+			   " AND m.role OPERATOR(pg_catalog.=) '" ROLE_OWNER "') LIMIT 1",
+	};
+	Datum tenant;
+	bool  isnull;
+
+	if (!CALLED_AS_TRIGGER(fcinfo))
+		ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+		                errmsg("function \"%s\" must be called by a trigger", "check_owners")));
+	if (query_row(&find, NULL, NULL, 1, &tenant, &isnull))
+		refuse_ownerless(DatumGetUUIDP(tenant));
 	return PointerGetDatum(NULL);
 }

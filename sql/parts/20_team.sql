@@ -21,10 +21,12 @@ CREATE TABLE teamrbac.tenant (
 	slug       text,
 	created_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
 	deleted_at timestamptz,
+	purge_began_at timestamptz,
 	CONSTRAINT tenant_name CHECK
 		(name OPERATOR(pg_catalog.~) '^[^[:cntrl:]]+$' AND pg_catalog.char_length(name) OPERATOR(pg_catalog.<=) 200),
 	CONSTRAINT tenant_slug CHECK
-		(slug OPERATOR(pg_catalog.~) '^[a-z0-9]+(-[a-z0-9]+)*$' AND pg_catalog.octet_length(slug) OPERATOR(pg_catalog.<=) 63)
+		(slug OPERATOR(pg_catalog.~) '^[a-z0-9]+(-[a-z0-9]+)*$' AND pg_catalog.octet_length(slug) OPERATOR(pg_catalog.<=) 63),
+	CONSTRAINT tenant_purged_when_deleted CHECK (purge_began_at IS NULL OR deleted_at IS NOT NULL)
 );
 CREATE UNIQUE INDEX tenant_slug_key ON teamrbac.tenant (slug);
 CREATE INDEX tenant_deleted_idx ON teamrbac.tenant (tenant_id) WHERE deleted_at IS NOT NULL;
@@ -32,6 +34,7 @@ COMMENT ON TABLE teamrbac.tenant IS
 	'The tenants. Application tables reference tenant_id. Every change of a team locks its row here first.';
 COMMENT ON COLUMN teamrbac.tenant.slug IS 'Optional short name for addresses, unique.';
 COMMENT ON COLUMN teamrbac.tenant.deleted_at IS 'When set, all access to the tenant has ended; its rows go after the retention.';
+COMMENT ON COLUMN teamrbac.tenant.purge_began_at IS 'When set, purge is deleting the tenant''s rows: there is no way back, and no owner is needed.';
 
 CREATE TABLE teamrbac.membership (
 	tenant_id  uuid NOT NULL REFERENCES teamrbac.tenant ON DELETE CASCADE,
@@ -82,6 +85,12 @@ CREATE FUNCTION teamrbac.check_owner() RETURNS trigger
 COMMENT ON FUNCTION teamrbac.check_owner() IS
 	'Constraint trigger function, deferred: a tenant that exists has exactly one owner when the transaction commits (23514). Locks the tenant''s row.';
 REVOKE ALL ON FUNCTION teamrbac.check_owner() FROM PUBLIC;
+CREATE FUNCTION teamrbac.check_owners() RETURNS trigger
+	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
+	AS 'MODULE_PATHNAME', 'teamrbac_check_owners';
+COMMENT ON FUNCTION teamrbac.check_owners() IS
+	'Statement trigger function, for TRUNCATE: refuses what leaves a tenant without owner (23514); truncating the tenants as well leaves none.';
+REVOKE ALL ON FUNCTION teamrbac.check_owners() FROM PUBLIC;
 
 CREATE CONSTRAINT TRIGGER check_owner AFTER UPDATE OR DELETE ON teamrbac.membership
 	DEFERRABLE INITIALLY DEFERRED
@@ -89,6 +98,8 @@ CREATE CONSTRAINT TRIGGER check_owner AFTER UPDATE OR DELETE ON teamrbac.members
 CREATE CONSTRAINT TRIGGER check_owner AFTER INSERT ON teamrbac.tenant
 	DEFERRABLE INITIALLY DEFERRED
 	FOR EACH ROW EXECUTE FUNCTION teamrbac.check_owner();
+CREATE TRIGGER check_owners AFTER TRUNCATE ON teamrbac.membership
+	FOR EACH STATEMENT EXECUTE FUNCTION teamrbac.check_owners();
 
 ALTER TABLE teamrbac.app_user ENABLE ROW LEVEL SECURITY;
 ALTER TABLE teamrbac.tenant ENABLE ROW LEVEL SECURITY;

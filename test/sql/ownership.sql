@@ -48,6 +48,8 @@ CALL teamrbac.expire_memberships(0);
 CALL teamrbac.expire_memberships(1);
 SELECT count(*) FROM teamrbac.membership;
 
+SELECT action, actor_kind, subject, before ->> 'role' AS role FROM teamrbac.audit_event WHERE action = 'member.expired';
+
 -- Before a removal.
 SELECT * FROM teamrbac.removal_impact(:acme, :admin);
 SELECT * FROM teamrbac.removal_impact(:acme, :other);
@@ -79,6 +81,39 @@ CALL teamrbac.restore_tenant(:acme);
 CALL teamrbac.restore_tenant(:acme);
 CALL teamrbac.restore_tenant('00000000-0000-0000-0000-0000000000ff');
 SELECT teamrbac.has_permission(:acme, 'logs.view'), (SELECT count(*) FROM teamrbac.my_tenants());
+-- Disabled while the tenant was deleted: it comes back, and the DBA is told.
+CALL teamrbac.delete_tenant(:acme, 'Acme');
+CALL teamrbac.disable_user(:other);
+CALL teamrbac.restore_tenant(:acme);
+CALL teamrbac.assign_owner(:acme, :admin);
+
+-- A DBA's own changes: none or two owners fail at the latest at COMMIT.
+UPDATE teamrbac.membership SET role = 'admin' WHERE role = 'owner';
+UPDATE teamrbac.membership SET role = 'owner' WHERE role = 'admin';
+DELETE FROM teamrbac.membership;
+DELETE FROM teamrbac.app_user;
+INSERT INTO teamrbac.tenant (tenant_id, name) VALUES ('00000000-0000-0000-0000-0000000000ff', 'Nobody''s');
+BEGIN;
+DELETE FROM teamrbac.membership WHERE role = 'owner';
+\copy teamrbac.membership (tenant_id, user_id, role) FROM PROGRAM 'echo 00000000-0000-0000-0000-000000000001,00000000-0000-0000-0000-0000000000b1,admin' (FORMAT csv)
+COMMIT;
+TRUNCATE teamrbac.membership;
+TRUNCATE teamrbac.app_user CASCADE;
+SELECT role, count(*) FROM teamrbac.membership GROUP BY role ORDER BY role;
+-- What leaves exactly one is fine, and so is no tenant at all.
+BEGIN;
+DELETE FROM teamrbac.membership WHERE role = 'owner';
+UPDATE teamrbac.membership SET role = 'owner' WHERE user_id = :other;
+COMMIT;
+BEGIN;
+TRUNCATE teamrbac.membership, teamrbac.tenant CASCADE;
+ROLLBACK;
+BEGIN;
+DELETE FROM teamrbac.tenant;
+SET CONSTRAINTS ALL IMMEDIATE;
+ROLLBACK;
+SELECT role, count(*) FROM teamrbac.membership GROUP BY role ORDER BY role;
+
 -- What only a DBA, or the application, may do.
 CREATE ROLE regress_app;
 SET ROLE regress_app;
