@@ -107,7 +107,6 @@ COMMENT ON FUNCTION teamrbac.sign_in(uuid, boolean) IS 'x';
 CREATE FUNCTION fast(uuid) RETURNS boolean LANGUAGE sql SUPPORT teamrbac.has_permission_support AS 'SELECT true';
 CREATE FUNCTION sign_in(uuid, boolean) RETURNS void LANGUAGE c AS '$libdir/teamrbac', 'teamrbac_sign_in';
 CREATE FUNCTION leakproof(uuid) RETURNS boolean LANGUAGE sql LEAKPROOF AS 'SELECT true';
-SELECT teamrbac.has_permission_support(NULL);
 CREATE TABLE mine (tenant_id uuid NOT NULL, user_id uuid, role text, deleted_at timestamptz);
 CREATE TRIGGER t AFTER INSERT ON mine FOR EACH ROW EXECUTE FUNCTION teamrbac.signal_change('memberships_changed');
 CREATE TRIGGER t AFTER INSERT ON mine FOR EACH ROW EXECUTE FUNCTION teamrbac.check_owner();
