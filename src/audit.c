@@ -232,6 +232,26 @@ audit_tenant_by_dba(const pg_uuid_t *tenant, const char *action, const char *sub
 }
 
 void
+audit_tenant_events_by_dba(const pg_uuid_t *tenant, const AuditEvent *events, int nevents)
+{
+	Identity   nobody = {.kind = IDENTITY_NONE};
+	AuditChain chain = {.id = *tenant, .scope = "tenant"};
+
+	audit_open_chain(&chain);
+	for (int i = 0; i < nevents; i++)
+	{
+		AuditEntry entry = {.action = events[i].action,
+		                    .subject = events[i].subject,
+		                    .before = events[i].before,
+		                    .after = events[i].after};
+
+		set_actor(&entry, &nobody);
+		audit_append(&chain, &entry);
+	}
+	audit_close_chain(&chain);
+}
+
+void
 audit_user(const pg_uuid_t *user, const char *action, const char *before, const char *after)
 {
 	Identity identity = identity_now();

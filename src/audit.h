@@ -23,6 +23,18 @@ extern void audit_tenant(const pg_uuid_t *tenant, const char *action, const char
 extern void audit_tenant_by_dba(const pg_uuid_t *tenant, const char *action, const char *subject,
                                 const char *before, const char *after);
 
+/* The same, of several things that a job did to one tenant at once. */
+typedef struct AuditEvent
+{
+	const char *action;
+	const char *subject;
+	const char *before;
+	const char *after;
+} AuditEvent;
+
+extern void audit_tenant_events_by_dba(const pg_uuid_t *tenant, const AuditEvent *events,
+                                       int nevents);
+
 /* Records what concerns a user and no tenant; the caller has locked or made the user's row. */
 extern void audit_user(const pg_uuid_t *user, const char *action, const char *before,
                        const char *after);

@@ -345,11 +345,15 @@ static char *
 role_use(const char *name)
 {
 	static SavedQuery find = {
-		.sql = "SELECT 'a member of tenant ' OPERATOR(pg_catalog.||) tenant_id::pg_catalog.text"
-			   " FROM teamrbac.membership WHERE role OPERATOR(pg_catalog.=) $1"
-			   " UNION ALL"
-			   " SELECT 'an API key of tenant ' OPERATOR(pg_catalog.||) tenant_id::pg_catalog.text"
-			   " FROM teamrbac.api_key WHERE role_in_use OPERATOR(pg_catalog.=) $1 LIMIT 1",
+		.sql =
+			"SELECT 'a member of tenant ' OPERATOR(pg_catalog.||) tenant_id::pg_catalog.text"
+			" FROM teamrbac.membership WHERE role OPERATOR(pg_catalog.=) $1"
+			" UNION ALL"
+			" SELECT 'an invitation into tenant ' OPERATOR(pg_catalog.||) tenant_id::pg_catalog.text"
+			" FROM teamrbac.invitation WHERE pending_role OPERATOR(pg_catalog.=) $1"
+			" UNION ALL"
+			" SELECT 'an API key of tenant ' OPERATOR(pg_catalog.||) tenant_id::pg_catalog.text"
+			" FROM teamrbac.api_key WHERE role_in_use OPERATOR(pg_catalog.=) $1 LIMIT 1",
 		.nargs = 1,
 		.argtypes = {TEXTOID},
 	};

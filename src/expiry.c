@@ -13,6 +13,7 @@
 
 #include "audit.h"
 #include "compat.h"
+#include "invitation.h"
 #include "query.h"
 #include "team.h"
 
@@ -45,6 +46,7 @@ end_due_membership(const pg_uuid_t *tenant, const pg_uuid_t *user, TimestampTz n
 	                    audit_fields("role", TextDatumGetCString(values[0]), "expires_at",
 	                                 audit_time(DatumGetTimestampTz(values[1])), NULL),
 	                    NULL);
+	cancel_invitations_beyond(tenant, user);
 	return true;
 }
 

@@ -15,6 +15,7 @@
 #include "audit.h"
 #include "compat.h"
 #include "errors.h"
+#include "invitation.h"
 #include "query.h"
 #include "team.h"
 
@@ -62,6 +63,7 @@ teamrbac_change_role(PG_FUNCTION_ARGS)
 
 	audit_tenant(&tenant, "member.role_changed", audit_subject("member", &user),
 	             audit_fields("role", old_role, NULL), audit_fields("role", role, NULL));
+	cancel_invitations_beyond(&tenant, &user);
 	PG_RETURN_VOID();
 }
 
@@ -87,6 +89,7 @@ teamrbac_remove_member(PG_FUNCTION_ARGS)
 
 	audit_tenant(&tenant, "member.removed", audit_subject("member", &user),
 	             audit_fields("role", role, NULL), NULL);
+	cancel_invitations_beyond(&tenant, &user);
 	PG_RETURN_VOID();
 }
 
@@ -109,6 +112,7 @@ teamrbac_leave_tenant(PG_FUNCTION_ARGS)
 
 	audit_tenant(&tenant, "member.left", audit_subject("member", &user),
 	             audit_fields("role", role, NULL), NULL);
+	cancel_invitations_beyond(&tenant, &user);
 	PG_RETURN_VOID();
 }
 
@@ -161,6 +165,12 @@ teamrbac_removal_impact(PG_FUNCTION_ARGS)
 			" FROM teamrbac.membership AS m"
 			" JOIN teamrbac.app_user AS u ON u.user_id OPERATOR(pg_catalog.=) m.user_id"
 			" WHERE m.tenant_id OPERATOR(pg_catalog.=) $1 AND m.user_id OPERATOR(pg_catalog.=) $2"
+			" UNION ALL "
+			"SELECT 'invitation', i.email, pg_catalog.concat('cancelled: role ', i.role)"
+			" FROM teamrbac.invitation AS i"
+			" WHERE i.tenant_id OPERATOR(pg_catalog.=) $1 AND i.invited_by OPERATOR(pg_catalog.=) $2"
+			" AND i.state OPERATOR(pg_catalog.=) 'pending'"
+			" AND i.expires_at OPERATOR(pg_catalog.>) pg_catalog.clock_timestamp()"
 			" UNION ALL "
 			"SELECT 'api_key', k.name, pg_catalog.concat('stays active: role ', k.role,"
 			" CASE WHEN used.last_used_at IS NULL THEN ', never used'"

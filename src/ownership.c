@@ -16,6 +16,7 @@
 #include "audit.h"
 #include "compat.h"
 #include "errors.h"
+#include "invitation.h"
 #include "query.h"
 #include "settings.h"
 #include "team.h"
@@ -68,6 +69,7 @@ teamrbac_transfer_ownership(PG_FUNCTION_ARGS)
 	audit_tenant(&tenant, "ownership.transferred", audit_subject("member", &heir),
 	             audit_fields("owner", uuid_text(&owner), NULL),
 	             audit_fields("owner", uuid_text(&heir), NULL));
+	cancel_invitations_beyond(&tenant, &owner);
 	PG_RETURN_VOID();
 }
 
@@ -136,6 +138,8 @@ teamrbac_assign_owner(PG_FUNCTION_ARGS)
 
 	audit_tenant_by_dba(&tenant, "ownership.assigned", audit_subject("member", &user), before,
 	                    audit_fields("owner", uuid_text(&user), NULL));
+	if (before != NULL)
+		cancel_invitations_beyond(&tenant, &owner);
 	PG_RETURN_VOID();
 }
 

@@ -4,7 +4,9 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "catalog/pg_type.h"
+#include "funcapi.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
@@ -38,6 +40,18 @@ batch_size_arg(FunctionCallInfo fcinfo, int arg)
 		ereport(ERROR,
 		        (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("batch_size must be positive")));
 	return PG_GETARG_INT32(arg);
+}
+
+Datum
+row_result(FunctionCallInfo fcinfo, Datum *values, bool *nulls)
+{
+	static bool none[MaxTupleAttributeNumber] = {false};
+	TupleDesc   tupdesc;
+
+	if (get_call_result_type(fcinfo, NULL, &tupdesc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	return HeapTupleGetDatum(
+		heap_form_tuple(BlessTupleDesc(tupdesc), values, nulls != NULL ? nulls : none));
 }
 
 bool
@@ -145,6 +159,22 @@ require_authority_over_role(const pg_uuid_t *tenant, const char *name)
 		refuse_command("the owner's role is neither given nor taken away", NULL,
 		               "The Owner may hand it on by teamrbac.transfer_ownership.");
 	require_role_within_own(tenant, name);
+}
+
+bool
+member_may_give_role(const pg_uuid_t *tenant, const pg_uuid_t *member, const char *name)
+{
+	Identity              identity = {.kind = IDENTITY_USER, .user_id = *member};
+	Subject              *subject = cache_refresh(&identity);
+	const Definitions    *definitions = subject_definitions(subject);
+	const RoleDefinition *role = find_role(definitions, name);
+	const Grant          *grant = subject_grant(subject, tenant);
+	int                   manage =
+		find_permission(definitions, PERMISSION_MANAGE_TEAM, strlen(PERMISSION_MANAGE_TEAM));
+
+	return role != NULL && strcmp(name, ROLE_OWNER) != 0 &&
+	       grant_allows(grant, manage, GetCurrentTimestamp()) &&
+	       bms_is_subset(role->permissions, grant->permissions);
 }
 
 char *

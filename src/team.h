@@ -22,6 +22,9 @@ extern char     *text_arg(FunctionCallInfo fcinfo, int arg, const char *name);
 /* The batch_size of a job; 22023 unless it is positive. */
 extern int batch_size_arg(FunctionCallInfo fcinfo, int arg);
 
+/* The row that a function with OUT arguments returns; nulls may be NULL. */
+extern Datum row_result(FunctionCallInfo fcinfo, Datum *values, bool *nulls);
+
 /*
  * Locks the tenant's row FOR NO KEY UPDATE until the transaction ends, and sees to it that all authority is
  * read anew from the tables afterwards.  Returns false if there is no such tenant, or it is deleted.
@@ -65,6 +68,13 @@ extern void require_authority_over_role(const pg_uuid_t *tenant, const char *rol
  * the owner's role may.  Errors: 42501.
  */
 extern void require_role_within_own(const pg_uuid_t *tenant, const char *role);
+
+/*
+ * The same rule about somebody who isn't asking: whether this user is a member now, not disabled, who manages
+ * the team and has all permissions of the role.  The caller has locked the tenant.
+ */
+extern bool member_may_give_role(const pg_uuid_t *tenant, const pg_uuid_t *member,
+                                 const char *role);
 
 /*
  * The present role of a member, expired or not; P0002 if the user is not a member.  expires_at may be NULL;

@@ -1,0 +1,138 @@
+-- Invitations, from the one that is sent to the one that is accepted, or isn't.
+
+CREATE TYPE teamrbac.invitation_state AS ENUM ('pending', 'accepted', 'declined', 'cancelled', 'expired');
+COMMENT ON TYPE teamrbac.invitation_state IS
+	'What became of an invitation. One that is pending has expired as soon as its time is over, whether or not any job has marked it.';
+
+CREATE TABLE teamrbac.invitation (
+	tenant_id             uuid NOT NULL REFERENCES teamrbac.tenant ON DELETE CASCADE,
+	invitation_id         uuid NOT NULL,
+	email                 teamrbac.email_address NOT NULL,
+	role                  teamrbac.role_name NOT NULL,
+	membership_expires_at timestamptz,
+	invited_by            uuid NOT NULL,
+	token_hash            bytea NOT NULL,
+	invited_at            timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+	expires_at            timestamptz NOT NULL,
+	state                 teamrbac.invitation_state NOT NULL DEFAULT 'pending',
+	decided_at            timestamptz,
+	accepted_by           uuid,
+	pending_role          teamrbac.role_name REFERENCES teamrbac.role
+		GENERATED ALWAYS AS (CASE WHEN state OPERATOR(pg_catalog.=) 'pending' THEN role END) STORED,
+	PRIMARY KEY (tenant_id, invitation_id),
+	CONSTRAINT invitation_owner_never CHECK (role OPERATOR(pg_catalog.<>) 'owner'),
+	CONSTRAINT invitation_token_hash CHECK (pg_catalog.octet_length(token_hash) OPERATOR(pg_catalog.=) 32),
+	CONSTRAINT invitation_decided CHECK
+		((state OPERATOR(pg_catalog.=) 'pending') OPERATOR(pg_catalog.=) (decided_at IS NULL)),
+	CONSTRAINT invitation_accepted CHECK
+		((state OPERATOR(pg_catalog.=) 'accepted') OPERATOR(pg_catalog.=) (accepted_by IS NOT NULL))
+);
+CREATE UNIQUE INDEX invitation_one_pending ON teamrbac.invitation (tenant_id, pg_catalog.lower(email::text))
+	WHERE state OPERATOR(pg_catalog.=) 'pending';
+CREATE INDEX invitation_id_idx ON teamrbac.invitation (invitation_id);
+CREATE INDEX invitation_token_idx ON teamrbac.invitation (token_hash);
+CREATE INDEX invitation_sender_idx ON teamrbac.invitation (tenant_id, invited_by)
+	WHERE state OPERATOR(pg_catalog.=) 'pending';
+CREATE INDEX invitation_expires_idx ON teamrbac.invitation (expires_at)
+	WHERE state OPERATOR(pg_catalog.=) 'pending';
+CREATE INDEX invitation_role_idx ON teamrbac.invitation (pending_role)
+	WHERE pending_role OPERATOR(pg_catalog.<>) ALL (ARRAY['reader', 'developer', 'admin', 'owner']);
+COMMENT ON TABLE teamrbac.invitation IS
+	'Who was invited into which tenant, by whom, and what came of it. Change it by invite_member and its like.';
+COMMENT ON COLUMN teamrbac.invitation.email IS 'As it was given; compared lower-cased with the invitee''s.';
+COMMENT ON COLUMN teamrbac.invitation.membership_expires_at IS 'When the membership will end by itself; NULL: never.';
+COMMENT ON COLUMN teamrbac.invitation.invited_by IS
+	'Whoever sent it, or sent it again last: it works for as long as they may give its role. No reference, since it outlives them.';
+COMMENT ON COLUMN teamrbac.invitation.token_hash IS 'SHA-256 of the token, which is in the mail alone.';
+COMMENT ON COLUMN teamrbac.invitation.expires_at IS 'From then on it is refused.';
+COMMENT ON COLUMN teamrbac.invitation.decided_at IS 'When it ceased to be pending.';
+COMMENT ON COLUMN teamrbac.invitation.pending_role IS
+	'The role, while it is pending: only then does it keep the role from being dropped.';
+COMMENT ON INDEX teamrbac.invitation_one_pending IS 'One pending invitation for an address and tenant.';
+COMMENT ON INDEX teamrbac.invitation_sender_idx IS 'Answers the removal and demotion of whoever sent them.';
+COMMENT ON INDEX teamrbac.invitation_expires_idx IS 'Answers expire_invitations.';
+COMMENT ON INDEX teamrbac.invitation_role_idx IS 'Answers drop_role; the built-in roles are never dropped.';
+
+CREATE TRIGGER audit_insert AFTER INSERT ON teamrbac.invitation REFERENCING NEW TABLE AS new_rows
+	FOR EACH STATEMENT EXECUTE FUNCTION teamrbac.audit_direct_change('invitation', 'invitation_id');
+CREATE TRIGGER audit_update AFTER UPDATE ON teamrbac.invitation REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+	FOR EACH STATEMENT EXECUTE FUNCTION teamrbac.audit_direct_change('invitation', 'invitation_id');
+CREATE TRIGGER audit_delete AFTER DELETE ON teamrbac.invitation REFERENCING OLD TABLE AS old_rows
+	FOR EACH STATEMENT EXECUTE FUNCTION teamrbac.audit_direct_change('invitation', 'invitation_id');
+CREATE TRIGGER audit_truncate AFTER TRUNCATE ON teamrbac.invitation
+	FOR EACH STATEMENT EXECUTE FUNCTION teamrbac.audit_direct_change('invitation', 'invitation_id');
+
+ALTER TABLE teamrbac.invitation ENABLE ROW LEVEL SECURITY;
+SELECT pg_catalog.pg_extension_config_dump('teamrbac.invitation', '');
+
+CREATE FUNCTION teamrbac.invite_member(tenant_id uuid, email text, role text, membership_expires_at timestamptz DEFAULT NULL,
+		OUT invitation_id uuid, OUT token text, OUT expires_at timestamptz)
+	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
+	AS 'MODULE_PATHNAME', 'teamrbac_invite_member';
+COMMENT ON FUNCTION teamrbac.invite_member(uuid, text, text, timestamptz, OUT uuid, OUT text, OUT timestamptz) IS
+	'Invites an e-mail address into the tenant, and queues the mail with the token, which is returned this once and not stored. Good for teamrbac.invitation_lifetime. Needs team.manage, and every permission of the role. Errors: 42501 not allowed, or owner; 22023 malformed address, unknown role, membership_expires_at not in the future; 23505 a member already, or invited already; 55000 as many pending invitations as teamrbac.max_pending_invitations; 28000 nobody signed in. Locks the tenant''s row.';
+CREATE FUNCTION teamrbac.resend_invitation(invitation_id uuid, OUT token text, OUT expires_at timestamptz)
+	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
+	AS 'MODULE_PATHNAME', 'teamrbac_resend_invitation';
+COMMENT ON FUNCTION teamrbac.resend_invitation(uuid, OUT text, OUT timestamptz) IS
+	'Sends a pending or expired invitation again, with a new token and all its time; the old token is dead. From now on it depends on the authority of whoever sent it again. Needs team.manage, and every permission of the role. Errors: 42501 not allowed, or no such invitation; 55000 accepted, declined or cancelled, or too many are pending; 23505 a member by now, or invited anew; 28000 nobody signed in. Locks the tenant''s row.';
+CREATE PROCEDURE teamrbac.cancel_invitation(invitation_id uuid)
+	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
+	AS 'MODULE_PATHNAME', 'teamrbac_cancel_invitation';
+COMMENT ON PROCEDURE teamrbac.cancel_invitation(uuid) IS
+	'Takes a pending invitation back; a mail not yet sent is not sent. Needs team.manage, and every permission of the role. Errors: 42501 not allowed, or no such invitation; 55000 no longer pending; 28000 nobody signed in. Locks the tenant''s row.';
+
+CREATE FUNCTION teamrbac.peek_invitation(token text, OUT tenant_name text, OUT role text, OUT email text,
+		OUT state teamrbac.invitation_state, OUT expires_at timestamptz)
+	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
+	AS 'MODULE_PATHNAME', 'teamrbac_peek_invitation';
+COMMENT ON FUNCTION teamrbac.peek_invitation(text, OUT text, OUT text, OUT text, OUT teamrbac.invitation_state, OUT timestamptz) IS
+	'What a token is for, for the page behind the link; changes nothing and needs nobody signed in, so that a link scanner burns no token. Errors: P0002 unknown token, as an old one is once the invitation was sent again.';
+CREATE FUNCTION teamrbac.accept_invitation(token text, OUT tenant_id uuid, OUT role text)
+	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
+	AS 'MODULE_PATHNAME', 'teamrbac_accept_invitation';
+COMMENT ON FUNCTION teamrbac.accept_invitation(text, OUT uuid, OUT text) IS
+	'The signed-in user, whose e-mail address was invited, joins the tenant. Repeated by the same user while they are a member, it answers the same. Errors: P0002 unknown token; 42501 invited is somebody else; 55000 expired, cancelled, declined or accepted already, or whoever sent it may no longer give the role; 23505 a member already, whose role stays; 28000 no user signed in. Locks the tenant''s row.';
+CREATE PROCEDURE teamrbac.decline_invitation(token text)
+	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
+	AS 'MODULE_PATHNAME', 'teamrbac_decline_invitation';
+COMMENT ON PROCEDURE teamrbac.decline_invitation(text) IS
+	'The signed-in user, whose e-mail address was invited, does not want to join. Errors: P0002 unknown token; 42501 invited is somebody else; 55000 no longer pending; 28000 no user signed in. Locks the tenant''s row.';
+
+CREATE VIEW teamrbac.pending_invitation WITH (security_barrier = true) AS
+	SELECT i.tenant_id,
+		   i.invitation_id,
+		   i.email::text AS email,
+		   i.role::text AS role,
+		   u.display_name AS invited_by,
+		   i.expires_at
+	FROM teamrbac.invitation AS i
+	LEFT JOIN teamrbac.app_user AS u ON u.user_id OPERATOR(pg_catalog.=) i.invited_by
+	WHERE teamrbac.has_permission(i.tenant_id, 'team.manage')
+	  AND i.state OPERATOR(pg_catalog.=) 'pending'
+	  AND i.expires_at OPERATOR(pg_catalog.>) pg_catalog.clock_timestamp();
+COMMENT ON VIEW teamrbac.pending_invitation IS
+	'The invitations that can be accepted now, of the tenants in which whoever is asking has team.manage. Expired ones are not among them.';
+GRANT SELECT ON teamrbac.pending_invitation TO PUBLIC;
+
+-- As in 90_maintenance.sql: the procedure commits, and so runs as whoever calls it.
+CREATE FUNCTION teamrbac.expire_invitation_batch(batch_size integer) RETURNS bigint
+	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
+	AS 'MODULE_PATHNAME', 'teamrbac_expire_invitation_batch';
+COMMENT ON FUNCTION teamrbac.expire_invitation_batch(integer) IS
+	'Internal to expire_invitations: marks at most batch_size invitations that are due, and returns how many. Errors: 22023 batch_size not positive. Locks the tenants'' rows, skips those that others have locked.';
+REVOKE ALL ON FUNCTION teamrbac.expire_invitation_batch(integer) FROM PUBLIC;
+
+CREATE PROCEDURE teamrbac.expire_invitations(batch_size integer DEFAULT 1000)
+	LANGUAGE plpgsql
+AS $$
+BEGIN
+	LOOP
+		EXIT WHEN teamrbac.expire_invitation_batch(batch_size) OPERATOR(pg_catalog.=) 0;
+		COMMIT;
+	END LOOP;
+END
+$$;
+COMMENT ON PROCEDURE teamrbac.expire_invitations(integer) IS
+	'Marks the invitations as expired whose time is over, batch_size in a transaction. For a scheduler; nothing depends on it, since they are refused anyway. Errors: 22023 batch_size not positive. Never waits for a tenant: one that a command has locked is left for the next run.';
+REVOKE ALL ON PROCEDURE teamrbac.expire_invitations(integer) FROM PUBLIC;

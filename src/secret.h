@@ -1,0 +1,14 @@
+/*
+ * secret.h
+ *	  Random secrets, and the hashes that are stored in their stead.
+ */
+#ifndef TEAMRBAC_SECRET_H
+#define TEAMRBAC_SECRET_H
+
+/* 256 bits of the server's strong randomness, as 64 lower-case hexadecimal digits, palloc'd. */
+extern char *make_secret(void);
+
+/* The SHA-256 of a secret as a bytea: what pgcrypto's digest(secret, 'sha256') gives. */
+extern Datum hash_secret(const char *secret);
+
+#endif /* TEAMRBAC_SECRET_H */
