@@ -26,7 +26,8 @@ query_is_ours(void)
 static void
 prepare(SavedQuery *query)
 {
-	catalog_require_version();
+	if (!query->anywhere)
+		catalog_require_version();
 	if (query->plan != NULL)
 		return;
 	query->plan = SPI_prepare(query->sql, query->nargs, query->argtypes);

@@ -20,7 +20,8 @@ typedef struct SavedQuery
 	int         nargs;
 	Oid         argtypes[QUERY_MAX_ARGS];
 	bool        once;
-	SPIPlanPtr  plan; /* NULL until prepared */
+	bool       anywhere; /* reads no table of ours: runs also where the extension isn't installed */
+	SPIPlanPtr plan;     /* NULL until prepared */
 } SavedQuery;
 
 /*

@@ -163,8 +163,12 @@ BEGIN
 		EXIT WHEN teamrbac.purge_mail_batch(batch_size) OPERATOR(pg_catalog.=) 0;
 		COMMIT;
 	END LOOP;
+	LOOP
+		EXIT WHEN teamrbac.purge_audit_batch(batch_size) OPERATOR(pg_catalog.=) 0;
+		COMMIT;
+	END LOOP;
 END
 $$;
 COMMENT ON PROCEDURE teamrbac.purge(integer) IS
-	'Deletes for good, at most batch_size rows in a transaction: tenants deleted longer ago than teamrbac.deleted_tenant_retention, with the application''s rows whose foreign keys say ON DELETE CASCADE; mail that was sent, withdrawn or given up and is 30 days old. A tenant that a foreign key without ON DELETE keeps is left, with a WARNING that names the table. For a scheduler. Errors: 22023 batch_size not positive. Locks the tenant''s row; leaves a tenant that somebody else has locked for the next run.';
+	'Deletes for good, at most batch_size rows in a transaction: tenants deleted longer ago than teamrbac.deleted_tenant_retention, with the application''s rows whose foreign keys say ON DELETE CASCADE; mail that was sent, withdrawn or given up and is 30 days old; audit events older than teamrbac.audit_retention. A tenant that a foreign key without ON DELETE keeps is left, with a WARNING that names the table. For a scheduler. Errors: 22023 batch_size not positive. Locks the tenant''s row; leaves a tenant that somebody else has locked for the next run.';
 REVOKE ALL ON PROCEDURE teamrbac.purge(integer) FROM PUBLIC;
