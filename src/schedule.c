@@ -22,6 +22,7 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
+#include "catalog.h"
 #include "compat.h"
 #include "query.h"
 #include "team.h"
@@ -283,16 +284,21 @@ run(CronOperation operation)
 	return run_there(operation, database, cron_database);
 }
 
-/* cron_call(operation): schedule, unschedule or list our jobs in pg_cron; returns them as JSON. */
+/* cron_call(operation): schedules, unschedules or lists our jobs in pg_cron; returns them as JSON. */
 Datum
 teamrbac_cron_call(PG_FUNCTION_ARGS)
 {
-	char         *name = text_arg(fcinfo, 0, "operation");
-	CronOperation operation = strcmp(name, "schedule") == 0     ? CRON_SCHEDULE
-	                          : strcmp(name, "unschedule") == 0 ? CRON_UNSCHEDULE
-	                                                            : CRON_LIST;
+	static const char *const names[] = {
+		[CRON_SCHEDULE] = "schedule", [CRON_UNSCHEDULE] = "unschedule", [CRON_LIST] = "list"};
+	char *name = text_arg(fcinfo, 0, "operation");
 
-	PG_RETURN_TEXT_P(cstring_to_text(run(operation)));
+	catalog_require_version();
+	for (int operation = 0; operation < lengthof(names); operation++)
+	{
+		if (strcmp(name, names[operation]) == 0)
+			PG_RETURN_TEXT_P(cstring_to_text(run(operation)));
+	}
+	ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("unknown operation")));
 }
 
 /* ---- DROP EXTENSION --------------------------------------------------------------------------------- */
