@@ -424,12 +424,11 @@ teamrbac_require_permission(PG_FUNCTION_ARGS)
 
 /* ---- lists ----------------------------------------------------------------------------------------- */
 
-/* permitted_tenants(permission): where whoever is asking may do this. */
-Datum
-teamrbac_permitted_tenants(PG_FUNCTION_ARGS)
+ArrayType *
+permitted_tenants(const text *name)
 {
 	Subject      *subject = current_subject();
-	int           permission;
+	int           permission = permission_arg(subject_definitions(subject), name);
 	const Grant **grants;
 	int           ngrants;
 	Datum        *tenants;
@@ -437,9 +436,6 @@ teamrbac_permitted_tenants(PG_FUNCTION_ARGS)
 	TimestampTz   now = 0;
 
 	counters->checks++;
-	if (PG_ARGISNULL(0))
-		refuse_null("permission");
-	permission = permission_arg(subject_definitions(subject), PG_GETARG_TEXT_PP(0));
 	/*
 	 * The planner evaluates this for its estimate, and then compares each tenant with the column's most
 	 * common values: for somebody in thousands of tenants that would take longer than the query.
@@ -455,8 +451,16 @@ teamrbac_permitted_tenants(PG_FUNCTION_ARGS)
 			tenants[ntenants++] = UUIDPGetDatum(&grants[i]->tenant_id);
 	}
 	/* The array has copies of its own: the cache may go while a scan still holds the array. */
-	PG_RETURN_ARRAYTYPE_P(
-		construct_array(tenants, ntenants, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR));
+	return construct_array(tenants, ntenants, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR);
+}
+
+/* permitted_tenants(permission): where whoever is asking may do this. */
+Datum
+teamrbac_permitted_tenants(PG_FUNCTION_ARGS)
+{
+	if (PG_ARGISNULL(0))
+		refuse_null("permission");
+	PG_RETURN_ARRAYTYPE_P(permitted_tenants(PG_GETARG_TEXT_PP(0)));
 }
 
 /* my_permissions(tenant_id): all that whoever is asking may do there, for a front end. */

@@ -5,6 +5,8 @@
 #ifndef TEAMRBAC_CHECK_H
 #define TEAMRBAC_CHECK_H
 
+#include "utils/array.h"
+
 #include "cache.h"
 
 /*
@@ -27,6 +29,9 @@ extern bool grant_is_live(const Grant *grant, TimestampTz now);
  * unknown one.
  */
 extern bool asker_may(const pg_uuid_t *tenant, const char *permission);
+
+/* Where whoever is asking has the permission at this moment, in order; 22023 for an unknown one. */
+extern ArrayType *permitted_tenants(const text *permission);
 
 /*
  * Raises 28000 when nobody is asking, 42501 unless whoever is asking has the permission in the tenant at

@@ -51,4 +51,20 @@
 #define MY_BACKEND_SLOT MyProcNumber
 #endif
 
+/* 18 knows orders of other kinds of index than B-trees. */
+#if PG_VERSION_NUM < 180000
+#define PATHKEY_IS_DESCENDING(key) ((key)->pk_strategy == BTGreaterStrategyNumber)
+#else
+#define PATHKEY_IS_DESCENDING(key) ((key)->pk_cmptype == COMPARE_GT)
+#endif
+
+/* 18 counts what an index scan does for EXPLAIN, if it is told where. */
+#if PG_VERSION_NUM < 180000
+#define compat_index_beginscan(table, index, snapshot, nkeys) \
+	index_beginscan((table), (index), (snapshot), (nkeys), 0)
+#else
+#define compat_index_beginscan(table, index, snapshot, nkeys) \
+	index_beginscan((table), (index), (snapshot), NULL, (nkeys), 0)
+#endif
+
 #endif /* TEAMRBAC_COMPAT_H */

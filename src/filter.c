@@ -89,6 +89,12 @@ is_call(Node *node, Oid function)
 	return IsA(node, FuncExpr) && ((FuncExpr *) node)->funcid == function;
 }
 
+bool
+filter_is_check(Node *node)
+{
+	return noted && is_call(node, functions.has_permission);
+}
+
 /* stands_for tells whether an index condition is the one made of this call of has_permission. */
 static bool
 stands_for(Node *condition, FuncExpr *call)

@@ -23,6 +23,9 @@ extern void filter_init(void);
  */
 extern void filter_note_functions(const CheckFunctions *functions);
 
+/* Whether an expression of the query being planned is such a call of has_permission. */
+extern bool filter_is_check(Node *node);
+
 /* Whether a query is being planned: what a function answers then is for an estimate only. */
 extern bool planner_is_running(void);
 

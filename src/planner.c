@@ -26,10 +26,6 @@
 #include "filter.h"
 #include "planner.h"
 
-/* uuid = uuid, and the operator family of B-trees of uuid, as in pg_operator.dat and pg_opfamily.dat. */
-#define UUID_EQUALITY 2972
-#define UUID_BTREE_FAMILY 2968
-
 PG_FUNCTION_INFO_V1(teamrbac_has_permission_support);
 
 /* ---- finding our functions ------------------------------------------------------------------------- */
@@ -85,11 +81,7 @@ find_functions(Oid has_permission)
 
 /* ---- answers --------------------------------------------------------------------------------------- */
 
-/*
- * column_is_fixed tells whether the query itself equates the tenant's column, as it stands in a table's
- * restrictions, to one value.
- */
-static bool
+bool
 column_is_fixed(PlannerInfo *root, RelOptInfo *rel, Node *column)
 {
 	ListCell *cell;

@@ -5,6 +5,17 @@
 #ifndef TEAMRBAC_PLANNER_H
 #define TEAMRBAC_PLANNER_H
 
+#include "nodes/pathnodes.h"
+
+/* uuid = uuid, and the operator family of B-trees of uuid, as in pg_operator.dat and pg_opfamily.dat. */
+#define UUID_EQUALITY 2972
+#define UUID_BTREE_FAMILY 2968
+
+/*
+ * Whether the query itself equates the tenant's column, as it stands in a table's restrictions, to one value.
+ */
+extern bool column_is_fixed(PlannerInfo *root, RelOptInfo *rel, Node *column);
+
 /* Registers the callback that watches for new functions; once, when the library is loaded. */
 extern void planner_init(void);
 

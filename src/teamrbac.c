@@ -10,6 +10,7 @@
 #include "catalog.h"
 #include "filter.h"
 #include "identity.h"
+#include "merge.h"
 #include "planner.h"
 #include "settings.h"
 #include "statistics.h"
@@ -25,6 +26,7 @@ _PG_init(void)
 	identity_init();
 	planner_init();
 	filter_init();
+	merge_init();
 	settings_init();
 	statistics_init();
 	MarkGUCPrefixReserved("teamrbac");

@@ -1,0 +1,33 @@
+/*
+ * merge.h
+ *	  A scan of the user's tenants in the order of the query: its plan and its execution.
+ */
+#ifndef TEAMRBAC_MERGE_H
+#define TEAMRBAC_MERGE_H
+
+#include "nodes/extensible.h"
+
+/* How many tenants are merged; the rows of more are sorted. */
+#define MAX_MERGED 32
+
+/*
+ * What CustomScan.custom_private holds.  custom_exprs are the conditions on the index's further columns: in
+ * terms of the index, and then all of them again in terms of the table.
+ */
+typedef enum MergePrivate
+{
+	MERGE_INDEX,      /* OID list: the index, whose first column is the tenant */
+	MERGE_DIRECTION,  /* integer list: the direction in which it is read */
+	MERGE_PERMISSION, /* expression list: a constant */
+	MERGE_COLUMNS,    /* integer list: the table's columns that the query is ordered by */
+	MERGE_OPERATORS,  /* OID list: how, for each of these */
+	MERGE_COLLATIONS, /* OID list */
+	MERGE_NULLS_FIRST /* integer list */
+} MergePrivate;
+
+extern const CustomScanMethods merge_scan_methods;
+
+/* Installs the planner hook that offers such scans; once, when the library is loaded. */
+extern void merge_init(void);
+
+#endif /* TEAMRBAC_MERGE_H */

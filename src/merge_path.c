@@ -1,0 +1,341 @@
+/*
+ * merge_path.c
+ *	  Offers the planner a scan of the user's tenants in the order of the query.
+ *
+ * A page such as ORDER BY id LIMIT 50 under a policy alone has no good plan of PostgreSQL's own: an index on
+ * (tenant_id, id) gives each tenant's rows in order, but not those of several tenants, and how many there are
+ * is known at execution only.  So all rows of all of the user's tenants would be read and sorted.  Our scan
+ * reads the index once for each tenant that is permitted when it starts, and merges.
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "access/sysattr.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_operator.h"
+#include "catalog/pg_type.h"
+#include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
+#include "optimizer/cost.h"
+#include "optimizer/optimizer.h"
+#include "optimizer/pathnode.h"
+#include "optimizer/paths.h"
+#include "optimizer/restrictinfo.h"
+#include "utils/lsyscache.h"
+
+#include "check.h"
+#include "compat.h"
+#include "filter.h"
+#include "merge.h"
+#include "planner.h"
+
+static set_rel_pathlist_hook_type previous_hook = NULL;
+
+/* What a path carries from the offer to the plan. */
+typedef struct MergeOffer
+{
+	RestrictInfo *call;       /* has_permission(column, constant) */
+	List         *pathkeys;   /* the order it gives */
+	List         *conditions; /* RestrictInfos that the index applies besides */
+	List         *clauses;    /* IndexClauses of these */
+	List         *quals;      /* and as the executor wants them */
+	List         *columns, *operators, *collations, *nulls_first;
+} MergeOffer;
+
+/* ---- what fits ------------------------------------------------------------------------------------- */
+
+/* find_call finds the policy's call among a table's restrictions, unless the query names the tenant. */
+static RestrictInfo *
+find_call(PlannerInfo *root, RelOptInfo *rel)
+{
+	ListCell *cell;
+
+	foreach(cell, rel->baserestrictinfo)
+	{
+		RestrictInfo *restriction = lfirst_node(RestrictInfo, cell);
+		FuncExpr     *call = (FuncExpr *) restriction->clause;
+		Const        *permission;
+
+		if (!filter_is_check((Node *) call))
+			continue;
+		permission = lsecond(call->args);
+		if (IsA(linitial(call->args), Var) && IsA(permission, Const) && !permission->constisnull &&
+		    !column_is_fixed(root, rel, linitial(call->args)))
+			return restriction;
+	}
+	return NULL;
+}
+
+/* reads_system_columns: our scan's rows have none. */
+static bool
+reads_system_columns(RelOptInfo *rel)
+{
+	Bitmapset *columns = NULL;
+	int        column;
+
+	pull_varattnos((Node *) rel->reltarget->exprs, rel->relid, &columns);
+	pull_varattnos((Node *) extract_actual_clauses(rel->baserestrictinfo, false), rel->relid,
+	               &columns);
+	pull_varattnos((Node *) extract_actual_clauses(rel->joininfo, false), rel->relid, &columns);
+	column = bms_next_member(columns, -1);
+	return column >= 0 && column + FirstLowInvalidHeapAttributeNumber < 0;
+}
+
+/* is_ordered_by tells whether one column of an index gives the order that a path key asks for. */
+static bool
+is_ordered_by(PathKey *key, RelOptInfo *rel, IndexOptInfo *index, int column, bool backward)
+{
+	EquivalenceClass *class = key->pk_eclass;
+	ListCell *cell;
+
+	if (key->pk_opfamily != index->sortopfamily[column] || index->indexkeys[column] <= 0 ||
+	    PATHKEY_IS_DESCENDING(key) != (index->reverse_sort[column] != backward) ||
+	    key->pk_nulls_first != (index->nulls_first[column] != backward) || class->ec_has_volatile ||
+	    class->ec_collation != index->indexcollations[column])
+		return false;
+	foreach(cell, class->ec_members)
+	{
+		EquivalenceMember *member = lfirst(cell);
+
+		if (!member->em_is_const && !member->em_is_child &&
+		    bms_equal(member->em_relids, rel->relids) &&
+		    match_index_to_operand((Node *) member->em_expr, column, index))
+			return true;
+	}
+	return false;
+}
+
+/* match_order finds how much of the query's order the index's columns after the tenant give. */
+static void
+match_order(MergeOffer *offer, PlannerInfo *root, RelOptInfo *rel, IndexOptInfo *index,
+            bool backward)
+{
+	int       column = 1;
+	ListCell *cell;
+
+	foreach(cell, root->query_pathkeys)
+	{
+		PathKey *key = lfirst_node(PathKey, cell);
+		Oid      operator;
+
+		if (column >= index->nkeycolumns || !is_ordered_by(key, rel, index, column, backward))
+			break;
+		operator= get_opfamily_member(
+			index->sortopfamily[column], index->opcintype[column], index->opcintype[column],
+			PATHKEY_IS_DESCENDING(key) ? BTGreaterStrategyNumber : BTLessStrategyNumber);
+		if (!OidIsValid(operator))
+			break;
+		offer->pathkeys = lappend(offer->pathkeys, key);
+		offer->columns = lappend_int(offer->columns, index->indexkeys[column]);
+		offer->operators = lappend_oid(offer->operators, operator);
+		offer->collations = lappend_oid(offer->collations, index->indexcollations[column]);
+		offer->nulls_first = lappend_int(offer->nulls_first, key->pk_nulls_first);
+		column++;
+	}
+}
+
+/*
+ * index_qual makes a restriction into a condition on a column of the index, or returns NULL.  Only
+ * column operator value, as a page's "id > the last one" is.
+ */
+static Node *
+index_qual(PlannerInfo *root, IndexOptInfo *index, int column, RestrictInfo *restriction)
+{
+	OpExpr *clause = (OpExpr *) restriction->clause;
+	Node   *left;
+	OpExpr *qual;
+
+	if (!IsA(clause, OpExpr) || list_length(clause->args) != 2 || index->indexkeys[column] <= 0)
+		return NULL;
+	left = linitial(clause->args);
+	if (!match_index_to_operand(left, column, index) ||
+	    !is_pseudo_constant_for_index(root, lsecond(clause->args), index) ||
+	    !op_in_opfamily(clause->opno, index->opfamily[column]) ||
+	    (OidIsValid(index->indexcollations[column]) &&
+	     index->indexcollations[column] != clause->inputcollid) ||
+	    !restriction_is_securely_promotable(restriction, index->rel))
+		return NULL;
+	qual = copyObject(clause);
+	linitial(qual->args) =
+		makeVar(INDEX_VAR, column + 1, exprType(left), exprTypmod(left), exprCollation(left), 0);
+	return (Node *) qual;
+}
+
+static void
+match_conditions(MergeOffer *offer, PlannerInfo *root, IndexOptInfo *index)
+{
+	/* In the order of the columns, as a B-tree wants its keys. */
+	for (int column = 1; column < index->nkeycolumns; column++)
+	{
+		ListCell *cell;
+
+		foreach(cell, index->indrestrictinfo)
+		{
+			RestrictInfo *restriction = lfirst_node(RestrictInfo, cell);
+			Node         *qual = index_qual(root, index, column, restriction);
+			IndexClause  *clause;
+
+			if (qual == NULL || list_member_ptr(offer->conditions, restriction))
+				continue;
+			clause = makeNode(IndexClause);
+			clause->rinfo = restriction;
+			clause->indexquals = list_make1(restriction);
+			clause->indexcol = column;
+			offer->clauses = lappend(offer->clauses, clause);
+			offer->conditions = lappend(offer->conditions, restriction);
+			offer->quals = lappend(offer->quals, qual);
+		}
+	}
+}
+
+/* ---- cost ------------------------------------------------------------------------------------------ */
+
+/* one_tenant is an index scan for one tenant not known yet. */
+static Path *
+one_tenant(MergeOffer *offer, PlannerInfo *root, IndexOptInfo *index, ScanDirection direction)
+{
+	FuncExpr    *call = (FuncExpr *) offer->call->clause;
+	IndexClause *clause = makeNode(IndexClause);
+	Param       *tenant = makeNode(Param);
+
+	tenant->paramkind = PARAM_EXEC;
+	tenant->paramtype = UUIDOID;
+	tenant->paramtypmod = -1;
+	tenant->location = -1;
+	clause->rinfo = make_simple_restrictinfo(
+		root, make_opclause(UUID_EQUALITY, BOOLOID, false, linitial(call->args), (Expr *) tenant,
+	                        InvalidOid, InvalidOid));
+	clause->indexquals = list_make1(clause->rinfo);
+	return (Path *) create_index_path(root, index, lcons(clause, list_copy(offer->clauses)), NIL,
+	                                  NIL, offer->pathkeys, direction, false, NULL, 1.0, false);
+}
+
+static void
+set_cost(Path *path, const Path *one, RelOptInfo *rel)
+{
+	double ntenants = Max(subject_estimate(current_subject()), 1.0);
+
+	path->rows = rel->rows;
+	path->startup_cost = ntenants * one->startup_cost;
+	path->total_cost = ntenants * one->total_cost;
+	if (ntenants > 1)
+		path->total_cost += 2.0 * cpu_operator_cost * log2(ntenants) * path->rows;
+	/* So many are sorted, not merged. */
+	if (ntenants > MAX_MERGED)
+		path->startup_cost = path->total_cost;
+}
+
+/* ---- the path and the plan ------------------------------------------------------------------------- */
+
+static Plan *
+plan_merge(PlannerInfo *root, RelOptInfo *rel, CustomPath *path, List *tlist, List *clauses,
+           List *children)
+{
+	CustomScan *scan = makeNode(CustomScan);
+	List       *applied = linitial(path->custom_private);
+	List       *filter = NIL;
+	ListCell   *cell;
+
+	foreach(cell, clauses)
+	{
+		RestrictInfo *restriction = lfirst_node(RestrictInfo, cell);
+
+		if (!restriction->pseudoconstant && !list_member_ptr(applied, restriction))
+			filter = lappend(filter, restriction->clause);
+	}
+	scan->scan.plan.targetlist = tlist;
+	scan->scan.plan.qual = filter;
+	scan->scan.scanrelid = rel->relid;
+	scan->flags = path->flags;
+	scan->custom_exprs = list_concat_copy(lsecond(path->custom_private),
+	                                      get_actual_clauses(list_copy_tail(applied, 1)));
+	scan->custom_private = lthird(path->custom_private);
+	scan->methods = &merge_scan_methods;
+	return &scan->scan.plan;
+}
+
+static const CustomPathMethods path_methods = {
+	.CustomName = "TenantMerge",
+	.PlanCustomPath = plan_merge,
+};
+
+/* make_private is what MergePrivate describes. */
+static List *
+make_private(MergeOffer *offer, IndexOptInfo *index, ScanDirection direction)
+{
+	FuncExpr *call = (FuncExpr *) offer->call->clause;
+	List *private = list_make5(list_make1_oid(index->indexoid), list_make1_int(direction),
+	                           list_make1(lsecond(call->args)), offer->columns, offer->operators);
+
+	private = lappend(private, offer->collations);
+	return lappend(private, offer->nulls_first);
+}
+
+static void
+offer_index(PlannerInfo *root, RelOptInfo *rel, IndexOptInfo *index, RestrictInfo *call,
+            ScanDirection direction)
+{
+	MergeOffer  offer = {.call = call};
+	CustomPath *path;
+
+	match_order(&offer, root, rel, index, ScanDirectionIsBackward(direction));
+	if (offer.pathkeys == NIL)
+		return;
+	match_conditions(&offer, root, index);
+	path = makeNode(CustomPath);
+	path->path.pathtype = T_CustomScan;
+	path->path.parent = rel;
+	path->path.pathtarget = rel->reltarget;
+	path->path.pathkeys = offer.pathkeys;
+	set_cost(&path->path, one_tenant(&offer, root, index, direction), rel);
+	path->flags = CUSTOMPATH_SUPPORT_PROJECTION;
+	path->custom_private = list_make3(lcons(call, offer.conditions), offer.quals,
+	                                  make_private(&offer, index, direction));
+	path->methods = &path_methods;
+	add_path(rel, &path->path);
+}
+
+/* wants_order tells whether the query wants the first few of a table's rows in some order, and nothing else. */
+static bool
+wants_order(PlannerInfo *root, RelOptInfo *rel, RangeTblEntry *rte)
+{
+	return rel->reloptkind == RELOPT_BASEREL && rte->rtekind == RTE_RELATION &&
+	       rte->relkind == RELKIND_RELATION && !rte->inh && rte->tablesample == NULL &&
+	       rel->consider_startup && root->query_pathkeys != NIL &&
+	       root->parse->commandType == CMD_SELECT && root->rowMarks == NIL &&
+	       bms_is_empty(rel->lateral_relids) && enable_indexscan && !planning_cursor();
+}
+
+static void
+offer_merges(PlannerInfo *root, RelOptInfo *rel, Index rti, RangeTblEntry *rte)
+{
+	RestrictInfo *call;
+	ListCell     *cell;
+
+	if (previous_hook != NULL)
+		previous_hook(root, rel, rti, rte);
+	if (!wants_order(root, rel, rte))
+		return;
+	call = find_call(root, rel);
+	if (call == NULL || reads_system_columns(rel))
+		return;
+	foreach(cell, rel->indexlist)
+	{
+		IndexOptInfo *index = lfirst_node(IndexOptInfo, cell);
+
+		if (index->opfamily[0] != UUID_BTREE_FAMILY || index->sortopfamily == NULL ||
+		    (index->indpred != NIL && !index->predOK) || index->hypothetical ||
+		    !match_index_to_operand(linitial(((FuncExpr *) call->clause)->args), 0, index))
+			continue;
+		offer_index(root, rel, index, call, ForwardScanDirection);
+		offer_index(root, rel, index, call, BackwardScanDirection);
+	}
+}
+
+void
+merge_init(void)
+{
+	previous_hook = set_rel_pathlist_hook;
+	set_rel_pathlist_hook = offer_merges;
+}
