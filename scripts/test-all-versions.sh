@@ -87,11 +87,14 @@ in_root() {
         exec chroot "$root" env -i HOME=/root LANG=C.UTF-8 PATH=/usr/sbin:/usr/bin:/sbin:/bin "$@"' sh "$root" "$@"
 }
 
-# old_server ROOT: PostgreSQL 15 beside the one of the suite, for pg_upgrade.
+# old_server ROOT: PostgreSQL 15 beside the one of the suite, with the extension, for pg_upgrade.
 old_server() {
-    [ ! -e "$1/usr/lib/postgresql/15/bin/pg_ctl" ] || return 0
+    local pg_config=/usr/lib/postgresql/15/bin/pg_config
     echo "deb $(debian_mirror) bookworm main" >"$1/etc/apt/sources.list.d/bookworm.list"
-    in_root "$1" env PG_CONFIG=/usr/lib/postgresql/15/bin/pg_config /src/scripts/install-dependencies.sh
+    rm -rf "$1/src-old"
+    cp -a "$1/src" "$1/src-old"
+    in_root "$1" env PG_CONFIG=$pg_config /src/scripts/install-dependencies.sh &&
+        in_root "$1" make -s -C /src-old with_llvm=no PG_CONFIG=$pg_config clean all install
 }
 
 # test_in_root MAJOR: in the root of the suite that has it.
