@@ -65,6 +65,7 @@ typedef struct CheckMemo
 	Subject              *subject;     /* pinned; NULL before the first */
 	uint64                cache_epoch; /* as of the subject */
 	uint64                identity_epoch;
+	Oid                   session_user_id;   /* to whom a user may be mapped */
 	TimestampTz           command_start;     /* of the client's command that took the subject */
 	bool                  checks_rows;       /* the tenant comes from the row of a scan */
 	bool                  of_clients_query;  /* see is_of_clients_query */
@@ -235,7 +236,11 @@ memo_is_fresh(const CheckMemo *memo)
 		return memo->command_start == GetCurrentStatementStartTimestamp();
 	/* What has been committed since the client's query began is for the next one. */
 	if (!memo->of_clients_query || memo->command_start != GetCurrentStatementStartTimestamp())
+	{
 		AcceptInvalidationMessages();
+		if (memo->session_user_id != GetSessionUserId())
+			return false;
+	}
 	return memo->cache_epoch == cache_epoch && memo->identity_epoch == identity_epoch;
 }
 
@@ -279,6 +284,7 @@ renew_memo(CheckMemo *memo, const text *permission)
 	/* Labels first, as everywhere: what comes in while loading makes the memo old at once. */
 	memo->cache_epoch = cache_epoch;
 	memo->identity_epoch = identity_epoch;
+	memo->session_user_id = GetSessionUserId();
 	subject = known_subject();
 	subject_pin(subject);
 	release_memo(memo);

@@ -146,6 +146,13 @@ SELECT teamrbac.map_database_role(u('01'), 'regress_mallory');
 SET ROLE regress_mallory; SELECT me(); RESET ROLE;
 SET SESSION AUTHORIZATION regress_mallory; SELECT me(); RESET SESSION AUTHORIZATION;
 SELECT me();
+-- PL/pgSQL remembers who was asking for the whole transaction: not beyond a change of the session's user.
+CREATE FUNCTION may(tenant uuid) RETURNS boolean LANGUAGE plpgsql
+	AS $$ BEGIN RETURN teamrbac.has_permission(tenant, 'prompts.view'); END $$;
+BEGIN;
+SET LOCAL SESSION AUTHORIZATION regress_mallory; SELECT may(:'tenant');
+SET LOCAL SESSION AUTHORIZATION regress_pool; SELECT may(:'tenant');
+COMMIT;
 \c - regress_mallory
 SELECT me();
 SET :all_parallel = on; SELECT me(); RESET :all_parallel;
@@ -169,7 +176,7 @@ SELECT me();
 
 \c - :"superuser"
 SET client_min_messages = warning;
-DROP FUNCTION me(), login(uuid), u(text);
+DROP FUNCTION me(), may(uuid), login(uuid), u(text);
 DROP TABLE secret;
 DROP EXTENSION teamrbac CASCADE;
 DROP OWNED BY regress_mallory, regress_pool;
