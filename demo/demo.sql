@@ -26,9 +26,14 @@ SELECT teamrbac.create_tenant('Acme', 'acme') AS acme \gset
 SELECT teamrbac.sign_in(person('Sam')) \g /dev/null
 SELECT teamrbac.create_tenant('Borealis', 'borealis') AS borealis, teamrbac.create_tenant('Cirrus', 'cirrus') AS cirrus \gset
 COMMIT;
--- Invitations bring members into a team; the demo's DBA puts the first ones there.
-INSERT INTO teamrbac.membership (tenant_id, user_id, role)
-	VALUES (:'acme', person('Adam'), 'admin'), (:'acme', person('Dana'), 'developer'), (:'acme', person('Rita'), 'reader');
+-- Olivia invites her team; each joins with the token of their invitation.
+BEGIN; SELECT teamrbac.sign_in(person('Olivia')) \g /dev/null
+SELECT a.token AS adams, d.token AS danas, r.token AS ritas FROM teamrbac.invite_member(:'acme', 'adam@example.com', 'admin') AS a,
+	teamrbac.invite_member(:'acme', 'dana@example.com', 'developer') AS d, teamrbac.invite_member(:'acme', 'rita@example.com', 'reader') AS r \gset
+SELECT teamrbac.sign_in(person('Adam')), teamrbac.accept_invitation(:'adams') \g /dev/null
+SELECT teamrbac.sign_in(person('Dana')), teamrbac.accept_invitation(:'danas') \g /dev/null
+SELECT teamrbac.sign_in(person('Rita')), teamrbac.accept_invitation(:'ritas') \g /dev/null
+COMMIT;
 
 SET ROLE demo_owner;
 CREATE TABLE endpoint (tenant_id uuid NOT NULL, id bigint, path text NOT NULL, PRIMARY KEY (tenant_id, id));
@@ -230,14 +235,50 @@ EXPLAIN (COSTS OFF) SELECT count(*) FROM log;
 EXPLAIN (COSTS OFF) SELECT * FROM log WHERE id = 17;
 COMMIT;
 
-\echo '== 8. Adam leaves; the team that remains, as Olivia sees it'
+\echo '== 8. Nora is invited: teamrbac-mailer sends the mail to a mail server on this machine'
+RESET ROLE;
+-- It may take the queued mail and report on it, and nothing else.
+CREATE ROLE demo_mailer LOGIN;
+GRANT EXECUTE ON FUNCTION teamrbac.claim_mail(integer, interval), teamrbac.mail_sent(uuid), teamrbac.mail_failed(uuid, text), teamrbac.mail_refused(uuid, text) TO demo_mailer;
+BEGIN; SELECT teamrbac.sign_in(person('Olivia')) \g /dev/null
+SELECT count(*) AS invited FROM teamrbac.invite_member(:'acme', 'nora@example.com', 'developer') \g /dev/null
+SELECT email, role, invited_by, expires_at::date - current_date AS "days left" FROM teamrbac.pending_invitation;
+COMMIT;
+\set log `teamrbac-mailer --once 2>&1`
+\echo :log
+\set mail `grep nora@example.com "$DEMO_MAIL/mail"`
+\echo 'What arrived:'
+SELECT (SELECT string_agg(h ->> 0 || ': ' || (h ->> 1), E'\n') FROM jsonb_array_elements(:'mail'::jsonb -> 'headers') AS h WHERE h ->> 0 IN ('From', 'To', 'Subject'))
+	|| E'\n\n' || (:'mail'::jsonb ->> 'body') \g (format=unaligned tuples_only=on)
+SELECT substring(:'mail'::jsonb ->> 'body' FROM 'https://app.example/join\?token=([0-9a-f]{64})') AS token \gset
+SELECT kind, recipient, sent_at IS NOT NULL AS sent, token FROM teamrbac.outbox WHERE recipient = 'nora@example.com';
+\echo 'The link is opened: by the page behind it, by somebody else, by Nora, who registers first'
+SELECT count(teamrbac.register_user('Nora@Example.com', 'Nora')) \g /dev/null
+SET ROLE demo_app;
+SELECT tenant_name, role, email, state FROM teamrbac.peek_invitation(:'token');
+BEGIN; SELECT teamrbac.sign_in(person('Rita')) \g /dev/null
+SELECT reason(format('SELECT teamrbac.accept_invitation(%L)', :'token')) AS told \gset
+ROLLBACK;
+BEGIN; SELECT teamrbac.sign_in(person('Nora')) \g /dev/null
+SELECT :'told' AS "Rita is told", a.role AS "Nora is", (SELECT count(*) FROM endpoint) AS "endpoints she sees" FROM teamrbac.accept_invitation(:'token') AS a;
+COMMIT;
+RESET ROLE;
+SELECT 1 / (:'told' LIKE '42501 %')::int \g /dev/null
+DO $$ BEGIN
+	ASSERT (SELECT role FROM teamrbac.membership WHERE user_id = person('Nora')) = 'developer', 'joined by the token in the mail';
+	ASSERT (SELECT sent_at IS NOT NULL AND token IS NULL FROM teamrbac.outbox WHERE recipient = 'nora@example.com'), 'sent, and the token wiped';
+	ASSERT (SELECT count(*) FROM teamrbac.outbox WHERE token IS NOT NULL) = 0, 'no token is left';
+END $$;
+SET ROLE demo_app;
+
+\echo '== 9. Adam leaves; the team that remains, as Olivia sees it'
 BEGIN; SELECT teamrbac.sign_in(person('Adam')) \g /dev/null
 CALL teamrbac.leave_tenant(:'acme');
 COMMIT;
 BEGIN; SELECT teamrbac.sign_in(person('Olivia')) \g /dev/null
 SELECT display_name, email, role FROM teamrbac.team ORDER BY display_name;
-SELECT (SELECT count(*) FROM teamrbac.team) = 2 AS two_remain \gset
+SELECT (SELECT count(*) FROM teamrbac.team) = 3 AS three_remain \gset
 COMMIT;
 RESET ROLE;
-SELECT 1 / (:'two_remain'::boolean)::int \g /dev/null
+SELECT 1 / (:'three_remain'::boolean)::int \g /dev/null
 \echo 'Everything printed above was checked as it happened.'
