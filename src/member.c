@@ -15,7 +15,9 @@
 #include "audit.h"
 #include "compat.h"
 #include "errors.h"
+#include "identity.h"
 #include "invitation.h"
+#include "outbox.h"
 #include "query.h"
 #include "team.h"
 
@@ -37,6 +39,25 @@ end_membership(const pg_uuid_t *tenant, const pg_uuid_t *user)
 	Datum args[] = {UUIDPGetDatum(tenant), UUIDPGetDatum(user)};
 
 	query_execute(&delete, args, NULL);
+}
+
+/* this_users_name returns who the mail to a member says it was. */
+static char *
+this_users_name(void)
+{
+	pg_uuid_t user = require_user();
+
+	return user_display_name(&user);
+}
+
+static void
+mail_role_changed(const pg_uuid_t *tenant, const pg_uuid_t *user, const char *old_role,
+                  const char *role)
+{
+	if (strcmp(old_role, role) != 0)
+		mail_user(tenant, MAIL_ROLE_CHANGED, user,
+		          audit_fields("role", role, "old_role", old_role, "changed_by", this_users_name(),
+		                       NULL));
 }
 
 /* change_role(tenant_id, user_id, role, revoke_keys): gives a member another role. */
@@ -64,6 +85,7 @@ teamrbac_change_role(PG_FUNCTION_ARGS)
 	audit_tenant(&tenant, "member.role_changed", audit_subject("member", &user),
 	             audit_fields("role", old_role, NULL), audit_fields("role", role, NULL));
 	cancel_invitations_beyond(&tenant, &user);
+	mail_role_changed(&tenant, &user, old_role, role);
 	PG_RETURN_VOID();
 }
 
@@ -90,6 +112,8 @@ teamrbac_remove_member(PG_FUNCTION_ARGS)
 	audit_tenant(&tenant, "member.removed", audit_subject("member", &user),
 	             audit_fields("role", role, NULL), NULL);
 	cancel_invitations_beyond(&tenant, &user);
+	mail_user(&tenant, MAIL_REMOVED, &user,
+	          audit_fields("role", role, "changed_by", this_users_name(), NULL));
 	PG_RETURN_VOID();
 }
 

@@ -68,6 +68,22 @@ mail_queue(const pg_uuid_t *tenant, MailKind kind, const char *recipient,
 }
 
 void
+mail_user(const pg_uuid_t *tenant, MailKind kind, const pg_uuid_t *user, const char *fields)
+{
+	static SavedQuery select = {
+		.sql =
+			"SELECT email::pg_catalog.text FROM teamrbac.app_user WHERE user_id OPERATOR(pg_catalog.=) $1",
+		.nargs = 1,
+		.argtypes = {UUIDOID},
+	};
+	Datum email;
+	bool  isnull;
+
+	if (query_row(&select, (Datum[]){UUIDPGetDatum(user)}, NULL, 1, &email, &isnull))
+		mail_queue(tenant, kind, TextDatumGetCString(email), NULL, NULL, fields);
+}
+
+void
 mail_withdraw(const pg_uuid_t *tenant, const pg_uuid_t *invitation)
 {
 	static SavedQuery update = {

@@ -23,6 +23,10 @@ typedef enum MailKind
 extern void mail_queue(const pg_uuid_t *tenant, MailKind kind, const char *recipient,
                        const pg_uuid_t *invitation, const char *token, const char *fields);
 
+/* The same for a mail to a user that is about no invitation: to their present address. */
+extern void mail_user(const pg_uuid_t *tenant, MailKind kind, const pg_uuid_t *user,
+                      const char *fields);
+
 /*
  * Withdraws the unsent mail of an invitation that was cancelled, superseded, accepted, declined or has
  * expired; its token is wiped.  The caller holds the tenant's lock.

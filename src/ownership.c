@@ -17,6 +17,7 @@
 #include "compat.h"
 #include "errors.h"
 #include "invitation.h"
+#include "outbox.h"
 #include "query.h"
 #include "settings.h"
 #include "team.h"
@@ -51,6 +52,19 @@ require_heir(const pg_uuid_t *tenant, const pg_uuid_t *heir)
 		                errmsg("the new owner is disabled")));
 }
 
+/* mail_transfer tells both who owns the tenant now. */
+static void
+mail_transfer(const pg_uuid_t *tenant, const pg_uuid_t *old_owner, const pg_uuid_t *new_owner)
+{
+	const pg_uuid_t *users[] = {old_owner, new_owner};
+	const char      *roles[] = {ROLE_ADMIN, ROLE_OWNER};
+
+	for (int i = 0; i < 2; i++)
+		mail_user(tenant, MAIL_OWNERSHIP_TRANSFERRED, users[i],
+		          audit_fields("role", roles[i], "old_owner", user_display_name(old_owner),
+		                       "new_owner", user_display_name(new_owner), NULL));
+}
+
 /* transfer_ownership(tenant_id, new_owner): the Owner hands the tenant to an Admin. */
 Datum
 teamrbac_transfer_ownership(PG_FUNCTION_ARGS)
@@ -70,6 +84,7 @@ teamrbac_transfer_ownership(PG_FUNCTION_ARGS)
 	             audit_fields("owner", uuid_text(&owner), NULL),
 	             audit_fields("owner", uuid_text(&heir), NULL));
 	cancel_invitations_beyond(&tenant, &owner);
+	mail_transfer(&tenant, &owner, &heir);
 	PG_RETURN_VOID();
 }
 

@@ -123,6 +123,22 @@ lock_active_user(const pg_uuid_t *user)
 	return query_execute(&lock, (Datum[]){UUIDPGetDatum(user)}, NULL) > 0;
 }
 
+char *
+user_display_name(const pg_uuid_t *user)
+{
+	static SavedQuery select = {
+		.sql = "SELECT display_name FROM teamrbac.app_user WHERE user_id OPERATOR(pg_catalog.=) $1",
+		.nargs = 1,
+		.argtypes = {UUIDOID},
+	};
+	Datum name;
+	bool  isnull;
+
+	if (!query_row(&select, (Datum[]){UUIDPGetDatum(user)}, NULL, 1, &name, &isnull))
+		return pstrdup("");
+	return TextDatumGetCString(name);
+}
+
 const RoleDefinition *
 require_known_role(const Definitions *definitions, const char *name)
 {

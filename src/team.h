@@ -54,6 +54,9 @@ extern pg_uuid_t lock_tenant_as_owner(const pg_uuid_t *tenant);
  */
 extern bool lock_active_user(const pg_uuid_t *user);
 
+/* The name of a user, as a mail has it; empty if there is no such user. */
+extern char *user_display_name(const pg_uuid_t *user);
+
 /* The role of this name; 22023 if there is none. */
 extern const RoleDefinition *require_known_role(const Definitions *definitions, const char *name);
 

@@ -111,6 +111,21 @@ SELECT kind, tenant_name, token, attempt FROM teamrbac.claim_mail(1);
 DELETE FROM teamrbac.tenant WHERE tenant_id = :bolt;
 SELECT * FROM state;
 
+-- What commands queue, for whom it concerns; nothing for what was rolled back, or changed nothing.
+DELETE FROM teamrbac.outbox;
+SELECT count(teamrbac.register_user(n || '@example.com', initcap(n), ('00000000-0000-0000-0000-0000000000' || i)::uuid)) FROM (VALUES ('ann', 'b1'), ('bob', 'c1')) AS t (n, i);
+INSERT INTO teamrbac.membership (tenant_id, user_id, role) VALUES (:acme, '00000000-0000-0000-0000-0000000000b1', 'developer'), (:acme, '00000000-0000-0000-0000-0000000000c1', 'reader');
+SELECT teamrbac.sign_in('00000000-0000-0000-0000-0000000000a1', false);
+BEGIN;
+CALL teamrbac.change_role(:acme, '00000000-0000-0000-0000-0000000000b1', 'reader');
+ROLLBACK;
+CALL teamrbac.change_role(:acme, '00000000-0000-0000-0000-0000000000c1', 'reader');
+CALL teamrbac.change_role(:acme, '00000000-0000-0000-0000-0000000000b1', 'admin');
+CALL teamrbac.remove_member(:acme, '00000000-0000-0000-0000-0000000000c1');
+CALL teamrbac.transfer_ownership(:acme, '00000000-0000-0000-0000-0000000000b1');
+SELECT recipient, kind, token, fields FROM teamrbac.claim_mail();
+SELECT teamrbac.sign_out();
+
 -- Arguments.
 \set VERBOSITY sqlstate
 SELECT * FROM teamrbac.claim_mail(0);
