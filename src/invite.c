@@ -98,29 +98,14 @@ end_of_lifetime(void)
 	return GetCurrentTimestamp() + setting_duration(SETTING_INVITATION_LIFETIME);
 }
 
-static char *
-user_name(const pg_uuid_t *user)
-{
-	static SavedQuery select = {
-		.sql = "SELECT display_name FROM teamrbac.app_user WHERE user_id OPERATOR(pg_catalog.=) $1",
-		.nargs = 1,
-		.argtypes = {UUIDOID},
-	};
-	Datum name;
-	bool  isnull;
-
-	if (!query_row(&select, (Datum[]){UUIDPGetDatum(user)}, NULL, 1, &name, &isnull))
-		return "";
-	return TextDatumGetCString(name);
-}
-
 /* mail_invitation queues the mail that brings the token. */
 static void
 mail_invitation(const Invitation *invitation, MailKind kind, const char *token)
 {
 	mail_queue(&invitation->tenant_id, kind, invitation->email, &invitation->invitation_id, token,
-	           audit_fields("role", invitation->role, "inviter", user_name(&invitation->invited_by),
-	                        "expires_at", audit_time(invitation->expires_at), NULL));
+	           audit_fields("role", invitation->role, "inviter",
+	                        user_display_name(&invitation->invited_by), "expires_at",
+	                        audit_time(invitation->expires_at), NULL));
 }
 
 static void

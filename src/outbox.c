@@ -136,6 +136,7 @@ lease_arg(FunctionCallInfo fcinfo, int arg, TimestampTz now)
  * claim_mail(batch, lease): hands out mail that is due.
  *
  * A mail whose last permitted attempt was never reported on is given up here: it may be what kills its senders.
+ * One about an invitation that can no longer be accepted, whether or not a job has noticed, is withdrawn.
  */
 Datum
 teamrbac_claim_mail(PG_FUNCTION_ARGS)
@@ -143,19 +144,25 @@ teamrbac_claim_mail(PG_FUNCTION_ARGS)
 	static SavedQuery claim = {
 		.sql =
 			"WITH due AS ("
-			"SELECT o.tenant_id, o.mail_id, o.attempts OPERATOR(pg_catalog.>=) $5 AS last"
+			"SELECT o.tenant_id, o.mail_id, o.attempts OPERATOR(pg_catalog.>=) $5 AS last,"
+			" o.invitation_id IS NOT NULL AND NOT EXISTS (SELECT FROM teamrbac.invitation AS i"
+			" WHERE i.tenant_id OPERATOR(pg_catalog.=) o.tenant_id"
+			" AND i.invitation_id OPERATOR(pg_catalog.=) o.invitation_id"
+			" AND i.state OPERATOR(pg_catalog.=) 'pending'"
+			" AND i.expires_at OPERATOR(pg_catalog.>) $3) AS pointless"
 			" FROM teamrbac.outbox AS o"
 			" JOIN teamrbac.tenant AS t ON t.tenant_id OPERATOR(pg_catalog.=) o.tenant_id"
 			" WHERE o.next_attempt_at OPERATOR(pg_catalog.<=) $3 AND t.deleted_at IS NULL"
 			" ORDER BY o.next_attempt_at LIMIT $1 FOR UPDATE OF o SKIP LOCKED"
 			"), claimed AS ("
 			"UPDATE teamrbac.outbox AS o SET"
-			" attempts = o.attempts OPERATOR(pg_catalog.+) CASE WHEN due.last THEN 0 ELSE 1 END,"
-			" next_attempt_at = CASE WHEN NOT due.last THEN $2 END,"
-			" claimed_by = CASE WHEN NOT due.last THEN $4 END,"
-			" token = CASE WHEN NOT due.last THEN o.token END,"
-			" failed_at = CASE WHEN due.last THEN $3 END,"
-			" last_error = CASE WHEN due.last AND o.claimed_by IS NOT NULL"
+			" attempts = CASE WHEN last OR pointless THEN o.attempts ELSE o.attempts OPERATOR(pg_catalog.+) 1 END,"
+			" next_attempt_at = CASE WHEN last OR pointless THEN NULL ELSE $2 END,"
+			" token = CASE WHEN last OR pointless THEN NULL ELSE o.token END,"
+			" claimed_by = CASE WHEN last OR pointless THEN NULL ELSE $4 END,"
+			" withdrawn_at = CASE WHEN pointless THEN $3 END,"
+			" failed_at = CASE WHEN last AND NOT pointless THEN $3 END,"
+			" last_error = CASE WHEN last AND NOT pointless AND o.claimed_by IS NOT NULL"
 			" THEN 'the sender of the last attempt did not report back' ELSE o.last_error END"
 			" FROM due"
 			" WHERE o.tenant_id OPERATOR(pg_catalog.=) due.tenant_id"

@@ -14,7 +14,7 @@ CREATE FUNCTION queue(tenant uuid, n integer, kind teamrbac.mail_kind DEFAULT 'i
 LANGUAGE sql AS $$
 	INSERT INTO teamrbac.outbox (tenant_id, mail_id, kind, recipient, invitation_id, token, fields, created_at, next_attempt_at)
 	VALUES (tenant, ('00000000-0000-0000-0000-' || lpad(n::text, 12, '0'))::uuid, kind, 'r' || n || '@example.com',
-		CASE WHEN kind = 'invitation' THEN tenant END, CASE WHEN kind = 'invitation' THEN 'secret' || n END,
+		NULL, CASE WHEN kind = 'invitation' THEN 'secret' || n END,
 		jsonb_build_object('role', 'developer'), now() - interval '1 hour' + n * interval '1 s', now() - interval '1 hour' + n * interval '1 s')
 $$;
 -- What a sender sees of its queue, and what a DBA sees, without times: how long until the next attempt.
@@ -124,6 +124,28 @@ CALL teamrbac.change_role(:acme, '00000000-0000-0000-0000-0000000000b1', 'admin'
 CALL teamrbac.remove_member(:acme, '00000000-0000-0000-0000-0000000000c1');
 CALL teamrbac.transfer_ownership(:acme, '00000000-0000-0000-0000-0000000000b1');
 SELECT recipient, kind, token, fields FROM teamrbac.claim_mail();
+
+-- An invitation that can no longer be accepted is not sent: cancelled, superseded, or expired, whether or not a job
+-- has marked it. The token is gone with it.
+DELETE FROM teamrbac.outbox;
+SELECT teamrbac.sign_in('00000000-0000-0000-0000-0000000000b1', false);
+SELECT invitation_id AS cancelled FROM teamrbac.invite_member(:acme, 'cancelled@example.com', 'reader') \gset
+SELECT invitation_id AS resent FROM teamrbac.invite_member(:acme, 'resent@example.com', 'reader') \gset
+SELECT count(*) FROM teamrbac.invite_member(:acme, 'expired@example.com', 'reader');
+SELECT count(*) FROM teamrbac.invite_member(:acme, 'sent@example.com', 'reader');
+CALL teamrbac.cancel_invitation(:'cancelled');
+SELECT token AS new_token FROM teamrbac.resend_invitation(:'resent') \gset
+UPDATE teamrbac.invitation SET expires_at = clock_timestamp() WHERE email = 'expired@example.com';
+SELECT recipient, kind, token = :'new_token' AS new_token, tenant_name FROM teamrbac.claim_mail();
+SELECT recipient, kind, token IS NOT NULL AS token, attempts, withdrawn_at IS NOT NULL AS withdrawn FROM teamrbac.outbox ORDER BY created_at;
+-- One that ended while its mail was with a sender: a failure is not tried again, and a mail that was sent was sent.
+SELECT mail_id FROM teamrbac.outbox WHERE recipient = 'sent@example.com' \gset
+UPDATE teamrbac.invitation SET state = 'cancelled', decided_at = now() WHERE email = 'sent@example.com';
+UPDATE teamrbac.outbox SET next_attempt_at = now() WHERE mail_id = :'mail_id';
+SELECT count(*) FROM teamrbac.claim_mail();
+SELECT teamrbac.mail_failed(:'mail_id', 'late');
+SELECT teamrbac.mail_sent(:'mail_id');
+SELECT token, sent_at IS NOT NULL AS sent, withdrawn_at IS NOT NULL AS withdrawn, last_error FROM teamrbac.outbox WHERE mail_id = :'mail_id';
 SELECT teamrbac.sign_out();
 
 -- Arguments.
