@@ -58,6 +58,11 @@
 #define PATHKEY_IS_DESCENDING(key) ((key)->pk_cmptype == COMPARE_GT)
 #endif
 
+/* 18 has EXPLAIN's properties in a header of their own. */
+#if PG_VERSION_NUM >= 180000
+#include "commands/explain_format.h"
+#endif
+
 /* 18 counts what an index scan does for EXPLAIN, if it is told where. */
 #if PG_VERSION_NUM < 180000
 #define compat_index_beginscan(table, index, snapshot, nkeys) \
