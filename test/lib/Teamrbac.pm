@@ -6,7 +6,7 @@ use warnings;
 use Exporter 'import';
 use Test::More;
 
-our @EXPORT = qw(id sign_in contents differences catalogue populate application is_intact);
+our @EXPORT = qw(id sign_in contents differences catalogue populate populate_more application is_intact secrets_work);
 
 # A well-known uuid: id('a1').
 sub id { return '00000000-0000-0000-0000-0000000000' . shift }
@@ -71,6 +71,53 @@ SQL
 	return;
 }
 
+# What only commands can make: API keys, used, revoked and rotated; invitations in every state; mail, sent and
+# unsent.  Returns the secrets.
+sub populate_more
+{
+	my ($node, $db) = @_;
+	my $acme = id('01');
+	my $out = $node->safe_psql($db, <<"SQL");
+${\sign_in('a2')}
+SELECT secret FROM teamrbac.create_api_key('$acme', 'deploy "x"', 'developer');
+SELECT secret FROM teamrbac.create_api_key('$acme', 'logs', 'reader', '2999-01-01', '{logs.view}');
+SELECT secret FROM teamrbac.create_api_key('$acme', 'revoked', 'reader');
+SELECT key_id FROM teamrbac.api_key WHERE name = 'revoked' \\gset
+CALL teamrbac.revoke_api_key(:'key_id', 'lost');
+SELECT token FROM teamrbac.invite_member('$acme', 'new\@example.com', 'developer', '2999-01-01');
+SELECT token FROM teamrbac.invite_member('$acme', 'no\@example.com', 'reader');
+SELECT token FROM teamrbac.invite_member('$acme', 'cancelled\@example.com', 'reader');
+SELECT invitation_id FROM teamrbac.invitation WHERE email = 'cancelled\@example.com' \\gset
+CALL teamrbac.cancel_invitation(:'invitation_id');
+SELECT teamrbac.sign_out();
+SELECT count(teamrbac.mail_sent(mail_id)) FROM teamrbac.claim_mail(1) AS m;
+SELECT teamrbac.register_user('new\@example.com', 'New', '${\id('a6')}');
+SQL
+	my @secrets = grep { length > 30 && !/^[-0-9a-f]{36}$/ } split /\n/, $out;
+	is(scalar @secrets, 6, 'three keys and three invitations') or diag($out);
+	$node->safe_psql($db, "SELECT teamrbac.sign_in_with_api_key('$secrets[1]', false);");
+	return \@secrets;
+}
+
+# That the secrets of populate_more() are good for what they were, the audit is whole, and no mail waits that might
+# have been sent from where the database came from.
+sub secrets_work
+{
+	my ($node, $db, $secrets, $what) = @_;
+	my ($deploy, $logs, $revoked, $new, $no, $cancelled) = @$secrets;
+	my ($rc, $out, $err);
+	is($node->safe_psql($db, "SELECT (teamrbac.sign_in_with_api_key('$deploy', false)).role; SET ROLE app; SELECT count(*) FROM prompt;"), "developer\n10", "$what: a key signs in and sees its tenant's rows");
+	is($node->safe_psql($db, "SELECT (teamrbac.sign_in_with_api_key('$logs', false)).role; SELECT teamrbac.my_permissions('${\id('01')}');"), "reader\n{logs.view}", "$what: a key has its permissions");
+	($rc, $out, $err) = $node->psql($db, "SELECT teamrbac.sign_in_with_api_key('$revoked')");
+	like($err, qr/ERROR/, "$what: a revoked key stays revoked");
+	is($node->safe_psql($db, "SELECT state FROM teamrbac.peek_invitation('$no')"), 'pending', "$what: an invitation waits");
+	is($node->safe_psql($db, "SELECT count(*) FROM teamrbac.peek_invitation('$cancelled') WHERE state = 'pending'"), '0', "$what: a cancelled one does not");
+	is($node->safe_psql($db, "SELECT count(*) FROM teamrbac.tenant AS t, teamrbac.verify_audit(t.tenant_id) AS v WHERE NOT v.valid"), '0', "$what: every chain of the audit is whole");
+	my $sign_in = sign_in('a6');
+	is($node->safe_psql($db, "$sign_in SELECT role FROM teamrbac.accept_invitation('$new'); SELECT count(*) FROM teamrbac.my_tenants();") =~ s/^\n//r, "developer\n1", "$what: the other is accepted");
+	return;
+}
+
 # All rows of the extension's own tables, and of the others in public: "table: row" in order.  Of the
 # extension's tables only the rows that a dump takes.
 sub contents
@@ -124,6 +171,8 @@ SELECT regexp_replace(concat(what, ' ', line), '\s+', ' ', 'g') FROM (
 		FROM pg_constraint WHERE connamespace = 'teamrbac'::regnamespace
 	UNION ALL SELECT 'trigger', ROW(pg_get_triggerdef(oid), tgenabled)::text
 		FROM pg_trigger WHERE tgrelid IN (SELECT oid FROM pg_temp.relation) AND NOT tgisinternal
+	UNION ALL SELECT 'event trigger', ROW(evtname, evtevent, evtfoid::regproc, evtenabled, evttags)::text
+		FROM pg_event_trigger WHERE oid IN (SELECT objid FROM pg_temp.member WHERE classid = 'pg_event_trigger'::regclass)
 	UNION ALL SELECT 'policy', ROW(polrelid::regclass, polname, polcmd, polpermissive, polroles::regrole[], pg_get_expr(polqual, polrelid),
 			pg_get_expr(polwithcheck, polrelid))::text
 		FROM pg_policy WHERE polrelid IN (SELECT oid FROM pg_temp.relation)

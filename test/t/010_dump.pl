@@ -1,4 +1,4 @@
-# pg_dump and its ways back: the same team, the same policies, and nothing done twice.
+# pg_dump and its ways back: the same team, the same policies, keys and invitations, and nothing done twice.
 use strict;
 use warnings;
 use lib "$ENV{TESTDIR}/test/lib";
@@ -15,11 +15,14 @@ $target->init;
 $target->start;
 $source->safe_psql('postgres', "CREATE EXTENSION teamrbac CASCADE; ${\application()}");
 populate($source, 'postgres');
+my $secrets = populate_more($source, 'postgres');
 $target->safe_psql('postgres', 'CREATE ROLE app LOGIN; CREATE ROLE psql_user LOGIN;');
 
 my $rows = contents($source, 'postgres');
 my $catalogue = catalogue($source, 'postgres');
-cmp_ok(scalar @$rows, '>', 50, 'there is something to lose');
+cmp_ok(scalar @$rows, '>', 100, 'there is something to lose');
+cmp_ok($source->safe_psql('postgres', 'SELECT count(*) FROM teamrbac.outbox WHERE next_attempt_at IS NOT NULL'), '>', 0, 'mail is waiting');
+unlike(join("\n", @$rows), qr/$_/, 'what is dumped holds no secret') for @$secrets;
 my $policies = "SELECT polrelid::regclass, p.polname, polcmd, pg_get_expr(polqual, polrelid), pg_get_expr(polwithcheck, polrelid), relforcerowsecurity FROM pg_policy AS p JOIN pg_class ON pg_class.oid = polrelid ORDER BY 1, 2;";
 my $dir = $source->basedir;
 my $connection = $source->connstr('postgres');
@@ -33,7 +36,9 @@ sub restored
 	is(differences($rows, contents($target, $db)), '', "$db: the same rows, and none added");
 	is($target->safe_psql($db, $policies), $source->safe_psql('postgres', $policies), "$db: the same policies");
 	is(differences($catalogue, catalogue($target, $db)), '', "$db: the same schema");
+	is($target->safe_psql($db, 'SELECT count(*) FROM teamrbac.claim_mail(1000)'), '0', "$db: no mail is sent a second time");
 	is_intact($target, $db, $db);
+	secrets_work($target, $db, $secrets, $db);
 	return;
 }
 
