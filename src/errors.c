@@ -4,14 +4,56 @@
  */
 #include "postgres.h"
 
+#include "miscadmin.h"
+
 #include "errors.h"
+#include "identity.h"
+#include "settings.h"
 #include "statistics.h"
+
+/* asker describes who is asking, for the log. */
+static const char *
+asker(void)
+{
+	Identity identity = identity_now();
+
+	switch (identity.kind)
+	{
+		case IDENTITY_USER:
+			return psprintf("user %s", uuid_text(&identity.user_id));
+		case IDENTITY_KEY:
+			return psprintf("API key %s of tenant %s", uuid_text(&identity.key_id),
+			                uuid_text(&identity.tenant_id));
+		case IDENTITY_NONE:
+			break;
+	}
+	return "nobody";
+}
+
+/*
+ * log_refusal writes a line of its own, not the error: that one goes to whoever asked, who may catch it, and
+ * to the log with a statement that may hold a secret.
+ */
+static void
+log_refusal(int sqlstate, const char *message, const char *detail)
+{
+	if (log_denials == LOG_DENIALS_OFF)
+		return;
+	ereport(LOG_SERVER_ONLY,
+	        (errcode(sqlstate),
+	         errmsg("teamrbac refused (%s): %s", unpack_sql_state(sqlstate), message),
+	         errdetail("%s%sAsked by %s, logged in as \"%s\".", detail != NULL ? detail : "",
+	                   detail != NULL ? " " : "", asker(),
+	                   GetUserNameFromId(GetSessionUserId(), false)),
+	         errhidestmt(true), errhidecontext(true)));
+}
 
 pg_noreturn static void
 refuse(int sqlstate, const char *message, const char *detail, const char *hint)
 {
 	statistics_attach();
 	counters->denials++;
+	log_refusal(sqlstate, message, detail);
 	ereport(ERROR,
 	        (errcode(sqlstate), errmsg("%s", message), detail != NULL ? errdetail("%s", detail) : 0,
 	         hint != NULL ? errhint("%s", hint) : 0));

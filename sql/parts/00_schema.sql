@@ -26,6 +26,13 @@ CREATE DOMAIN teamrbac.email_address AS text
 COMMENT ON DOMAIN teamrbac.email_address IS
 	'One e-mail address, kept as given and compared lower-cased; at most 254 bytes.';
 
+COMMENT ON CONSTRAINT role_name_form ON DOMAIN teamrbac.role_name IS 'Words of lower-case letters, digits and underscores, joined by dots.';
+COMMENT ON CONSTRAINT role_name_length ON DOMAIN teamrbac.role_name IS 'As long as a name of PostgreSQL''s own.';
+COMMENT ON CONSTRAINT permission_name_form ON DOMAIN teamrbac.permission_name IS 'As a role''s.';
+COMMENT ON CONSTRAINT permission_name_length ON DOMAIN teamrbac.permission_name IS 'As a role''s.';
+COMMENT ON CONSTRAINT email_address_form ON DOMAIN teamrbac.email_address IS 'One name, @ and one domain; nothing that could end a header or begin a second address.';
+COMMENT ON CONSTRAINT email_address_length ON DOMAIN teamrbac.email_address IS 'As long as SMTP allows.';
+
 CREATE TYPE teamrbac.identity AS (
 	kind      text,
 	user_id   uuid,
@@ -34,6 +41,10 @@ CREATE TYPE teamrbac.identity AS (
 );
 COMMENT ON TYPE teamrbac.identity IS
 	'Who is asking: kind is none, user (user_id is set) or api_key (tenant_id and key_id are set).';
+COMMENT ON COLUMN teamrbac.identity.kind IS 'none, user or api_key.';
+COMMENT ON COLUMN teamrbac.identity.user_id IS 'The user.';
+COMMENT ON COLUMN teamrbac.identity.tenant_id IS 'The tenant of the API key.';
+COMMENT ON COLUMN teamrbac.identity.key_id IS 'The API key.';
 
 -- What a commit tells the other sessions' caches.  These types hold nothing: a change sends a
 -- relation-cache invalidation that carries the OID of one of them.  The changed table itself would do,

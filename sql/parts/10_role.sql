@@ -8,6 +8,8 @@ CREATE TABLE teamrbac.permission (
 	position          integer NOT NULL DEFAULT 1000
 );
 COMMENT ON TABLE teamrbac.permission IS 'What can be allowed. Change it by define_permission and drop_permission.';
+COMMENT ON COLUMN teamrbac.permission.permission IS 'Its name, such as prompts.edit.';
+COMMENT ON COLUMN teamrbac.permission.description IS 'For people.';
 COMMENT ON COLUMN teamrbac.permission.grantable_to_keys IS 'Whether an API key may have it; the others are for people only.';
 COMMENT ON COLUMN teamrbac.permission.built_in IS 'Part of the extension: neither changed nor dropped.';
 COMMENT ON COLUMN teamrbac.permission.position IS 'Order in permission_matrix.';
@@ -19,6 +21,8 @@ CREATE TABLE teamrbac.role (
 	position    integer NOT NULL DEFAULT 1000
 );
 COMMENT ON TABLE teamrbac.role IS 'Roles that a member or an API key can have. Change it by define_role and drop_role.';
+COMMENT ON COLUMN teamrbac.role.role IS 'Its name, such as developer.';
+COMMENT ON COLUMN teamrbac.role.description IS 'For people.';
 COMMENT ON COLUMN teamrbac.role.built_in IS 'Part of the extension: neither changed nor dropped.';
 COMMENT ON COLUMN teamrbac.role.position IS 'Order in permission_matrix.';
 
@@ -30,6 +34,9 @@ CREATE TABLE teamrbac.role_permission (
 );
 CREATE INDEX role_permission_permission_idx ON teamrbac.role_permission (permission);
 COMMENT ON TABLE teamrbac.role_permission IS 'Which role has which permission.';
+COMMENT ON COLUMN teamrbac.role_permission.role IS 'The role that has it.';
+COMMENT ON COLUMN teamrbac.role_permission.permission IS 'What it may do.';
+COMMENT ON INDEX teamrbac.role_permission_permission_idx IS 'Answers drop_permission.';
 COMMENT ON COLUMN teamrbac.role_permission.built_in IS 'Part of the extension: neither changed nor dropped.';
 
 INSERT INTO teamrbac.permission (permission, description, grantable_to_keys, built_in, position) VALUES
@@ -144,4 +151,7 @@ CREATE VIEW teamrbac.permission_matrix AS
 	ORDER BY p.position, p.permission, r.position, r.role;
 COMMENT ON VIEW teamrbac.permission_matrix IS
 	'Which role has which permission, custom ones included. In psql: SELECT * FROM teamrbac.permission_matrix \crosstabview';
+COMMENT ON COLUMN teamrbac.permission_matrix.permission IS 'In the order of the reference page; custom ones last.';
+COMMENT ON COLUMN teamrbac.permission_matrix.role IS 'In the order of the reference page; custom ones last.';
+COMMENT ON COLUMN teamrbac.permission_matrix.granted IS 'x: the role has the permission.';
 GRANT SELECT ON teamrbac.permission_matrix TO PUBLIC;

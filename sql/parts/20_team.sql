@@ -12,6 +12,11 @@ CREATE TABLE teamrbac.app_user (
 CREATE UNIQUE INDEX app_user_email_key ON teamrbac.app_user (pg_catalog.lower(email::text));
 COMMENT ON TABLE teamrbac.app_user IS
 	'The application''s users. user_id is the application''s own. Change it by register_user and update_user.';
+COMMENT ON COLUMN teamrbac.app_user.user_id IS 'The application''s own id of the user.';
+COMMENT ON COLUMN teamrbac.app_user.display_name IS 'For people: at most 200 characters, no control characters.';
+COMMENT ON COLUMN teamrbac.app_user.created_at IS 'When the user was registered here.';
+COMMENT ON CONSTRAINT app_user_display_name ON teamrbac.app_user IS 'Fit to be printed, in a mail too.';
+COMMENT ON INDEX teamrbac.app_user_email_key IS 'One user for an e-mail address, however it is spelt.';
 COMMENT ON COLUMN teamrbac.app_user.email IS 'Verified by the application; unique, compared lower-cased.';
 COMMENT ON COLUMN teamrbac.app_user.disabled_at IS 'When set, the user can do nothing; memberships and keys stay.';
 
@@ -33,6 +38,13 @@ CREATE INDEX tenant_deleted_idx ON teamrbac.tenant (tenant_id) WHERE deleted_at 
 COMMENT ON TABLE teamrbac.tenant IS
 	'The tenants. Application tables reference tenant_id. Every change of a team locks its row here first.';
 COMMENT ON COLUMN teamrbac.tenant.slug IS 'Optional short name for addresses, unique.';
+COMMENT ON COLUMN teamrbac.tenant.tenant_id IS 'What the application''s tables reference.';
+COMMENT ON COLUMN teamrbac.tenant.name IS 'For people: 1 to 200 characters, no control characters.';
+COMMENT ON COLUMN teamrbac.tenant.created_at IS 'When it was made.';
+COMMENT ON CONSTRAINT tenant_name ON teamrbac.tenant IS 'Fit to be printed, in a mail too.';
+COMMENT ON CONSTRAINT tenant_slug ON teamrbac.tenant IS 'Lower-case words joined by single hyphens, at most 63 bytes.';
+COMMENT ON INDEX teamrbac.tenant_slug_key IS 'One tenant for a slug.';
+COMMENT ON INDEX teamrbac.tenant_deleted_idx IS 'The deleted tenants, which each session remembers.';
 COMMENT ON COLUMN teamrbac.tenant.deleted_at IS 'When set, all access to the tenant has ended; its rows go after the retention.';
 COMMENT ON COLUMN teamrbac.tenant.purge_began_at IS 'When set, purge is deleting the tenant''s rows: there is no way back, and no owner is needed.';
 
@@ -52,6 +64,13 @@ CREATE UNIQUE INDEX membership_one_owner ON teamrbac.membership (tenant_id) WHER
 COMMENT ON INDEX teamrbac.membership_role_idx IS 'Answers drop_role; the built-in roles are never dropped.';
 COMMENT ON TABLE teamrbac.membership IS
 	'Who is in which tenant, with which role. Exactly one member of a tenant is its owner.';
+COMMENT ON COLUMN teamrbac.membership.tenant_id IS 'The tenant.';
+COMMENT ON COLUMN teamrbac.membership.user_id IS 'The member.';
+COMMENT ON COLUMN teamrbac.membership.role IS 'What they are there.';
+COMMENT ON COLUMN teamrbac.membership.joined_at IS 'When they became a member.';
+COMMENT ON CONSTRAINT membership_owner_stays ON teamrbac.membership IS 'An owner whose time is over would leave none.';
+COMMENT ON INDEX teamrbac.membership_user_idx IS 'Answers every permission check that memory cannot.';
+COMMENT ON INDEX teamrbac.membership_one_owner IS 'At most one owner; check_owner sees to it that there is one.';
 COMMENT ON COLUMN teamrbac.membership.expires_at IS 'When the membership ends by itself; NULL: never. The owner''s never does.';
 
 CREATE TABLE teamrbac.database_role (
@@ -61,6 +80,9 @@ CREATE TABLE teamrbac.database_role (
 CREATE INDEX database_role_user_idx ON teamrbac.database_role (user_id);
 COMMENT ON TABLE teamrbac.database_role IS
 	'Which user a login role of the database is while nobody has signed in. Change it by map_database_role.';
+COMMENT ON COLUMN teamrbac.database_role.database_role IS 'The role that logs in.';
+COMMENT ON COLUMN teamrbac.database_role.user_id IS 'Who that is.';
+COMMENT ON INDEX teamrbac.database_role_user_idx IS 'Answers the deletion of a user.';
 
 CREATE TRIGGER signal_change AFTER UPDATE OF user_id, disabled_at OR DELETE ON teamrbac.app_user
 	FOR EACH ROW EXECUTE FUNCTION teamrbac.signal_change('users_changed');
@@ -100,6 +122,9 @@ CREATE CONSTRAINT TRIGGER check_owner AFTER INSERT ON teamrbac.tenant
 	FOR EACH ROW EXECUTE FUNCTION teamrbac.check_owner();
 CREATE TRIGGER check_owners AFTER TRUNCATE ON teamrbac.membership
 	FOR EACH STATEMENT EXECUTE FUNCTION teamrbac.check_owners();
+
+COMMENT ON TRIGGER check_owner ON teamrbac.membership IS 'A tenant whose owner goes has another one at commit.';
+COMMENT ON TRIGGER check_owner ON teamrbac.tenant IS 'A new tenant has an owner at commit.';
 
 ALTER TABLE teamrbac.app_user ENABLE ROW LEVEL SECURITY;
 ALTER TABLE teamrbac.tenant ENABLE ROW LEVEL SECURITY;

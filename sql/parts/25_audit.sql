@@ -37,6 +37,13 @@ COMMENT ON COLUMN teamrbac.audit_event.action IS
 COMMENT ON COLUMN teamrbac.audit_event.subject IS 'What was changed, such as member:<user_id>.';
 COMMENT ON COLUMN teamrbac.audit_event.hash IS
 	'SHA-256 of previous_hash and all other columns; see audit_hash.';
+COMMENT ON COLUMN teamrbac.audit_event.occurred_at IS 'When it was recorded, by the clock.';
+COMMENT ON COLUMN teamrbac.audit_event.application_name IS 'What the client called itself.';
+COMMENT ON COLUMN teamrbac.audit_event.before IS 'What it was, without secrets and their hashes; NULL: it is new.';
+COMMENT ON COLUMN teamrbac.audit_event.after IS 'What it has become, likewise; NULL: it is gone.';
+COMMENT ON COLUMN teamrbac.audit_event.previous_hash IS 'The hash of the event before; empty for the first.';
+COMMENT ON CONSTRAINT audit_event_scope ON teamrbac.audit_event IS 'The three kinds of chains.';
+COMMENT ON CONSTRAINT audit_event_actor ON teamrbac.audit_event IS 'A database role has no id of ours.';
 COMMENT ON INDEX teamrbac.audit_event_occurred_idx IS 'Answers the removal of events past their retention.';
 
 CREATE TABLE teamrbac.audit_head (
@@ -50,6 +57,8 @@ CREATE TABLE teamrbac.audit_head (
 );
 COMMENT ON TABLE teamrbac.audit_head IS
 	'The end of each chain, so that a missing last event is noticed, and its anchor: the last event removed by retention, verified before.';
+COMMENT ON COLUMN teamrbac.audit_head.tenant_id IS 'Of the chain, as in audit_event.';
+COMMENT ON COLUMN teamrbac.audit_head.scope IS 'Of the chain, as in audit_event.';
 COMMENT ON COLUMN teamrbac.audit_head.sequence IS 'Of the last event.';
 COMMENT ON COLUMN teamrbac.audit_head.hash IS 'Of the last event.';
 COMMENT ON COLUMN teamrbac.audit_head.anchor_sequence IS 'Of the last event that was removed; 0: none was.';

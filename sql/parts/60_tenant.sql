@@ -53,4 +53,11 @@ CREATE VIEW teamrbac.team WITH (security_barrier = true) AS
 	  AND (m.expires_at IS NULL OR m.expires_at OPERATOR(pg_catalog.>) pg_catalog.clock_timestamp());
 COMMENT ON VIEW teamrbac.team IS
 	'The members of the signed-in user''s tenants: everyone in a team sees names and roles; e-mail addresses need team.manage.';
+COMMENT ON COLUMN teamrbac.team.tenant_id IS 'A tenant of the signed-in user.';
+COMMENT ON COLUMN teamrbac.team.user_id IS 'A member of it.';
+COMMENT ON COLUMN teamrbac.team.display_name IS 'Their name.';
+COMMENT ON COLUMN teamrbac.team.email IS 'Their address: one''s own, and all with team.manage.';
+COMMENT ON COLUMN teamrbac.team.role IS 'What they are there.';
+COMMENT ON COLUMN teamrbac.team.joined_at IS 'When they became a member.';
+COMMENT ON COLUMN teamrbac.team.expires_at IS 'When the membership ends by itself; NULL: never.';
 GRANT SELECT ON teamrbac.team TO PUBLIC;

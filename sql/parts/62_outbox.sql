@@ -34,6 +34,16 @@ CREATE INDEX outbox_invitation_idx ON teamrbac.outbox (tenant_id, invitation_id)
 CREATE INDEX outbox_failed_idx ON teamrbac.outbox (failed_at) WHERE failed_at IS NOT NULL;
 COMMENT ON TABLE teamrbac.outbox IS
 	'Mail, sent and unsent. Senders use claim_mail, mail_sent, mail_failed and mail_refused. Unsent mail is not dumped: a restored copy of a database never mails anybody.';
+COMMENT ON COLUMN teamrbac.outbox.tenant_id IS 'The tenant whose team the mail is about.';
+COMMENT ON COLUMN teamrbac.outbox.mail_id IS 'The same at each attempt: a receiver can tell a mail sent twice.';
+COMMENT ON COLUMN teamrbac.outbox.kind IS 'What the mail says.';
+COMMENT ON COLUMN teamrbac.outbox.recipient IS 'Whom it goes to, as the address was when it was queued.';
+COMMENT ON COLUMN teamrbac.outbox.invitation_id IS 'The invitation that it is about, if any.';
+COMMENT ON COLUMN teamrbac.outbox.created_at IS 'When it was queued.';
+COMMENT ON COLUMN teamrbac.outbox.sent_at IS 'When a mail server took it.';
+COMMENT ON CONSTRAINT outbox_fields ON teamrbac.outbox IS 'Templates look names up in it.';
+COMMENT ON CONSTRAINT outbox_done ON teamrbac.outbox IS 'Unsent, or one of sent, given up and withdrawn.';
+COMMENT ON CONSTRAINT outbox_token_unsent ON teamrbac.outbox IS 'A secret stays no longer than it must.';
 COMMENT ON COLUMN teamrbac.outbox.token IS 'The secret of an invitation, here only until the mail is sent, given up or withdrawn.';
 COMMENT ON COLUMN teamrbac.outbox.fields IS 'What the template may say besides the tenant''s name: role, inviter, ...';
 COMMENT ON COLUMN teamrbac.outbox.attempts IS 'How often the mail was claimed.';

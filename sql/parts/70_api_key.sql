@@ -34,6 +34,19 @@ CREATE INDEX api_key_role_idx ON teamrbac.api_key (role_in_use)
 	WHERE role_in_use OPERATOR(pg_catalog.<>) ALL (ARRAY['reader', 'developer', 'admin', 'owner']);
 COMMENT ON TABLE teamrbac.api_key IS
 	'API keys, revoked ones included. A key that expires_at has passed gives nothing, whether or not anything says so here.';
+COMMENT ON COLUMN teamrbac.api_key.tenant_id IS 'The tenant within which it authorises.';
+COMMENT ON COLUMN teamrbac.api_key.name IS 'For people: whose it is and what for. Unique among the tenant''s active keys.';
+COMMENT ON COLUMN teamrbac.api_key.role IS 'What it may do, but for what is for people only.';
+COMMENT ON COLUMN teamrbac.api_key.created_at IS 'When it was made.';
+COMMENT ON COLUMN teamrbac.api_key.expires_at IS 'From then on it is refused; NULL: never.';
+COMMENT ON COLUMN teamrbac.api_key.revoked_at IS 'When it was revoked; NULL: it was not.';
+COMMENT ON COLUMN teamrbac.api_key.revoked_by IS 'The user who revoked it; NULL: a database role.';
+COMMENT ON COLUMN teamrbac.api_key.revoke_reason IS 'Why, for people.';
+COMMENT ON CONSTRAINT api_key_name ON teamrbac.api_key IS 'Fit to be printed: 1 to 200 characters, no control characters.';
+COMMENT ON CONSTRAINT api_key_permissions ON teamrbac.api_key IS 'A key narrowed to nothing would be none.';
+COMMENT ON CONSTRAINT api_key_secret_hash ON teamrbac.api_key IS 'A SHA-256, not the secret itself.';
+COMMENT ON CONSTRAINT api_key_revoked ON teamrbac.api_key IS 'Only a revoked key was revoked by somebody.';
+COMMENT ON INDEX teamrbac.api_key_active_name IS 'A name tells one key from another while both work.';
 COMMENT ON COLUMN teamrbac.api_key.key_id IS 'Stands in the key itself, as 32 hexadecimal digits.';
 COMMENT ON COLUMN teamrbac.api_key.permissions IS
 	'What the key may do at most, of what its role may and keys may at all; NULL: all of that.';
@@ -57,6 +70,10 @@ CREATE TABLE teamrbac.api_key_use (
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE teamrbac.api_key_use IS
 	'When each API key was last used: one row per key, written without triggers, at most once in teamrbac.key_use_granularity, and only by transactions that commit and may write.';
+
+COMMENT ON COLUMN teamrbac.api_key_use.tenant_id IS 'The key''s tenant.';
+COMMENT ON COLUMN teamrbac.api_key_use.key_id IS 'The key.';
+COMMENT ON COLUMN teamrbac.api_key_use.last_used_at IS 'When it signed in last, give or take the granularity; NULL: never.';
 
 CREATE TRIGGER signal_change
 	AFTER INSERT OR UPDATE OF tenant_id, key_id, role, permissions, expires_at, revoked_at OR DELETE ON teamrbac.api_key
@@ -138,4 +155,19 @@ CREATE VIEW teamrbac.api_key_overview WITH (security_barrier = true) AS
 	  AND (mine.manages OR k.created_by OPERATOR(pg_catalog.=) teamrbac.current_user_id());
 COMMENT ON VIEW teamrbac.api_key_overview IS
 	'The API keys of the signed-in user''s tenants: all of them with api_keys.manage, else those they made. state is active, rotated (works until expires_at), expired or revoked.';
+COMMENT ON COLUMN teamrbac.api_key_overview.tenant_id IS 'The key''s tenant.';
+COMMENT ON COLUMN teamrbac.api_key_overview.key_id IS 'The key, as the commands on it take it.';
+COMMENT ON COLUMN teamrbac.api_key_overview.name IS 'Whose it is and what for.';
+COMMENT ON COLUMN teamrbac.api_key_overview.role IS 'What it may do, but for what is for people only.';
+COMMENT ON COLUMN teamrbac.api_key_overview.permissions IS 'What it may do at most; NULL: all that its role and keys may.';
+COMMENT ON COLUMN teamrbac.api_key_overview.state IS 'active, rotated (works until expires_at), expired or revoked.';
+COMMENT ON COLUMN teamrbac.api_key_overview.created_by IS 'Whoever made or rotated it, member or not.';
+COMMENT ON COLUMN teamrbac.api_key_overview.creator IS 'Their name; NULL: deleted.';
+COMMENT ON COLUMN teamrbac.api_key_overview.created_at IS 'When it was made.';
+COMMENT ON COLUMN teamrbac.api_key_overview.expires_at IS 'From then on it is refused; NULL: never.';
+COMMENT ON COLUMN teamrbac.api_key_overview.last_used_at IS 'When it signed in last, give or take teamrbac.key_use_granularity; NULL: never.';
+COMMENT ON COLUMN teamrbac.api_key_overview.replaced_by IS 'The key that took over its name.';
+COMMENT ON COLUMN teamrbac.api_key_overview.revoked_at IS 'When it was revoked.';
+COMMENT ON COLUMN teamrbac.api_key_overview.revoked_by IS 'The user who revoked it; NULL: a database role.';
+COMMENT ON COLUMN teamrbac.api_key_overview.revoke_reason IS 'Why.';
 GRANT SELECT ON teamrbac.api_key_overview TO PUBLIC;

@@ -142,7 +142,7 @@ DROP FUNCTION app.become, app.become_too, app.login, app.no_definer, app.no_righ
 DROP PROCEDURE app.become_as_well;
 
 -- Our own tables without their triggers or row-level security.
-ALTER TABLE teamrbac.membership DISABLE TRIGGER USER;
+ALTER TABLE teamrbac.membership DISABLE TRIGGER signal_change, DISABLE TRIGGER check_owner, DISABLE TRIGGER audit_update, DISABLE TRIGGER membership_role_fkey;
 ALTER TABLE teamrbac.app_user ENABLE TRIGGER signal_change;
 ALTER TABLE teamrbac.tenant DISABLE ROW LEVEL SECURITY;
 CALL remedy();

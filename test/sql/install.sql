@@ -32,6 +32,11 @@ SELECT relname FROM pg_class AS c WHERE relnamespace = 'teamrbac'::regnamespace 
 SELECT proname FROM pg_proc WHERE pronamespace = 'teamrbac'::regnamespace AND obj_description(oid, 'pg_proc') IS NULL;
 SELECT relname FROM pg_class WHERE relnamespace = 'teamrbac'::regnamespace AND relkind IN ('r', 'v') AND obj_description(oid, 'pg_class') IS NULL;
 SELECT typname FROM pg_type WHERE typnamespace = 'teamrbac'::regnamespace AND typtype IN ('d', 'e') AND obj_description(oid, 'pg_type') IS NULL;
+SELECT c.relname, a.attname FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+	WHERE relnamespace = 'teamrbac'::regnamespace AND relkind IN ('r', 'v') AND col_description(c.oid, a.attnum) IS NULL;
+SELECT i.indexrelid::regclass FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indexrelid
+	WHERE relnamespace = 'teamrbac'::regnamespace AND NOT indisprimary AND obj_description(c.oid, 'pg_class') IS NULL;
+SELECT conname FROM pg_constraint WHERE connamespace = 'teamrbac'::regnamespace AND contype = 'c' AND obj_description(oid, 'pg_constraint') IS NULL;
 -- Every foreign key lets a parallel restore load the tables in any order, and nobody else break it.
 SELECT conname FROM pg_constraint WHERE connamespace = 'teamrbac'::regnamespace AND contype = 'f'
 	AND NOT EXISTS (SELECT FROM pg_trigger WHERE tgname = conname AND tgrelid = conrelid AND tgfoid = 'teamrbac.check_reference'::regproc);

@@ -1,4 +1,4 @@
-# What a DBA sees from outside: the counts of all backends.
+# What a DBA sees from outside: the counts of all backends, and refusals in the log.
 use strict;
 use warnings;
 use PostgreSQL::Test::Cluster;
@@ -37,6 +37,41 @@ is($node->safe_psql('postgres', $total), join('|', $checks + 1000, $denials, 1),
 is($node->safe_psql('postgres', "SELECT count(*) FROM teamrbac.statistics WHERE pid = $pid"), '0', 'whose row is gone');
 $node->psql('postgres', "SELECT teamrbac.create_tenant('x')") for 1 .. 3;
 is($node->safe_psql('postgres', $total), join('|', $checks + 1000, $denials + 3, 1), 'denials of backends that have ended');
+
+# Off, refusals are in the log only as the errors that they are.
+my $offset = -s $node->logfile;
+$node->psql('postgres', "SELECT teamrbac.create_tenant('x')");
+unlike(slurp_file($node->logfile, $offset), qr/teamrbac refused/, 'nothing in the log unless asked for');
+
+$node->append_conf('postgresql.conf', "teamrbac.log_denials = log\nlog_min_error_statement = panic\nlog_min_messages = log\nlog_statement = none\n");
+$node->reload;
+
+# Runs SQL as the application and returns what it adds to the log.
+sub logged
+{
+	my ($sql) = @_;
+	my $from = -s $node->logfile;
+	$node->psql('postgres', $sql, on_error_stop => 0, extra_params => [ '-U', 'app' ]);
+	return slurp_file($node->logfile, $from);
+}
+like(logged("SELECT teamrbac.sign_in('$user', false); SELECT teamrbac.require_permission('$stranger', 'prompts.view')"),
+	qr/LOG:  teamrbac refused \(42501\): permission denied for tenant\n.*DETAIL:  This needs permission "prompts.view" in the tenant. Asked by user $user, logged in as "app"\./,
+	'a refused command, with who asked');
+like(logged("SELECT teamrbac.sign_in('00000000-0000-0000-0000-0000000000ff')"),
+	qr/teamrbac refused \(28000\): unknown or disabled user\n.*There is no active user 00000000-0000-0000-0000-0000000000ff. Asked by nobody, logged in as "app"/,
+	'a failed sign-in');
+like(logged("CALL teamrbac.leave_tenant('$tenant')"), qr/teamrbac refused \(28000\): nobody is signed in\n.*DETAIL:  Asked by nobody/, 'nobody at all');
+# Whoever catches the error to try many does not go unnoticed.
+like(logged("DO \$\$ BEGIN PERFORM teamrbac.require_permission(NULL, 'prompts.view'); EXCEPTION WHEN OTHERS THEN NULL; END \$\$"),
+	qr/teamrbac refused \(28000\)/, 'one that is caught');
+# What stood in the statement does not get into the log by us.
+my $log = logged("SELECT teamrbac.sign_in('00000000-0000-0000-0000-0000000000ff'), 'hunter2'");
+like($log, qr/teamrbac refused/, 'the refusal');
+unlike($log, qr/hunter2|STATEMENT|CONTEXT/, 'without the statement');
+# The one who is watched cannot turn it off.
+like(logged("SET teamrbac.log_denials = off; CALL teamrbac.leave_tenant('$tenant')"), qr/teamrbac refused/, 'an ordinary role cannot turn it off');
+# What a policy hides is no refusal.
+unlike(logged("SELECT teamrbac.has_permission('$tenant', 'prompts.view')"), qr/teamrbac refused/, 'a question answered by no is none');
 
 $node->stop;
 done_testing();
