@@ -40,6 +40,7 @@ static const char *const table_names[CATALOG_TABLES] = {
 	[CATALOG_DATABASE_ROLE] = "database_role",
 	[CATALOG_API_KEY] = "api_key",
 	[CATALOG_API_KEY_USE] = "api_key_use",
+	[CATALOG_USER_ACTIVITY] = "user_activity",
 };
 
 /* Which caches must be dropped when a table itself is redefined, truncated or dropped. */
@@ -53,6 +54,7 @@ static const Facet table_facets[CATALOG_TABLES] = {
 	[CATALOG_DATABASE_ROLE] = FACET_DEFINITIONS,
 	[CATALOG_API_KEY] = FACET_API_KEYS,
 	[CATALOG_API_KEY_USE] = FACET_API_KEYS,
+	[CATALOG_USER_ACTIVITY] = FACET_USERS,
 };
 
 static const char *const index_names[CATALOG_INDEXES] = {
@@ -63,6 +65,7 @@ static const char *const index_names[CATALOG_INDEXES] = {
 	[CATALOG_API_KEY_PKEY] = "api_key_pkey",
 	[CATALOG_API_KEY_KEY_ID_IDX] = "api_key_key_id_idx",
 	[CATALOG_API_KEY_USE_PKEY] = "api_key_use_pkey",
+	[CATALOG_USER_ACTIVITY_PKEY] = "user_activity_pkey",
 };
 
 static const char *const signal_names[FACETS] = {

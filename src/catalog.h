@@ -21,6 +21,7 @@ typedef enum CatalogTable
 	CATALOG_DATABASE_ROLE,
 	CATALOG_API_KEY,
 	CATALOG_API_KEY_USE,
+	CATALOG_USER_ACTIVITY,
 	CATALOG_TABLES /* how many there are */
 } CatalogTable;
 
@@ -34,6 +35,7 @@ typedef enum CatalogIndex
 	CATALOG_API_KEY_PKEY,        /* tenant_id, key_id */
 	CATALOG_API_KEY_KEY_ID_IDX,  /* key_id, not unique */
 	CATALOG_API_KEY_USE_PKEY,    /* tenant_id, key_id */
+	CATALOG_USER_ACTIVITY_PKEY,  /* user_id */
 	CATALOG_INDEXES              /* how many there are */
 } CatalogIndex;
 
@@ -76,11 +78,6 @@ typedef enum Facet
 #define Anum_api_key_secret_hash 6
 #define Anum_api_key_expires_at 9
 #define Anum_api_key_revoked_at 11
-
-#define Anum_api_key_use_tenant_id 1
-#define Anum_api_key_use_key_id 2
-#define Anum_api_key_use_last_used_at 3
-#define Natts_api_key_use 3
 
 /*
  * Counts the invalidations seen of each facet, and of any.  A fact read while its facet's count stood at n

@@ -30,6 +30,7 @@
 #include "compat.h"
 #include "errors.h"
 #include "identity.h"
+#include "last_use.h"
 
 #define IDENTITY_SETTING "teamrbac.identity"
 #define CLAIMS_SETTING "request.jwt.claims"
@@ -278,6 +279,7 @@ sign_in_user(const pg_uuid_t *user_id, bool local)
 		                psprintf("There is no active user %s.", uuid_text(user_id)),
 		                "The application makes its users known by teamrbac.register_user.");
 	identity_set(&identity, local);
+	note_user_activity(user_id);
 }
 
 void

@@ -21,7 +21,7 @@
 #include "errors.h"
 #include "identity.h"
 #include "key_format.h"
-#include "key_use.h"
+#include "last_use.h"
 
 PG_FUNCTION_INFO_V1(teamrbac_sign_in_with_api_key);
 

@@ -73,6 +73,16 @@ COMMENT ON INDEX teamrbac.membership_user_idx IS 'Answers every permission check
 COMMENT ON INDEX teamrbac.membership_one_owner IS 'At most one owner; check_owner sees to it that there is one.';
 COMMENT ON COLUMN teamrbac.membership.expires_at IS 'When the membership ends by itself; NULL: never. The owner''s never does.';
 
+-- A table of its own, so that noting it neither waits for a command on the user nor makes it wait.
+CREATE TABLE teamrbac.user_activity (
+	user_id        uuid PRIMARY KEY REFERENCES teamrbac.app_user ON DELETE CASCADE,
+	last_active_on date NOT NULL
+) WITH (fillfactor = 50);
+COMMENT ON TABLE teamrbac.user_activity IS
+	'On which day each user signed in last: written without triggers, at most once a day, and only by transactions that commit and may write.';
+COMMENT ON COLUMN teamrbac.user_activity.user_id IS 'The user; one who has never signed in has no row.';
+COMMENT ON COLUMN teamrbac.user_activity.last_active_on IS 'The day in UTC, no more exactly than that.';
+
 CREATE TABLE teamrbac.database_role (
 	database_role regrole PRIMARY KEY,
 	user_id       uuid NOT NULL REFERENCES teamrbac.app_user ON DELETE CASCADE
@@ -129,11 +139,13 @@ COMMENT ON TRIGGER check_owner ON teamrbac.tenant IS 'A new tenant has an owner 
 ALTER TABLE teamrbac.app_user ENABLE ROW LEVEL SECURITY;
 ALTER TABLE teamrbac.tenant ENABLE ROW LEVEL SECURITY;
 ALTER TABLE teamrbac.membership ENABLE ROW LEVEL SECURITY;
+ALTER TABLE teamrbac.user_activity ENABLE ROW LEVEL SECURITY;
 ALTER TABLE teamrbac.database_role ENABLE ROW LEVEL SECURITY;
 
 SELECT pg_catalog.pg_extension_config_dump('teamrbac.app_user', '');
 SELECT pg_catalog.pg_extension_config_dump('teamrbac.tenant', '');
 SELECT pg_catalog.pg_extension_config_dump('teamrbac.membership', '');
+SELECT pg_catalog.pg_extension_config_dump('teamrbac.user_activity', '');
 -- A mapping whose role is gone would be dumped as a bare number, and could meet another role when restored.
 SELECT pg_catalog.pg_extension_config_dump('teamrbac.database_role',
 	'WHERE EXISTS (SELECT FROM pg_catalog.pg_roles AS r WHERE r.oid OPERATOR(pg_catalog.=) database_role)');

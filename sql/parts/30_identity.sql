@@ -3,7 +3,7 @@
 CREATE FUNCTION teamrbac.sign_in(user_id uuid, local boolean DEFAULT true) RETURNS void
 	LANGUAGE c AS 'MODULE_PATHNAME', 'teamrbac_sign_in';
 COMMENT ON FUNCTION teamrbac.sign_in(uuid, boolean) IS
-	'The transaction (local, the default) or the session acts as this user from now on; ROLLBACK takes it back. Errors: 28000 unknown or disabled user. Trusted: grant EXECUTE only to the application''s login role. Writes nothing, works on a standby.';
+	'The transaction (local, the default) or the session acts as this user from now on; ROLLBACK takes it back. Errors: 28000 unknown or disabled user. Trusted: grant EXECUTE only to the application''s login role. Notes the day of the user''s last activity, without waiting for any lock, where the transaction may write; works on a standby.';
 CREATE FUNCTION teamrbac.sign_in_from_jwt_claims() RETURNS uuid
 	LANGUAGE c AS 'MODULE_PATHNAME', 'teamrbac_sign_in_from_jwt_claims';
 COMMENT ON FUNCTION teamrbac.sign_in_from_jwt_claims() IS
