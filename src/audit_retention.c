@@ -11,6 +11,7 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "catalog.h"
 #include "compat.h"
 #include "errors.h"
 #include "query.h"
@@ -185,6 +186,7 @@ teamrbac_purge_audit_batch(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 		        (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("batch_size must be positive")));
 	room = PG_GETARG_INT32(0);
+	catalog_require_version();
 	if (setting_duration(SETTING_AUDIT_RETENTION) == DURATION_FOREVER)
 		PG_RETURN_INT64(0);
 	due_before = GetCurrentTimestamp() - setting_duration(SETTING_AUDIT_RETENTION);
