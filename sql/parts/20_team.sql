@@ -41,6 +41,7 @@ COMMENT ON COLUMN teamrbac.tenant.slug IS 'Optional short name for addresses, un
 COMMENT ON COLUMN teamrbac.tenant.tenant_id IS 'What the application''s tables reference.';
 COMMENT ON COLUMN teamrbac.tenant.name IS 'For people: 1 to 200 characters, no control characters.';
 COMMENT ON COLUMN teamrbac.tenant.created_at IS 'When it was made.';
+COMMENT ON CONSTRAINT tenant_purged_when_deleted ON teamrbac.tenant IS 'Only a deleted tenant is purged.';
 COMMENT ON CONSTRAINT tenant_name ON teamrbac.tenant IS 'Fit to be printed, in a mail too.';
 COMMENT ON CONSTRAINT tenant_slug ON teamrbac.tenant IS 'Lower-case words joined by single hyphens, at most 63 bytes.';
 COMMENT ON INDEX teamrbac.tenant_slug_key IS 'One tenant for a slug.';

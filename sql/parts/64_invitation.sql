@@ -39,6 +39,18 @@ CREATE INDEX invitation_role_idx ON teamrbac.invitation (pending_role)
 	WHERE pending_role OPERATOR(pg_catalog.<>) ALL (ARRAY['reader', 'developer', 'admin', 'owner']);
 COMMENT ON TABLE teamrbac.invitation IS
 	'Who was invited into which tenant, by whom, and what came of it. Change it by invite_member and its like.';
+COMMENT ON COLUMN teamrbac.invitation.tenant_id IS 'The tenant to join.';
+COMMENT ON COLUMN teamrbac.invitation.invitation_id IS 'As the commands on it take it.';
+COMMENT ON COLUMN teamrbac.invitation.role IS 'What the invitee will be there.';
+COMMENT ON COLUMN teamrbac.invitation.invited_at IS 'When it was sent first.';
+COMMENT ON COLUMN teamrbac.invitation.state IS 'What became of it; expires_at counts as well.';
+COMMENT ON COLUMN teamrbac.invitation.accepted_by IS 'The user who joined.';
+COMMENT ON CONSTRAINT invitation_owner_never ON teamrbac.invitation IS 'Ownership is transferred, never given by invitation.';
+COMMENT ON CONSTRAINT invitation_token_hash ON teamrbac.invitation IS 'A SHA-256, not the token itself.';
+COMMENT ON CONSTRAINT invitation_decided ON teamrbac.invitation IS 'Pending until decided.';
+COMMENT ON CONSTRAINT invitation_accepted ON teamrbac.invitation IS 'Somebody accepted, or it is not accepted.';
+COMMENT ON INDEX teamrbac.invitation_id_idx IS 'Answers the commands on an invitation.';
+COMMENT ON INDEX teamrbac.invitation_token_idx IS 'Answers peek_invitation, accept_invitation and decline_invitation.';
 COMMENT ON COLUMN teamrbac.invitation.email IS 'As it was given; compared lower-cased with the invitee''s.';
 COMMENT ON COLUMN teamrbac.invitation.membership_expires_at IS 'When the membership will end by itself; NULL: never.';
 COMMENT ON COLUMN teamrbac.invitation.invited_by IS
@@ -113,6 +125,12 @@ CREATE VIEW teamrbac.pending_invitation WITH (security_barrier = true) AS
 	  AND i.expires_at OPERATOR(pg_catalog.>) pg_catalog.clock_timestamp();
 COMMENT ON VIEW teamrbac.pending_invitation IS
 	'The invitations that can be accepted now, of the tenants in which whoever is asking has team.manage. Expired ones are not among them.';
+COMMENT ON COLUMN teamrbac.pending_invitation.tenant_id IS 'The tenant to join.';
+COMMENT ON COLUMN teamrbac.pending_invitation.invitation_id IS 'As the commands on it take it.';
+COMMENT ON COLUMN teamrbac.pending_invitation.email IS 'Who is invited.';
+COMMENT ON COLUMN teamrbac.pending_invitation.role IS 'What they will be there.';
+COMMENT ON COLUMN teamrbac.pending_invitation.invited_by IS 'The name of whoever sent it last; NULL: deleted.';
+COMMENT ON COLUMN teamrbac.pending_invitation.expires_at IS 'From then on it is refused.';
 GRANT SELECT ON teamrbac.pending_invitation TO PUBLIC;
 
 -- As in 90_maintenance.sql: the procedure commits, and so runs as whoever calls it.

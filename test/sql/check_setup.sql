@@ -28,6 +28,21 @@ BEGIN
 END
 $$;
 
+-- Nothing runs the maintenance.  Names that look like pg_cron's are not believed.
+CREATE SCHEMA cron;
+CREATE FUNCTION cron.trap() RETURNS bigint LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'the trap has snapped as %', CURRENT_USER; END $$;
+CREATE VIEW cron.job AS SELECT cron.trap() AS jobid, 'x' AS jobname, 'CALL teamrbac.x()' AS command, 'x' AS database, 'x' AS username;
+SELECT * FROM teamrbac.check_setup();
+DROP SCHEMA cron CASCADE;
+CALL remedy();
+SELECT command, active FROM teamrbac.maintenance_jobs() ORDER BY 1;
+UPDATE cron.job SET active = false WHERE command ~ 'purge';
+CALL remedy();
+-- Jobs of a database that was dropped.
+INSERT INTO cron.job (schedule, command, database, username, jobname, nodeport) VALUES ('17 3 * * *', 'CALL teamrbac.purge()', 'regress_gone', CURRENT_USER, 'teamrbac.purge in regress_gone', 5432);
+SELECT regexp_replace(object, '\d+', 'N') AS object, problem, regexp_replace(remedy, '\d+', 'N') AS remedy FROM teamrbac.check_setup();
+DO $$ BEGIN EXECUTE (SELECT remedy FROM teamrbac.check_setup()); END $$;
+
 -- A set-up as the README describes it has no finding.
 SELECT * FROM teamrbac.check_setup();
 
@@ -53,7 +68,7 @@ SELECT teamrbac.protect_table('app.log', 'logs.view', NULL);
 CREATE TABLE app.prompt_old (PRIMARY KEY (tenant_id, id)) INHERITS (app.prompt);
 GRANT SELECT ON app.log_1_1 TO regress_app;
 CALL remedy();
-SELECT tablename, policyname, qual FROM pg_policies WHERE tablename ~ '_' ORDER BY tablename, policyname;
+SELECT tablename, policyname, qual FROM pg_policies WHERE schemaname = 'app' AND tablename ~ '_' ORDER BY tablename, policyname;
 DROP TABLE app.log, app.prompt_old;
 -- TRUNCATE.
 GRANT ALL ON app.prompt TO regress_app, regress_group;
@@ -187,6 +202,8 @@ SELECT * FROM teamrbac.check_setup_tables();
 RESET ROLE;
 
 DROP PROCEDURE remedy;
+SELECT teamrbac.unschedule_maintenance();
+DROP EXTENSION pg_cron;
 DROP SCHEMA app CASCADE;
 DROP EXTENSION teamrbac CASCADE;
 DROP OWNED BY regress_app, regress_group, regress_owner;

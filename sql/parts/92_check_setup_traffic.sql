@@ -69,5 +69,65 @@ $$;
 COMMENT ON FUNCTION teamrbac.check_setup_mail(OUT text, OUT integer, OUT text, OUT text, OUT text) IS
 	'Internal to check_setup: mail that was given up; its remedy sends it again, or forgets it where its token is gone.';
 
+-- Maintenance.  In PL/pgSQL, since it reads pg_cron's table where there is one, and only a real one: somebody who
+-- may create schemas might have planted a view of that name.
+CREATE FUNCTION teamrbac.check_setup_maintenance(OUT severity text, OUT step integer, OUT object text, OUT problem text, OUT remedy text)
+	RETURNS SETOF record
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	cron_database CONSTANT text := current_setting('cron.database_name', true);
+	cron_is_here CONSTANT boolean := EXISTS (
+		SELECT FROM pg_extension AS e JOIN pg_depend AS d ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid AND d.deptype = 'e'
+		WHERE e.extname = 'pg_cron' AND d.classid = 'pg_class'::regclass AND d.objid = to_regclass('cron.job'));
+	missing text;
+BEGIN
+	severity := 'notice';
+	step := 5;
+	object := 'maintenance';
+	remedy := 'SELECT * FROM teamrbac.schedule_maintenance()';
+	IF cron_database IS NULL THEN
+		problem := 'nothing is known to run it: pg_cron is not loaded; after the remedy, restart, and see what is found then';
+		remedy := format('ALTER SYSTEM SET shared_preload_libraries = %s',
+						 (SELECT string_agg(quote_literal(trim(l)), ', ') FROM unnest(string_to_array(concat_ws(',', NULLIF(current_setting('shared_preload_libraries'), ''), 'pg_cron'), ',')) AS l));
+		RETURN NEXT;
+		RETURN;
+	END IF;
+	IF cron_database = current_database() AND NOT cron_is_here THEN
+		problem := 'nothing is known to run it: pg_cron is not installed in this database, where it is to live';
+		remedy := 'CREATE EXTENSION pg_cron; ' || remedy;
+		RETURN NEXT;
+		RETURN;
+	END IF;
+	BEGIN
+		SELECT string_agg(due.procedure, ', ' ORDER BY due.procedure) INTO missing
+		FROM unnest(ARRAY['expire_invitations', 'expire_memberships', 'purge']) AS due(procedure)
+		WHERE NOT EXISTS (SELECT FROM teamrbac.maintenance_jobs() AS j WHERE j.active AND j.command = format('CALL teamrbac.%s()', due.procedure));
+		IF missing IS NOT NULL THEN
+			problem := 'not scheduled, or not active: ' || missing;
+			remedy := 'SELECT teamrbac.unschedule_maintenance(); ' || remedy;
+			RETURN NEXT;
+		END IF;
+	EXCEPTION WHEN OTHERS THEN
+		problem := format('nothing is known to run it: %s (%s)', SQLERRM, SQLSTATE);
+		RETURN NEXT;
+	END;
+	IF cron_is_here THEN
+		RETURN QUERY
+			SELECT 'warning', 5, format('cron job %s, %s', j.jobid, j.jobname),
+				   CASE WHEN d.oid IS NULL THEN format('its database, %s, is gone', j.database)
+						ELSE format('its role, %s, is gone', j.username) END,
+				   format('SELECT cron.unschedule(%s)', j.jobid)
+			FROM cron.job AS j
+			LEFT JOIN pg_database AS d ON d.datname = j.database
+			LEFT JOIN pg_roles AS r ON r.rolname = j.username
+			WHERE j.command ~ '\mteamrbac\.' AND (d.oid IS NULL OR r.oid IS NULL);
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION teamrbac.check_setup_maintenance(OUT text, OUT integer, OUT text, OUT text, OUT text) IS
+	'Internal to check_setup: maintenance that nothing runs, and jobs of databases and roles that are gone.';
+
 REVOKE ALL ON FUNCTION teamrbac.check_setup_publications() FROM PUBLIC;
+REVOKE ALL ON FUNCTION teamrbac.check_setup_maintenance() FROM PUBLIC;
 REVOKE ALL ON FUNCTION teamrbac.check_setup_mail() FROM PUBLIC;
