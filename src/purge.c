@@ -5,8 +5,10 @@
  *
  * The cascade itself would do it all in one transaction, however many rows that takes.  So the rows go first, by
  * the plan of teamrbac.purge_plan, those that refer before those that are referred to, and the tenant's row
- * last; whatever has come in between is left to the cascade.  As with a cascade, each table's rows are deleted
- * with the rights of the table's owner: a trigger of theirs must not run with ours.
+ * last.  As with a cascade, each table's rows are deleted with the rights of the table's owner: a trigger of
+ * theirs must not run with ours, neither now nor at commit.  Nor do we as much as read a table with our rights:
+ * the planner evaluates what its indexes are made of.  And the tenant's row goes without a cascade, whose
+ * triggers that fire once a statement would be ours, rows or none.
  */
 #include "postgres.h"
 
@@ -18,6 +20,7 @@
 #include "nodes/makefuncs.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
 
@@ -34,13 +37,22 @@ PG_FUNCTION_INFO_V1(teamrbac_purge_mail_batch);
 /* As long as somebody may still ask what became of a mail. */
 #define MAIL_RETENTION_DAYS 30
 
+/* The tenant, locked. */
+typedef struct DoomedTenant
+{
+	pg_uuid_t id;
+	char     *name;
+	char     *slug; /* or NULL */
+	bool      began;
+} DoomedTenant;
+
 /* A table with rows of tenants: a row of teamrbac.purge_plan. */
 typedef struct PurgeStep
 {
 	Oid   relation;
 	char *name;
 	char *row;       /* the alias of the rows in question */
-	char *condition; /* that they are the tenant's, $1 */
+	char *condition; /* that they are the tenant's, whose id is $1, and slug $2 */
 	char *leaves;    /* that no other row refers to them; NULL: the order sees to that */
 	bool  cascades;  /* they go with the tenant; if not, they keep it */
 } PurgeStep;
@@ -109,66 +121,43 @@ teamrbac_next_tenant_to_purge(PG_FUNCTION_ARGS)
 
 /* lock_tenant_to_purge locks a tenant's row, unless somebody else has, or has restored it. */
 static bool
-lock_tenant_to_purge(const pg_uuid_t *tenant, char **name, bool *began)
+lock_tenant_to_purge(DoomedTenant *tenant)
 {
 	static SavedQuery lock = {
-		.sql = "SELECT name, purge_began_at FROM teamrbac.tenant"
+		.sql = "SELECT name, slug, purge_began_at FROM teamrbac.tenant"
 			   " WHERE tenant_id OPERATOR(pg_catalog.=) $1 AND deleted_at IS NOT NULL"
 			   " AND (deleted_at OPERATOR(pg_catalog.<=) $2 OR purge_began_at IS NOT NULL)"
 			   " FOR NO KEY UPDATE SKIP LOCKED",
 		.nargs = 2,
 		.argtypes = {UUIDOID, TIMESTAMPTZOID},
 	};
-	Datum values[2];
-	bool  nulls[2];
+	Datum args[] = {UUIDPGetDatum(&tenant->id), TimestampTzGetDatum(deleted_before())};
+	Datum values[3];
+	bool  nulls[3];
 
-	if (!query_row(&lock, (Datum[]){UUIDPGetDatum(tenant), TimestampTzGetDatum(deleted_before())},
-	               NULL, 2, values, nulls))
+	if (!query_row(&lock, args, NULL, 3, values, nulls))
 		return false;
-	*name = TextDatumGetCString(values[0]);
-	*began = !nulls[1];
+	tenant->name = TextDatumGetCString(values[0]);
+	tenant->slug = nulls[1] ? NULL : TextDatumGetCString(values[1]);
+	tenant->began = !nulls[2];
 	return true;
 }
 
-/* ---- the application's rows -------------------------------------------------------------------------- */
-
-/* refuse_reference raises 23503 if a table keeps the tenant: better before the first row has gone. */
-static void
-refuse_reference(const PurgeStep *step, const pg_uuid_t *tenant)
+/* lock_tenant_key keeps out whoever would refer to the tenant; false if somebody is about to. */
+static bool
+lock_tenant_key(const DoomedTenant *tenant)
 {
-	SavedQuery exists = {
-		.sql = psprintf("SELECT FROM %s AS %s WHERE %s LIMIT 1", step->name, step->row,
-	                    step->condition),
+	static SavedQuery lock = {
+		.sql = "SELECT FROM teamrbac.tenant WHERE tenant_id OPERATOR(pg_catalog.=) $1"
+			   " FOR UPDATE SKIP LOCKED",
 		.nargs = 1,
 		.argtypes = {UUIDOID},
-		.once = true,
 	};
 
-	if (query_execute(&exists, (Datum[]){UUIDPGetDatum(tenant)}, NULL) > 0)
-		ereport(
-			ERROR,
-			(errcode(ERRCODE_FOREIGN_KEY_VIOLATION),
-		     errmsg("rows of table %s refer to the tenant or its rows", step->name),
-		     errhint(
-				 "Delete them, or declare the foreign key with ON DELETE CASCADE or SET NULL.")));
+	return query_execute(&lock, (Datum[]){UUIDPGetDatum(&tenant->id)}, NULL) > 0;
 }
 
-static uint64
-find_rows(const PurgeStep *step, bool leaves, const pg_uuid_t *tenant, int limit, Datum **ctids)
-{
-	SavedQuery select = {
-		.sql = psprintf("SELECT %s.ctid FROM ONLY %s AS %s WHERE %s%s%s LIMIT $2 FOR UPDATE OF %s",
-	                    step->row, step->name, step->row, step->condition, leaves ? " AND " : "",
-	                    leaves ? step->leaves : "", step->row),
-		.nargs = 2,
-		.argtypes = {UUIDOID, INT4OID},
-		.once = true,
-	};
-	bool *nulls;
-
-	return query_rows(&select, (Datum[]){UUIDPGetDatum(tenant), Int32GetDatum(limit)}, NULL, 1,
-	                  ctids, &nulls);
-}
+/* ---- the application's rows -------------------------------------------------------------------------- */
 
 static Oid
 relation_owner(Oid relation)
@@ -183,9 +172,74 @@ relation_owner(Oid relation)
 	return owner;
 }
 
-/* fire_deferred_triggers does so now, where an error concerns this tenant only, and not at commit. */
+/*
+ * query_as_owner runs a statement on a table's rows of the tenant ($1, its slug $2) with the rights of the
+ * table's owner, as a cascade does.  Nothing of the owner's can put off to the commit what would then run with
+ * ours.  A reader must see all rows or fail, whatever policies other tables have.
+ */
+static uint64
+query_as_owner(Oid relation, char *sql, bool reads, const DoomedTenant *tenant, Oid argtype,
+               Datum arg, Datum **values)
+{
+	SavedQuery query = {
+		.sql = sql,
+		.nargs = OidIsValid(argtype) ? 3 : 2,
+		.argtypes = {UUIDOID, TEXTOID, argtype},
+		.once = true,
+	};
+	Datum  args[] = {UUIDPGetDatum(&tenant->id),
+                    tenant->slug != NULL ? CStringGetTextDatum(tenant->slug) : (Datum) 0, arg};
+	char   nulls[] = {' ', tenant->slug != NULL ? ' ' : 'n', ' '};
+	Oid    user;
+	int    context;
+	int    settings = NewGUCNestLevel();
+	bool  *isnull;
+	uint64 nrows;
+
+	/* An error's clean-up puts these back. */
+	GetUserIdAndSecContext(&user, &context);
+	SetUserIdAndSecContext(relation_owner(relation), context | SECURITY_LOCAL_USERID_CHANGE |
+	                                                     SECURITY_NOFORCE_RLS |
+	                                                     SECURITY_RESTRICTED_OPERATION);
+	if (reads)
+		(void) set_config_option("row_security", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE,
+		                         true, 0, false);
+	nrows = values != NULL ? query_rows(&query, args, nulls, 1, values, &isnull)
+	                       : query_execute(&query, args, nulls);
+	SetUserIdAndSecContext(user, context);
+	AtEOXact_GUC(false, settings);
+	return nrows;
+}
+
+/* refuse_reference raises 23503 if rows of a table keep the tenant. */
 static void
-fire_deferred_triggers(void)
+refuse_reference(Oid relation, const char *name, const char *rows, const char *condition,
+                 const DoomedTenant *tenant)
+{
+	char *sql = psprintf("SELECT FROM %s WHERE %s LIMIT 1", rows, condition);
+
+	if (query_as_owner(relation, sql, true, tenant, InvalidOid, (Datum) 0, NULL) > 0)
+		ereport(
+			ERROR,
+			(errcode(ERRCODE_FOREIGN_KEY_VIOLATION),
+		     errmsg("rows of table %s refer to the tenant or its rows", name),
+		     errhint(
+				 "Delete them, or declare the foreign key with ON DELETE CASCADE or SET NULL.")));
+}
+
+static uint64
+find_rows(const PurgeStep *step, bool leaves, const DoomedTenant *tenant, int limit, Datum **ctids)
+{
+	char *sql = psprintf("SELECT %s.ctid FROM ONLY %s AS %s WHERE %s%s%s LIMIT $3 FOR UPDATE OF %s",
+	                     step->row, step->name, step->row, step->condition, leaves ? " AND " : "",
+	                     leaves ? step->leaves : "", step->row);
+
+	return query_as_owner(step->relation, sql, true, tenant, INT4OID, Int32GetDatum(limit), ctids);
+}
+
+/* no_deferred_triggers has them fire as soon as others, where an error concerns this tenant only. */
+static void
+no_deferred_triggers(void)
 {
 	ConstraintsSetStmt *stmt = makeNode(ConstraintsSetStmt);
 
@@ -193,36 +247,22 @@ fire_deferred_triggers(void)
 	AfterTriggerSetState(stmt);
 }
 
-/* delete_rows deletes locked rows with the rights of the table's owner, as a cascade does. */
+/* delete_rows deletes locked rows. */
 static uint64
-delete_rows(const PurgeStep *step, Datum *ctids, uint64 nrows)
+delete_rows(const PurgeStep *step, const DoomedTenant *tenant, Datum *ctids, uint64 nrows)
 {
 	ArrayType *array =
 		construct_array(ctids, (int) nrows, TIDOID, sizeof(ItemPointerData), false, TYPALIGN_SHORT);
-	SavedQuery delete = {
-		.sql =
-			psprintf("DELETE FROM ONLY %s WHERE ctid OPERATOR(pg_catalog.=) ANY ($1)", step->name),
-		.nargs = 1,
-		.argtypes = {TIDARRAYOID},
-		.once = true,
-	};
-	Oid    user;
-	int    context;
-	uint64 ndeleted;
+	char *sql =
+		psprintf("DELETE FROM ONLY %s WHERE ctid OPERATOR(pg_catalog.=) ANY ($3)", step->name);
 
-	/* An error's clean-up puts these back. */
-	GetUserIdAndSecContext(&user, &context);
-	SetUserIdAndSecContext(relation_owner(step->relation),
-	                       context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_NOFORCE_RLS);
-	ndeleted = query_execute(&delete, (Datum[]){PointerGetDatum(array)}, NULL);
-	fire_deferred_triggers();
-	SetUserIdAndSecContext(user, context);
-	return ndeleted;
+	return query_as_owner(step->relation, sql, false, tenant, TIDARRAYOID, PointerGetDatum(array),
+	                      NULL);
 }
 
 /* purge_table deletes up to limit of the tenant's rows in a table. */
 static uint64
-purge_table(const PurgeStep *step, bool leaves, const pg_uuid_t *tenant, int limit)
+purge_table(const PurgeStep *step, bool leaves, const DoomedTenant *tenant, int limit)
 {
 	Datum *ctids;
 	uint64 nrows = find_rows(step, leaves, tenant, limit, &ctids);
@@ -230,7 +270,7 @@ purge_table(const PurgeStep *step, bool leaves, const pg_uuid_t *tenant, int lim
 
 	if (nrows == 0)
 		return 0;
-	ndeleted = delete_rows(step, ctids, nrows);
+	ndeleted = delete_rows(step, tenant, ctids, nrows);
 	if (ndeleted == 0)
 		ereport(ERROR, (errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
 		                errmsg("rows of table %s were not deleted", step->name),
@@ -245,7 +285,7 @@ purge_table(const PurgeStep *step, bool leaves, const pg_uuid_t *tenant, int lim
  * circle there may be none such left: then the cascade takes its way, from the top.
  */
 static uint64
-purge_rows(const pg_uuid_t *tenant, int batch_size)
+purge_rows(const DoomedTenant *tenant, int batch_size)
 {
 	PurgeStep *steps;
 	int        nsteps = read_plan(&steps);
@@ -254,7 +294,9 @@ purge_rows(const pg_uuid_t *tenant, int batch_size)
 	for (int i = 0; i < nsteps; i++)
 	{
 		if (!steps[i].cascades)
-			refuse_reference(&steps[i], tenant);
+			refuse_reference(steps[i].relation, steps[i].name,
+			                 psprintf("%s AS %s", steps[i].name, steps[i].row), steps[i].condition,
+			                 tenant);
 	}
 	for (int i = 0; i < nsteps && ndeleted < batch_size; i++)
 	{
@@ -273,7 +315,7 @@ purge_rows(const pg_uuid_t *tenant, int batch_size)
 /* ---- the tenant ------------------------------------------------------------------------------------- */
 
 static void
-mark_purge_begun(const pg_uuid_t *tenant)
+mark_purge_begun(const DoomedTenant *tenant)
 {
 	static SavedQuery update = {
 		.sql = "UPDATE teamrbac.tenant SET purge_began_at = pg_catalog.clock_timestamp()"
@@ -282,20 +324,53 @@ mark_purge_begun(const pg_uuid_t *tenant)
 		.argtypes = {UUIDOID},
 	};
 
-	query_execute(&update, (Datum[]){UUIDPGetDatum(tenant)}, NULL);
+	query_execute(&update, (Datum[]){UUIDPGetDatum(&tenant->id)}, NULL);
 }
 
+/* end_references does what foreign keys to the tenant say with SET NULL and SET DEFAULT; then none may be left. */
 static void
-delete_tenant_row(const pg_uuid_t *tenant)
+end_references(const DoomedTenant *tenant)
+{
+	static SavedQuery select = {
+		.sql =
+			"SELECT relation, name, target, condition, assignments FROM teamrbac.purge_references()",
+	};
+	Datum *values;
+	bool  *nulls;
+	int    nreferences = (int) query_rows(&select, NULL, NULL, 5, &values, &nulls);
+
+	for (int i = 0; i < nreferences; i++)
+	{
+		Datum *value = values + 5 * i;
+		Oid    relation = DatumGetObjectId(value[0]);
+		char  *name = TextDatumGetCString(value[1]);
+		char  *rows = psprintf("%s AS t1", TextDatumGetCString(value[2]));
+		char  *condition = TextDatumGetCString(value[3]);
+
+		if (!nulls[5 * i + 4])
+			query_as_owner(relation,
+			               psprintf("UPDATE %s SET %s WHERE %s", rows,
+			                        TextDatumGetCString(value[4]), condition),
+			               false, tenant, InvalidOid, (Datum) 0, NULL);
+		refuse_reference(relation, name, rows, condition, tenant);
+	}
+}
+
+/* delete_tenant_row deletes the tenant's row, to which nothing refers, past the triggers that would cascade. */
+static void
+delete_tenant_row(const DoomedTenant *tenant)
 {
 	static SavedQuery delete = {
 		.sql = "DELETE FROM teamrbac.tenant WHERE tenant_id OPERATOR(pg_catalog.=) $1",
 		.nargs = 1,
 		.argtypes = {UUIDOID},
 	};
+	int settings = NewGUCNestLevel();
 
-	query_execute(&delete, (Datum[]){UUIDPGetDatum(tenant)}, NULL);
-	fire_deferred_triggers();
+	(void) set_config_option("session_replication_role", "replica", PGC_SUSET, PGC_S_SESSION,
+	                         GUC_ACTION_SAVE, true, 0, false);
+	query_execute(&delete, (Datum[]){UUIDPGetDatum(&tenant->id)}, NULL);
+	AtEOXact_GUC(false, settings);
 }
 
 /*
@@ -305,22 +380,27 @@ delete_tenant_row(const pg_uuid_t *tenant)
 Datum
 teamrbac_purge_tenant_batch(PG_FUNCTION_ARGS)
 {
-	pg_uuid_t tenant = uuid_arg(fcinfo, 0, "tenant_id");
-	int       batch_size = batch_size_arg(fcinfo, 1);
-	char     *name;
-	bool      began;
+	DoomedTenant tenant = {.id = uuid_arg(fcinfo, 0, "tenant_id")};
+	int          batch_size = batch_size_arg(fcinfo, 1);
 
-	if (!lock_tenant_to_purge(&tenant, &name, &began))
+	if (!lock_tenant_to_purge(&tenant))
 		PG_RETURN_BOOL(false);
 
-	if (!began)
+	no_deferred_triggers();
+	if (!tenant.began)
 		mark_purge_begun(&tenant);
 	if (purge_rows(&tenant, batch_size) > 0)
 		PG_RETURN_BOOL(true);
+	/* What has come in until now is for the next batch. */
+	if (!lock_tenant_key(&tenant))
+		PG_RETURN_BOOL(false);
+	if (purge_rows(&tenant, batch_size) > 0)
+		PG_RETURN_BOOL(true);
+	end_references(&tenant);
 	delete_tenant_row(&tenant);
 
-	audit_tenant_by_dba(&tenant, "tenant.purged", audit_subject("tenant", &tenant),
-	                    audit_fields("name", name, NULL), NULL);
+	audit_tenant_by_dba(&tenant.id, "tenant.purged", audit_subject("tenant", &tenant.id),
+	                    audit_fields("name", tenant.name, NULL), NULL);
 	PG_RETURN_BOOL(false);
 }
 

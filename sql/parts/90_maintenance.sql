@@ -31,7 +31,10 @@ COMMENT ON INDEX teamrbac.membership_expires_idx IS 'Answers expire_memberships.
 CREATE FUNCTION teamrbac.key_condition(foreign_key oid, parent text, child text) RETURNS text
 	LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT string_agg(format('%s.%I OPERATOR(%I.%s) %s.%I', parent, p.attname, n.nspname, o.oprname, child, c.attname), ' AND ' ORDER BY k.n)
+	SELECT string_agg(format('%s OPERATOR(%I.%s) %s.%I', CASE WHEN f.confrelid = 'teamrbac.tenant'::regclass AND p.attname = 'tenant_id' THEN '$1'
+															   WHEN f.confrelid = 'teamrbac.tenant'::regclass AND p.attname = 'slug' THEN '$2'
+															   ELSE format('%s.%I', parent, p.attname) END,
+							 n.nspname, o.oprname, child, c.attname), ' AND ' ORDER BY k.n)
 	FROM pg_constraint AS f
 	CROSS JOIN LATERAL unnest(f.conkey, f.confkey, f.conpfeqop) WITH ORDINALITY AS k(child_column, parent_column, equals, n)
 	JOIN pg_attribute AS c ON c.attrelid = f.conrelid AND c.attnum = k.child_column
@@ -41,7 +44,7 @@ AS $$
 	WHERE f.oid = foreign_key;
 $$;
 COMMENT ON FUNCTION teamrbac.key_condition(oid, text, text) IS
-	'Internal to purge_plan: that a row of alias child refers by a foreign key to the row of alias parent.';
+	'Internal to purge: that a row of alias child refers by a foreign key to the row of alias parent, or to the tenant whose id is $1 and whose slug is $2.';
 REVOKE ALL ON FUNCTION teamrbac.key_condition(oid, text, text) FROM PUBLIC;
 
 CREATE FUNCTION teamrbac.purge_plan(OUT relation regclass, OUT name text, OUT row_name text, OUT condition text, OUT leaves text, OUT cascades boolean)
@@ -61,6 +64,7 @@ AS $$
 		UNION ALL
 		SELECT r.child, p.depth + 1, own.attnum,
 			   CASE WHEN own.attnum IS NOT NULL THEN format('t%s.%I OPERATOR(pg_catalog.=) $1', p.depth + 1, own.attname)
+					WHEN p.depth = 0 THEN teamrbac.key_condition(r.oid, 't0', 't1')
 					ELSE format('EXISTS (SELECT FROM %s%s AS t%s WHERE %s AND %s)', CASE WHEN c.relkind = 'p' THEN '' ELSE 'ONLY ' END,
 								r.parent::regclass, p.depth, teamrbac.key_condition(r.oid, 't' || p.depth, 't' || (p.depth + 1)), p.condition) END,
 			   r.on_delete = 'c', p.path || r.child
@@ -104,8 +108,24 @@ AS $$
 	ORDER BY o.height, o.depth DESC, o.relation::regclass::text COLLATE "C", leaf.relid;
 $$;
 COMMENT ON FUNCTION teamrbac.purge_plan(OUT regclass, OUT text, OUT text, OUT text, OUT text, OUT boolean) IS
-	'Internal to purge: the tables with rows that refer to a tenant or to its rows, in the order of deletion. cascades false: their foreign key says neither ON DELETE CASCADE nor SET NULL nor SET DEFAULT, so that a tenant with such rows stays. condition: of the rows, of alias row_name, whose tenant is $1; leaves: that no other row refers to them, where the order does not see to that.';
+	'Internal to purge: the tables with rows that refer to a tenant or to its rows, in the order of deletion. cascades false: their foreign key says neither ON DELETE CASCADE nor SET NULL nor SET DEFAULT, so that a tenant with such rows stays. condition: of the rows, of alias row_name, whose tenant is $1, with slug $2; leaves: that no other row refers to them, where the order does not see to that.';
 REVOKE ALL ON FUNCTION teamrbac.purge_plan(OUT regclass, OUT text, OUT text, OUT text, OUT text, OUT boolean) FROM PUBLIC;
+
+CREATE FUNCTION teamrbac.purge_references(OUT relation regclass, OUT name text, OUT target text, OUT condition text, OUT assignments text)
+	RETURNS SETOF record
+	LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT f.conrelid, f.conrelid::regclass::text, CASE WHEN c.relkind = 'p' THEN '' ELSE 'ONLY ' END || f.conrelid::regclass, teamrbac.key_condition(f.oid, 't0', 't1'),
+		   CASE WHEN f.confdeltype IN ('n', 'd')
+				THEN (SELECT string_agg(format('%I = %s', a.attname, CASE f.confdeltype WHEN 'n' THEN 'NULL' ELSE 'DEFAULT' END), ', ' ORDER BY a.attnum)
+					  FROM pg_attribute AS a WHERE a.attrelid = f.conrelid AND a.attnum = ANY (COALESCE(f.confdelsetcols, f.conkey))) END
+	FROM pg_constraint AS f JOIN pg_class AS c ON c.oid = f.conrelid
+	WHERE f.contype = 'f' AND f.confrelid = 'teamrbac.tenant'::regclass AND f.conparentid = 0
+	ORDER BY f.conrelid::regclass::text COLLATE "C", f.conname;
+$$;
+COMMENT ON FUNCTION teamrbac.purge_references(OUT regclass, OUT text, OUT text, OUT text, OUT text) IS
+	'Internal to purge: the foreign keys to teamrbac.tenant. target: the table, as UPDATE names it; condition: of the rows, of alias t1, that refer to the tenant whose id is $1 and whose slug is $2; assignments: what ON DELETE SET NULL or SET DEFAULT does to them.';
+REVOKE ALL ON FUNCTION teamrbac.purge_references(OUT regclass, OUT text, OUT text, OUT text, OUT text) FROM PUBLIC;
 
 CREATE FUNCTION teamrbac.next_tenant_to_purge(after uuid) RETURNS uuid
 	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
@@ -117,7 +137,7 @@ CREATE FUNCTION teamrbac.purge_tenant_batch(tenant_id uuid, batch_size integer) 
 	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
 	AS 'MODULE_PATHNAME', 'teamrbac_purge_tenant_batch';
 COMMENT ON FUNCTION teamrbac.purge_tenant_batch(uuid, integer) IS
-	'Internal to purge: deletes at most batch_size rows of a tenant past teamrbac.deleted_tenant_retention, with the rights of their tables'' owners, and the tenant when none is left. Returns whether there is more to do. Errors: 22023 batch_size not positive; 23503 a foreign key without ON DELETE keeps the tenant. Locks the tenant''s row; does nothing if somebody else has.';
+	'Internal to purge: deletes at most batch_size rows of a tenant past teamrbac.deleted_tenant_retention, with the rights of their tables'' owners (who may read the tables that these rows refer to), and the tenant when none is left. Returns whether there is more to do. Errors: 22023 batch_size not positive; 23503 a foreign key without ON DELETE keeps the tenant. Locks the tenant''s row; does nothing if somebody else has.';
 REVOKE ALL ON FUNCTION teamrbac.purge_tenant_batch(uuid, integer) FROM PUBLIC;
 
 CREATE FUNCTION teamrbac.purge_mail_batch(batch_size integer) RETURNS bigint

@@ -131,6 +131,23 @@ DROP TRIGGER keep ON tag;
 CREATE FUNCTION who() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE WARNING '% by %', TG_NAME, current_user; RETURN NULL; END $$;
 CREATE TRIGGER immediate AFTER DELETE ON branding FOR EACH ROW EXECUTE FUNCTION who();
 CREATE CONSTRAINT TRIGGER deferred AFTER DELETE ON branding DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION who();
+-- So does whatever else of theirs is in the way: what the planner evaluates, triggers that fire once a statement.
+SET ROLE regress_app;
+CREATE FUNCTION planned() RETURNS int LANGUAGE plpgsql IMMUTABLE
+	AS $$ BEGIN IF current_user <> 'regress_app' THEN RAISE WARNING 'planned by %', current_user; END IF; RETURN 0; END $$;
+CREATE TABLE trap (tenant_id uuid NOT NULL REFERENCES teamrbac.tenant ON DELETE CASCADE, n int);
+CREATE INDEX ON trap ((n + planned()));
+INSERT INTO trap VALUES (:borealis, 1);
+CREATE TRIGGER each_statement AFTER DELETE ON trap FOR EACH STATEMENT EXECUTE FUNCTION who();
+-- Nothing is put off to the commit, which would run it with ours.
+CREATE TABLE later (n int);
+CREATE CONSTRAINT TRIGGER at_commit AFTER INSERT ON later DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION who();
+CREATE FUNCTION put_off() RETURNS trigger LANGUAGE plpgsql
+	AS $$ BEGIN SET CONSTRAINTS ALL DEFERRED; INSERT INTO "my shop".later VALUES (1); RETURN NULL; END $$;
+CREATE TRIGGER put_off AFTER DELETE ON trap FOR EACH ROW EXECUTE FUNCTION put_off();
+RESET ROLE;
+CALL teamrbac.purge();
+DROP TRIGGER put_off ON trap;
 CALL teamrbac.purge();
 SELECT * FROM remaining;
 SELECT all_rows();
