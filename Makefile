@@ -90,7 +90,7 @@ all install uninstall installcheck prove_installcheck clean:
 endif
 
 # What follows works before anything is installed, because the scripts install it.
-.PHONY: dependencies test test-all-versions demo bench format format-check
+.PHONY: dependencies test test-all-versions demo bench bench-mail format format-check
 
 dependencies:
 	scripts/install-dependencies.sh
@@ -112,6 +112,12 @@ bench:
 		|| { rm -f bench/RESULTS.md.tmp; exit 1; }
 	@mv bench/RESULTS.md.tmp bench/RESULTS.md
 	@cat bench/RESULTS.md
+
+# See bench/mail.sh for BENCH_MAILS.
+bench-mail:
+	@scripts/with-cluster.sh -- bench/mail.sh >bench/MAIL.md.tmp || { rm -f bench/MAIL.md.tmp; exit 1; }
+	@mv bench/MAIL.md.tmp bench/MAIL.md
+	@cat bench/MAIL.md
 
 CLANG_FORMAT ?= clang-format
 C_SOURCES = $(sort $(wildcard src/*.[ch] src/*/*.[ch]))

@@ -1,11 +1,11 @@
 #!/usr/bin/python3
 """A mail server on loopback, for tests: keeps what it receives, and misbehaves on request.
 
-    server.py DIR [--tls CERT KEY] [--auth USER PASSWORD] [--ascii]
+    server.py DIR [--tls CERT KEY] [--auth USER PASSWORD] [--ascii] [--discard]
 
 Listens on a free port (or on that in DIR/port, if there is such a file) and writes it to DIR/port. Each message
-accepted becomes a line of JSON in DIR/mail, each recipient asked for a line in DIR/rcpt. The recipient's name says
-what happens to it:
+accepted becomes a line of JSON in DIR/mail, each recipient asked for a line in DIR/rcpt; with --discard, neither. The
+recipient's name says what happens to it:
 
     451, 550, 421       that answer to RCPT TO
     policy              550 5.7.1 to RCPT TO
@@ -46,6 +46,11 @@ def write_file(path, text):
     with open(path + ".tmp", "w", encoding="utf-8") as file:
         file.write(text)
     os.rename(path + ".tmp", path)
+
+
+class Discard:
+    async def handle_DATA(self, server, session, envelope):
+        return "250 OK"
 
 
 class Handler:
@@ -126,7 +131,8 @@ async def serve(arguments):
             port = int(file.read())
     listener.bind(("127.0.0.1", port))
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: SMTP(handler, loop=loop, **options), sock=listener)
+    behaviour = Discard() if arguments.discard else handler
+    server = await loop.create_server(lambda: SMTP(behaviour, loop=loop, **options), sock=listener)
     write_file(handler.path("port"), str(listener.getsockname()[1]))
     write_file(handler.path("ready"), str(os.getpid()))
     await server.serve_forever()
@@ -137,5 +143,6 @@ parser.add_argument("directory")
 parser.add_argument("--tls", nargs=2)
 parser.add_argument("--auth", nargs=2)
 parser.add_argument("--ascii", action="store_true")
+parser.add_argument("--discard", action="store_true")
 signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
 asyncio.run(serve(parser.parse_args()))
