@@ -145,11 +145,11 @@ teamrbac_claim_mail(PG_FUNCTION_ARGS)
 		.sql =
 			"WITH due AS ("
 			"SELECT o.tenant_id, o.mail_id, o.attempts OPERATOR(pg_catalog.>=) $5 AS last,"
-			" o.invitation_id IS NOT NULL AND NOT EXISTS (SELECT FROM teamrbac.invitation AS i"
+			/* Not by EXISTS, which the planner may answer by a hash of all invitations. */
+			" o.invitation_id IS NOT NULL AND (SELECT i.state OPERATOR(pg_catalog.=) 'pending'"
+			" AND i.expires_at OPERATOR(pg_catalog.>) $3 FROM teamrbac.invitation AS i"
 			" WHERE i.tenant_id OPERATOR(pg_catalog.=) o.tenant_id"
-			" AND i.invitation_id OPERATOR(pg_catalog.=) o.invitation_id"
-			" AND i.state OPERATOR(pg_catalog.=) 'pending'"
-			" AND i.expires_at OPERATOR(pg_catalog.>) $3) AS pointless"
+			" AND i.invitation_id OPERATOR(pg_catalog.=) o.invitation_id) IS NOT TRUE AS pointless"
 			" FROM teamrbac.outbox AS o"
 			" JOIN teamrbac.tenant AS t ON t.tenant_id OPERATOR(pg_catalog.=) o.tenant_id"
 			" WHERE o.next_attempt_at OPERATOR(pg_catalog.<=) $3 AND t.deleted_at IS NULL"
