@@ -6,7 +6,7 @@ use warnings;
 use Exporter 'import';
 use Test::More;
 
-our @EXPORT = qw(id sign_in contents differences catalogue populate populate_more application is_intact secrets_work);
+our @EXPORT = qw(id sign_in contents differences catalogue populate populate_more application commands is_intact secrets_work);
 
 # A well-known uuid: id('a1').
 sub id { return '00000000-0000-0000-0000-0000000000' . shift }
@@ -202,6 +202,67 @@ sub differences
 	$count{$_}-- for @$before;
 	$count{$_}++ for @$after;
 	return join "\n", map { ($count{$_} < 0 ? '- ' : '+ ') . $_ } sort grep { $count{$_} } keys %count;
+}
+
+# Every command, each with a team of its own to work on, as [name, SQL]: none waits for another's tenant.
+sub commands
+{
+	my ($node, $db) = @_;
+	my @templates = (
+		[ 'create_tenant', 'owner', q{SELECT teamrbac.create_tenant('New %n');} ],
+		[ 'register_user', '', q{SELECT teamrbac.register_user('new%n@example.com', 'New', '60000000-0000-0000-0000-0000000000%n');} ],
+		[ 'update_user', '', q{SELECT teamrbac.update_user('%developer', 'changed%n@example.com', 'Changed');} ],
+		[ 'change_role', 'admin', q{CALL teamrbac.change_role('%tenant', '%developer', 'reader', true);} ],
+		[ 'remove_member', 'owner', q{CALL teamrbac.remove_member('%tenant', '%admin', true);} ],
+		[ 'leave_tenant', 'developer', q{CALL teamrbac.leave_tenant('%tenant');} ],
+		[ 'set_membership_expiry', 'admin', q{CALL teamrbac.set_membership_expiry('%tenant', '%developer', '2999-01-01');} ],
+		[ 'transfer_ownership', 'owner', q{CALL teamrbac.transfer_ownership('%tenant', '%admin');} ],
+		[ 'assign_owner', '', q{CALL teamrbac.assign_owner('%tenant', '%developer');} ],
+		[ 'delete_tenant', 'owner', q{CALL teamrbac.delete_tenant('%tenant', 'Team %n');} ],
+		[ 'restore_tenant', 'deleted', q{CALL teamrbac.restore_tenant('%tenant');} ],
+		[ 'disable_user', '', q{CALL teamrbac.disable_user('%developer');} ],
+		[ 'enable_user', 'disabled', q{CALL teamrbac.enable_user('%invitee');} ],
+		[ 'invite_member', 'admin', q{SELECT teamrbac.invite_member('%tenant', 'more%n@example.com', 'developer');} ],
+		[ 'resend_invitation', 'admin', q{SELECT teamrbac.resend_invitation('%invitation');} ],
+		[ 'cancel_invitation', 'admin', q{CALL teamrbac.cancel_invitation('%invitation');} ],
+		[ 'accept_invitation', 'invitee', q{SELECT teamrbac.accept_invitation('%token');} ],
+		[ 'decline_invitation', 'invitee', q{CALL teamrbac.decline_invitation('%token');} ],
+		[ 'create_api_key', 'developer', q{SELECT teamrbac.create_api_key('%tenant', 'more');} ],
+		[ 'rotate_api_key', 'owner', q{SELECT teamrbac.rotate_api_key('%key', '1 day');} ],
+		[ 'revoke_api_key', 'owner', q{CALL teamrbac.revoke_api_key('%key', 'lost');} ],
+		[ 'revoke_member_keys', 'owner', q{CALL teamrbac.revoke_member_keys('%tenant', '%owner');} ],
+		[ 'map_database_role', '', q{SELECT teamrbac.map_database_role('%developer', 'pg_monitor');} ],
+		[ 'define_permission', '', q{SELECT teamrbac.define_permission('custom.p%n', 'Custom', '{reader}');} ],
+		[ 'define_role', '', q{SELECT teamrbac.define_role('custom%n', 'Custom', '{logs.view}');} ],
+		[ 'direct change', '', q{UPDATE teamrbac.membership SET role = 'reader' WHERE tenant_id = '%tenant' AND user_id = '%developer';} ]);
+	my @commands;
+	my %digits = (tenant => 1, owner => 2, admin => 3, developer => 4, invitee => 5);
+	for my $i (0 .. $#templates)
+	{
+		my ($name, $as, $sql) = @{ $templates[$i] };
+		my $n = sprintf '%02d', $i;
+		my %value = (n => $n, map { $_ => "$digits{$_}0000000-0000-0000-0000-0000000000$n" } keys %digits);
+		my $out = $node->safe_psql($db, <<"SQL");
+SELECT count(teamrbac.register_user(name || '$n\@example.com', name, id::uuid))
+	FROM (VALUES ('owner', '$value{owner}'), ('admin', '$value{admin}'), ('developer', '$value{developer}'), ('invitee', '$value{invitee}')) AS u(name, id);
+BEGIN;
+INSERT INTO teamrbac.tenant (tenant_id, name) VALUES ('$value{tenant}', 'Team $n');
+INSERT INTO teamrbac.membership (tenant_id, user_id, role) VALUES
+	('$value{tenant}', '$value{owner}', 'owner'), ('$value{tenant}', '$value{admin}', 'admin'), ('$value{tenant}', '$value{developer}', 'developer');
+COMMIT;
+SELECT teamrbac.sign_in('$value{owner}', false);
+SELECT key_id FROM teamrbac.create_api_key('$value{tenant}', 'key', 'developer');
+SELECT invitation_id, token FROM teamrbac.invite_member('$value{tenant}', 'invitee$n\@example.com', 'reader');
+@{[ $as eq 'deleted' ? "CALL teamrbac.delete_tenant('$value{tenant}', 'Team $n');" : '' ]}
+SELECT teamrbac.sign_out();
+@{[ $as eq 'disabled' ? "CALL teamrbac.disable_user('$value{invitee}');" : '' ]}
+SQL
+		@value{qw(key invitation token)} = $out =~ /^([-0-9a-f]{36})\n([-0-9a-f]{36})\|(\S+)$/m;
+		$sql =~ s/%(tenant|owner|admin|developer|invitee|invitation|token|key|n)/$value{$1}/g;
+		my $sign_in = exists $digits{$as} ? "SELECT teamrbac.sign_in('$value{$as}', false); " : '';
+		push @commands, [ $name, $sign_in, $sql ];
+	}
+	return @commands;
 }
 
 # That people and rows are what populate() made of them, by the checks that an application makes.
