@@ -377,6 +377,16 @@ CALL teamrbac.enable_user(u('14'));
 SELECT teamrbac.update_user(u('14'), 'other@example.com');
 SELECT try(u('14'), format('SELECT teamrbac.accept_invitation(%L)', :'late_token'));
 
+-- An API key is no person: it neither invites nor accepts.
+SELECT secret FROM teamrbac.sign_in(u('01'), false), teamrbac.create_api_key(u('a0'), 'deploy', 'owner') \gset
+SELECT role FROM teamrbac.sign_in_with_api_key(:'secret', false);
+SELECT teamrbac.invite_member(u('a0'), 'new@example.com', 'reader');
+SELECT teamrbac.resend_invitation(:'invitation_id');
+CALL teamrbac.cancel_invitation(:'invitation_id');
+SELECT teamrbac.accept_invitation(:'token');
+CALL teamrbac.decline_invitation(:'token');
+SELECT count(*) FROM teamrbac.pending_invitation;
+
 -- Addresses: what could smuggle a second header or address is refused.
 SELECT teamrbac.sign_in(u('02'), false);
 SELECT try(u('02'), format('SELECT teamrbac.invite_member(%L, %L, ''reader'')', u('a0'), e)) AS state, left(e, 24) AS address
