@@ -90,7 +90,7 @@ all install uninstall installcheck prove_installcheck clean:
 endif
 
 # What follows works before anything is installed, because the scripts install it.
-.PHONY: dependencies test test-all-versions demo bench bench-mail format format-check
+.PHONY: dependencies test test-all-versions demo bench bench bench-keys-mail format format-check
 
 dependencies:
 	scripts/install-dependencies.sh
@@ -118,6 +118,10 @@ bench-mail:
 	@scripts/with-cluster.sh -- bench/mail.sh >bench/MAIL.md.tmp || { rm -f bench/MAIL.md.tmp; exit 1; }
 	@mv bench/MAIL.md.tmp bench/MAIL.md
 	@cat bench/MAIL.md
+
+# See bench/api_key.sh for BENCH_SECONDS and BENCH_ROUNDS.
+bench-keys:
+	@scripts/with-cluster.sh --set 'shared_buffers = 1GB' --set 'autovacuum = off' -- bench/api_key.sh
 
 CLANG_FORMAT ?= clang-format
 C_SOURCES = $(sort $(wildcard src/*.[ch] src/*/*.[ch]))

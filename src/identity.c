@@ -52,6 +52,16 @@ PG_FUNCTION_INFO_V1(teamrbac_current_user_id);
 
 /* ---- the setting ----------------------------------------------------------------------------------- */
 
+static inline int
+hex_value(char digit)
+{
+	if (digit >= '0' && digit <= '9')
+		return digit - '0';
+	if (digit >= 'a' && digit <= 'f')
+		return digit - 'a' + 10;
+	return -1;
+}
+
 /*
  * parse_uuid reads what uuid_out wrote.  It is not uuid_in because a check hook must not raise errors.
  */
@@ -62,17 +72,21 @@ parse_uuid(const char **text, pg_uuid_t *uuid)
 
 	for (int i = 0; i < UUID_LEN; i++)
 	{
-		unsigned int byte;
+		int high;
+		int low;
 
 		if (i == 4 || i == 6 || i == 8 || i == 10)
 		{
 			if (*at++ != '-')
 				return false;
 		}
-		if (!isxdigit((unsigned char) at[0]) || !isxdigit((unsigned char) at[1]) ||
-		    sscanf(at, "%2x", &byte) != 1)
+		high = hex_value(at[0]);
+		if (high < 0)
 			return false;
-		uuid->data[i] = (unsigned char) byte;
+		low = hex_value(at[1]);
+		if (low < 0)
+			return false;
+		uuid->data[i] = high << 4 | low;
 		at += 2;
 	}
 	*text = at;

@@ -131,29 +131,34 @@ may_write(void)
 
 /* ---- keys ------------------------------------------------------------------------------------------- */
 
+/* key_use_is_due tells whether a use is to be noted, and when the last one was, as far as that is committed. */
 static bool
-key_use_is_due(Relation uses, HeapTuple row, TimestampTz now)
+key_use_is_due(Relation uses, HeapTuple row, TimestampTz due_since, TimestampTz *noted_at)
 {
 	bool  never;
 	Datum last = last_use(uses, row, &never);
 
-	return never ||
-	       now - DatumGetTimestampTz(last) >= setting_duration(SETTING_KEY_USE_GRANULARITY);
+	if (never)
+		return true;
+	*noted_at = DatumGetTimestampTz(last);
+	return *noted_at <= due_since;
 }
 
 void
-note_key_use(const pg_uuid_t *tenant, const pg_uuid_t *key)
+note_key_use(const pg_uuid_t *tenant, const pg_uuid_t *key, TimestampTz *noted_at)
 {
 	pg_uuid_t   keys[] = {*tenant, *key};
 	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz due_since = now - setting_duration(SETTING_KEY_USE_GRANULARITY);
 	Relation    uses;
 	HeapTuple   row;
 	bool        written = false;
 
-	if (!may_write() || (uses = open_unless_waiting(key_uses.table, RowExclusiveLock)) == NULL)
+	if (*noted_at > due_since || !may_write() ||
+	    (uses = open_unless_waiting(key_uses.table, RowExclusiveLock)) == NULL)
 		return;
 	row = find_row(uses, key_uses.index, key_uses.nkeys, keys);
-	if (HeapTupleIsValid(row) && !is_own(row) && key_use_is_due(uses, row, now) &&
+	if (HeapTupleIsValid(row) && !is_own(row) && key_use_is_due(uses, row, due_since, noted_at) &&
 	    lock_row(uses, row, LockTupleNoKeyExclusive))
 	{
 		write_use(uses, row, TimestampTzGetDatum(now));

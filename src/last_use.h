@@ -8,10 +8,14 @@
 #ifndef TEAMRBAC_LAST_USE_H
 #define TEAMRBAC_LAST_USE_H
 
+#include "datatype/timestamp.h"
 #include "utils/uuid.h"
 
-/* Notes that a key is being used, unless that was noted within teamrbac.key_use_granularity. */
-extern void note_key_use(const pg_uuid_t *tenant, const pg_uuid_t *key);
+/*
+ * Notes that a key is being used, unless that was noted within teamrbac.key_use_granularity.  noted_at, 0 at
+ * first, is where this remembers between two calls when the last use was noted.
+ */
+extern void note_key_use(const pg_uuid_t *tenant, const pg_uuid_t *key, TimestampTz *noted_at);
 
 /* Notes that a user is active today. */
 extern void note_user_activity(const pg_uuid_t *user);

@@ -112,11 +112,25 @@ settings_init(void)
 int64
 setting_duration(DurationSetting setting)
 {
-	int64 microseconds;
+	/* What was parsed last of each: some are asked for with each statement. */
+	static struct
+	{
+		char  text[32];
+		int64 microseconds;
+	} parsed[DURATION_SETTINGS];
+	const char *text = duration_settings[setting];
+	int64       microseconds;
 
-	if (*duration_settings[setting] == '\0')
+	if (*text == '\0')
 		return DURATION_FOREVER;
-	if (!parse_duration(duration_settings[setting], &microseconds))
+	if (strcmp(parsed[setting].text, text) == 0)
+		return parsed[setting].microseconds;
+	if (!parse_duration(text, &microseconds))
 		elog(ERROR, "unparsable duration"); /* the check hook let it through */
+	if (strlcpy(parsed[setting].text, text, sizeof(parsed[setting].text)) <
+	    sizeof(parsed[setting].text))
+		parsed[setting].microseconds = microseconds;
+	else
+		parsed[setting].text[0] = '\0';
 	return microseconds;
 }

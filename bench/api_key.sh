@@ -1,0 +1,97 @@
+#!/bin/bash
+# Measures what signing in as an API key costs, and prints a table of ratios with their bars.
+#
+#   make bench-keys        on a throw-away server
+#
+# Expects what scripts/with-cluster.sh gives: a running server, PGHOST, PGUSER (a superuser), PGDATABASE (empty),
+# and the extension installed.
+#
+#   BENCH_SECONDS     how long each run of pgbench lasts (default 3)
+#   BENCH_ROUNDS      how often each is repeated (default 5)
+#
+# The peer is what people write instead, SELECT ... WHERE key_hash = digest($1, 'sha256'), which looks neither at
+# the end of a key nor of its tenant, signs nobody in, and notes no use. Both take turns, and each round begins with
+# the other one; a ratio is the median of the rounds' ratios. So what else the machine does meanwhile hits both.
+set -euo pipefail
+
+seconds=${BENCH_SECONDS:-3}
+rounds=${BENCH_ROUNDS:-5}
+bar=0.9
+here=$(cd "$(dirname "$0")" && pwd)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+query() {
+    psql -XqAt -v ON_ERROR_STOP=1 "$@"
+}
+
+# Writes the pgbench scripts: one key or any of 5,000, as a statement of its own and at a transaction's start.
+write_scripts() {
+    local ours="SELECT tenant_id, key_id, role FROM teamrbac.sign_in_with_api_key"
+    local peer="SELECT tenant_id, key_id, role FROM bench.peer WHERE key_hash = digest"
+
+    echo "$ours(:key, false);" >"$work/hot.ours"
+    echo "$peer(:key, 'sha256');" >"$work/hot.peer"
+    printf '%s\n' BEGIN\; "$ours(:key);" COMMIT\; >"$work/begin.ours"
+    printf '%s\n' BEGIN\; "$peer(:key, 'sha256');" COMMIT\; >"$work/begin.peer"
+    printf '%s\n' '\set id random(1, 5000)' \
+        "SELECT k.tenant_id, k.key_id, k.role FROM bench.key AS s, teamrbac.sign_in_with_api_key(s.secret, false) AS k WHERE s.id = :id;" \
+        >"$work/any.ours"
+    printf '%s\n' '\set id random(1, 5000)' \
+        "SELECT k.tenant_id, k.key_id, k.role FROM bench.key AS s JOIN bench.peer AS k ON k.key_hash = digest(s.secret, 'sha256') WHERE s.id = :id;" \
+        >"$work/any.peer"
+}
+
+# per_second SCRIPT MODE SESSIONS
+per_second() {
+    local key=$secret
+    # A parameter of a prepared statement, but text within a simple one.
+    [ "$2" = prepared ] || key="'$key'"
+    pgbench -n -c "$3" -j 2 -M "$2" -T "$seconds" -U bench_app -D key="$key" -f "$work/$1" |
+        sed -n 's/^tps = \([0-9.]*\) .*/\1/p'
+}
+
+# compare TEXT CASE MODE SESSIONS: one line of the table.
+compare() {
+    local text=$1 round ours peer
+    for round in $(seq "$rounds"); do
+        if [ $((round % 2)) -eq 0 ]; then
+            peer=$(per_second "$2.peer" "$3" "$4")
+            ours=$(per_second "$2.ours" "$3" "$4")
+        else
+            ours=$(per_second "$2.ours" "$3" "$4")
+            peer=$(per_second "$2.peer" "$3" "$4")
+        fi
+        echo "${ours:?pgbench printed no result} ${peer:?pgbench printed no result}"
+    done | awk -v text="$text, $3, sessions: $4" -v bar="$bar" '
+        function median(list,    i, j, moved) {
+            for (i = 2; i <= NR; i++) {
+                moved = list[i]
+                for (j = i - 1; j > 0 && list[j] > moved; j--)
+                    list[j + 1] = list[j]
+                list[j + 1] = moved
+            }
+            return NR % 2 ? list[(NR + 1) / 2] : (list[NR / 2] + list[NR / 2 + 1]) / 2
+        }
+        { ours[NR] = $1; peer[NR] = $2; ratio[NR] = $1 / $2 }
+        END {
+            measured = median(ratio)
+            printf("| %s | >= %.2f | %.3f | %s | %.0f/s of %.0f/s |\n", text, bar, measured,
+                   measured >= bar ? "met" : "**MISSED**", median(ours), median(peer))
+        }'
+}
+
+query -f "$here/api_key.sql" >/dev/null
+query -c 'VACUUM ANALYZE'
+secret=$(query -c 'SELECT secret FROM bench.key WHERE id = 7')
+write_scripts
+
+echo "| signing in, relative to \`SELECT ... WHERE key_hash = digest(\$1, 'sha256')\` | bar | measured | | medians |"
+echo "|---|---|---|---|---|"
+for sessions in 1 8; do
+    for mode in simple prepared; do
+        compare "one key" hot "$mode" "$sessions"
+        compare "one key, within BEGIN and COMMIT" begin "$mode" "$sessions"
+    done
+done
+compare "any of 5,000 keys" any prepared 1
