@@ -28,6 +28,8 @@
 PG_FUNCTION_INFO_V1(teamrbac_create_api_key);
 PG_FUNCTION_INFO_V1(teamrbac_rotate_api_key);
 PG_FUNCTION_INFO_V1(teamrbac_revoke_api_key);
+PG_FUNCTION_INFO_V1(teamrbac_rename_api_key);
+PG_FUNCTION_INFO_V1(teamrbac_set_api_key_expiry);
 
 /* A row of the table. */
 typedef struct ApiKey
@@ -105,6 +107,14 @@ hash_datum(const char *secret)
 	return PointerGetDatum(hash);
 }
 
+pg_noreturn static void
+refuse_taken_name(const char *name)
+{
+	ereport(ERROR, (errcode(ERRCODE_UNIQUE_VIOLATION),
+	                errmsg("an active API key has the name \"%s\"", name),
+	                errhint("Choose another, or rotate or revoke that one.")));
+}
+
 /* insert_key gives a key its secret, stores it without the latter, and returns the secret. */
 static char *
 insert_key(ApiKey *key)
@@ -133,9 +143,7 @@ insert_key(ApiKey *key)
 	nulls[4] = key->permissions == NULL ? 'n' : ' ';
 	nulls[7] = key->expires_at == DT_NOEND ? 'n' : ' ';
 	if (query_execute(&insert, args, nulls) == 0)
-		ereport(ERROR, (errcode(ERRCODE_UNIQUE_VIOLATION),
-		                errmsg("an active API key has the name \"%s\"", key->name),
-		                errhint("Choose another, or rotate or revoke that one.")));
+		refuse_taken_name(key->name);
 	query_execute(&insert_use, args, NULL);
 	return secret;
 }
@@ -417,5 +425,90 @@ teamrbac_revoke_api_key(PG_FUNCTION_ARGS)
 	audit_tenant(&key.tenant_id, "api_key.revoked", audit_subject("api_key", &key_id),
 	             audit_fields("name", key.name, "role", key.role, NULL),
 	             audit_fields("reason", reason, NULL));
+	PG_RETURN_VOID();
+}
+
+static void
+require_free_name(const ApiKey *key, const char *name)
+{
+	static SavedQuery select = {
+		.sql = "SELECT FROM teamrbac.api_key WHERE tenant_id OPERATOR(pg_catalog.=) $1"
+			   " AND name OPERATOR(pg_catalog.=) $2 AND revoked_at IS NULL AND replaced_by IS NULL",
+		.nargs = 2,
+		.argtypes = {UUIDOID, TEXTOID},
+	};
+
+	if (query_execute(&select, (Datum[]){UUIDPGetDatum(&key->tenant_id), CStringGetTextDatum(name)},
+	                  NULL) > 0)
+		refuse_taken_name(name);
+}
+
+/* rename_api_key(key_id, name): a name that says more. */
+Datum
+teamrbac_rename_api_key(PG_FUNCTION_ARGS)
+{
+	static SavedQuery update = {
+		.sql = "UPDATE teamrbac.api_key SET name = $3"
+			   " WHERE tenant_id OPERATOR(pg_catalog.=) $1 AND key_id OPERATOR(pg_catalog.=) $2",
+		.nargs = 3,
+		.argtypes = {UUIDOID, UUIDOID, TEXTOID},
+	};
+	pg_uuid_t key_id = uuid_arg(fcinfo, 0, "key_id");
+	char     *name = text_arg(fcinfo, 1, "name");
+	pg_uuid_t user = require_user();
+	ApiKey    key;
+	ApiKey    renamed;
+
+	require_printable_name("name", name);
+
+	lock_key(&key_id, &user, &key);
+
+	require_rotatable(&key);
+	if (strcmp(key.name, name) == 0)
+		PG_RETURN_VOID();
+	renamed = key;
+	renamed.name = name;
+	release_name(&renamed);
+	require_free_name(&key, name);
+
+	query_execute(
+		&update,
+		(Datum[]){UUIDPGetDatum(&key.tenant_id), UUIDPGetDatum(&key_id), CStringGetTextDatum(name)},
+		NULL);
+
+	audit_tenant(&key.tenant_id, "api_key.renamed", audit_subject("api_key", &key_id),
+	             audit_fields("name", key.name, NULL), audit_fields("name", name, NULL));
+	PG_RETURN_VOID();
+}
+
+/* set_api_key_expiry(key_id, expires_at): a key ends by itself; later than before only within one's own role. */
+Datum
+teamrbac_set_api_key_expiry(PG_FUNCTION_ARGS)
+{
+	static SavedQuery update = {
+		.sql = "UPDATE teamrbac.api_key SET expires_at = $3"
+			   " WHERE tenant_id OPERATOR(pg_catalog.=) $1 AND key_id OPERATOR(pg_catalog.=) $2",
+		.nargs = 3,
+		.argtypes = {UUIDOID, UUIDOID, TIMESTAMPTZOID},
+	};
+	pg_uuid_t   key_id = uuid_arg(fcinfo, 0, "key_id");
+	TimestampTz expires_at = expiry_arg(fcinfo, 1);
+	pg_uuid_t   user = require_user();
+	ApiKey      key;
+
+	lock_key(&key_id, &user, &key);
+
+	require_rotatable(&key);
+	if (expires_at > key.expires_at)
+		require_role_within_own(&key.tenant_id, key.role);
+
+	query_execute(&update,
+	              (Datum[]){UUIDPGetDatum(&key.tenant_id), UUIDPGetDatum(&key_id),
+	                        TimestampTzGetDatum(expires_at)},
+	              expires_at == DT_NOEND ? "  n" : NULL);
+
+	audit_tenant(&key.tenant_id, "api_key.expiry_set", audit_subject("api_key", &key_id),
+	             audit_fields("expires_at", audit_time(key.expires_at), NULL),
+	             audit_fields("expires_at", audit_time(expires_at), NULL));
 	PG_RETURN_VOID();
 }

@@ -110,6 +110,16 @@ CREATE PROCEDURE teamrbac.revoke_api_key(key_id uuid, reason text DEFAULT NULL)
 	AS 'MODULE_PATHNAME', 'teamrbac_revoke_api_key';
 COMMENT ON PROCEDURE teamrbac.revoke_api_key(uuid, text) IS
 	'Ends an API key for good, obeyed by every statement that starts after the commit, also where the key has signed in already. Needs api_keys.manage, or to be a member who made the key. Errors: 42501 not allowed, or no such key; 55000 revoked already; 22023 malformed reason; 28000 nobody signed in. Locks the tenant''s row.';
+CREATE PROCEDURE teamrbac.rename_api_key(key_id uuid, name text)
+	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
+	AS 'MODULE_PATHNAME', 'teamrbac_rename_api_key';
+COMMENT ON PROCEDURE teamrbac.rename_api_key(uuid, text) IS
+	'Gives an API key a name that says more. Needs api_keys.manage, or to be a member who made the key. Errors: 42501 not allowed, or no such key; 55000 revoked, expired or rotated; 22023 malformed name; 23505 an active key has the name; 28000 nobody signed in. Locks the tenant''s row.';
+CREATE PROCEDURE teamrbac.set_api_key_expiry(key_id uuid, expires_at timestamptz)
+	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
+	AS 'MODULE_PATHNAME', 'teamrbac_set_api_key_expiry';
+COMMENT ON PROCEDURE teamrbac.set_api_key_expiry(uuid, timestamptz) IS
+	'An API key ends by itself at that time; NULL: never. Needs api_keys.manage, or to be a member who made the key; to make it end later, every permission of its role as well. Errors: 42501 not allowed, or no such key; 55000 revoked, expired or rotated; 22023 time not in the future; 28000 nobody signed in. Locks the tenant''s row.';
 CREATE PROCEDURE teamrbac.revoke_member_keys(tenant_id uuid, user_id uuid, INOUT revoked bigint DEFAULT NULL)
 	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
 	AS 'MODULE_PATHNAME', 'teamrbac_revoke_member_keys';

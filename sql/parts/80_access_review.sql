@@ -1,0 +1,125 @@
+-- The regular review of a team: who has access without needing it, and what hangs by one thread.
+
+-- All findings of a tenant, or of all of them.  Whoever is to be removed, and what is to be revoked, has one
+-- finding, so that the remedies can be run one after the other.
+CREATE FUNCTION teamrbac.review_tenants(only_tenant uuid, OUT tenant_id uuid, OUT finding text, OUT severity text, OUT subject text, OUT detail text, OUT remedy text)
+	RETURNS SETOF record
+	LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+	WITH today AS (
+		SELECT now() AS time, (now() AT TIME ZONE 'UTC')::date AS day, 90 AS unused_days, 14 AS notice_days
+	), member AS MATERIALIZED (
+		SELECT m.tenant_id, m.user_id, m.role::text AS role, m.expires_at, u.disabled_at,
+			   format('%s <%s>', u.display_name, u.email) AS subject,
+			   COALESCE('last active on ' || to_char(a.last_active_on, 'YYYY-MM-DD'), 'never signed in, joined on ' || to_char(m.joined_at AT TIME ZONE 'UTC', 'YYYY-MM-DD')) AS activity,
+			   GREATEST(a.last_active_on, (m.joined_at AT TIME ZONE 'UTC')::date) AS last_seen,
+			   -- A database role of their own signs nobody in.
+			   EXISTS (SELECT FROM teamrbac.database_role AS d WHERE d.user_id = m.user_id) AS is_mapped,
+			   EXISTS (SELECT FROM teamrbac.role_permission AS rp WHERE rp.role = m.role AND rp.permission = 'team.manage') AS manages
+		FROM teamrbac.membership AS m
+		JOIN teamrbac.tenant AS t ON t.tenant_id = m.tenant_id AND t.deleted_at IS NULL
+		JOIN teamrbac.app_user AS u ON u.user_id = m.user_id
+		LEFT JOIN teamrbac.user_activity AS a ON a.user_id = m.user_id
+		WHERE (only_tenant IS NULL OR m.tenant_id = only_tenant) AND (m.expires_at IS NULL OR m.expires_at > now())
+	), judged AS MATERIALIZED (
+		SELECT m.*, NOT m.is_mapped AND m.last_seen < t.day - t.unused_days AS unused, m.disabled_at IS NOT NULL AS disabled
+		FROM member AS m, today AS t
+	), staying AS (
+		SELECT j.* FROM judged AS j WHERE NOT j.unused AND NOT j.disabled
+	), team AS (
+		SELECT j.tenant_id, count(s.user_id) FILTER (WHERE s.manages) AS managers,
+			   string_agg(s.subject, ', ') FILTER (WHERE s.manages) AS manager,
+			   (array_agg(s.user_id ORDER BY s.last_seen DESC, s.user_id) FILTER (WHERE NOT s.manages AND s.expires_at IS NULL))[1] AS heir,
+			   (array_agg(s.user_id ORDER BY s.last_seen DESC, s.user_id) FILTER (WHERE s.role = 'admin' AND s.expires_at IS NULL))[1] AS admin
+		FROM judged AS j LEFT JOIN staying AS s ON s.tenant_id = j.tenant_id AND s.user_id = j.user_id
+		GROUP BY j.tenant_id
+	), key AS MATERIALIZED (
+		SELECT k.tenant_id, k.key_id, k.role::text AS role, k.expires_at, k.name, k.replaced_by, k.created_at,
+			   format('API key "%s"', k.name) AS subject, COALESCE(u.display_name, 'a deleted user') AS creator,
+			   COALESCE('last used ' || to_char(used.last_used_at AT TIME ZONE 'UTC', 'YYYY-MM-DD'), 'never used, made ' || to_char(k.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD')) AS use,
+			   GREATEST(used.last_used_at, k.created_at) < t.time - make_interval(days => t.unused_days) AS unused,
+			   m.user_id IS NULL AS orphaned,
+			   m.user_id IS NOT NULL AND EXISTS (
+					SELECT FROM teamrbac.role_permission AS kp
+					JOIN teamrbac.permission AS p ON p.permission = kp.permission AND p.grantable_to_keys
+					WHERE kp.role = k.role AND (k.permissions IS NULL OR kp.permission = ANY (k.permissions))
+					  AND NOT EXISTS (SELECT FROM teamrbac.role_permission AS mp WHERE mp.role = m.role AND mp.permission = kp.permission)) AS exceeds,
+			   lower(k.name) ~ '^(my|new|old|the|a|temp|tmp|test|dev|prod)?[ _-]*(api)?[ _-]*(key|token|secret|test|testing|temp|tmp|default|foo|bar|baz|asdf|untitled|unnamed|new|name|api|app|prod|dev)?[ _-]*[0-9]*$'
+					OR char_length(k.name) < 4 AS vague
+		FROM teamrbac.api_key AS k
+		JOIN teamrbac.tenant AS tenant ON tenant.tenant_id = k.tenant_id AND tenant.deleted_at IS NULL
+		LEFT JOIN teamrbac.api_key_use AS used ON used.tenant_id = k.tenant_id AND used.key_id = k.key_id
+		LEFT JOIN teamrbac.app_user AS u ON u.user_id = k.created_by
+		LEFT JOIN staying AS m ON m.tenant_id = k.tenant_id AND m.user_id = k.created_by
+		CROSS JOIN today AS t
+		WHERE (only_tenant IS NULL OR k.tenant_id = only_tenant)
+		  AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > t.time)
+	)
+	SELECT j.tenant_id, 'unused member', CASE WHEN j.manages THEN 'warning' ELSE 'notice' END, j.subject, format('%s; %s', j.role, j.activity),
+		   CASE WHEN j.role <> 'owner' THEN format('CALL teamrbac.remove_member(%L, %L)', j.tenant_id, j.user_id)
+				-- By a superuser.  Where nobody else is active, nobody needs the tenant.
+				WHEN COALESCE(team.admin, team.heir) IS NOT NULL THEN format('CALL teamrbac.assign_owner(%L, %L)', j.tenant_id, COALESCE(team.admin, team.heir))
+				ELSE format('CALL teamrbac.delete_tenant(%L, %L)', j.tenant_id, (SELECT t.name FROM teamrbac.tenant AS t WHERE t.tenant_id = j.tenant_id)) END
+	FROM judged AS j JOIN team ON team.tenant_id = j.tenant_id WHERE j.unused AND NOT j.disabled
+	UNION ALL
+	SELECT j.tenant_id, 'disabled member', 'notice', j.subject, format('%s; disabled on %s', j.role, to_char(j.disabled_at AT TIME ZONE 'UTC', 'YYYY-MM-DD')),
+		   format('CALL teamrbac.remove_member(%L, %L)', j.tenant_id, j.user_id)
+	FROM judged AS j WHERE j.disabled AND j.role <> 'owner'
+	UNION ALL
+	SELECT team.tenant_id, 'single manager', 'warning', COALESCE(team.manager, 'nobody'), 'nobody else who is active may manage the team',
+		   CASE WHEN team.heir IS NOT NULL THEN format('CALL teamrbac.change_role(%L, %L, %L)', team.tenant_id, team.heir, 'admin')
+				ELSE format('SELECT * FROM teamrbac.invite_member(%L, %L, %L)', team.tenant_id, 'somebody@example.com', 'admin') END
+	FROM team WHERE team.managers < 2
+	UNION ALL
+	SELECT m.tenant_id, 'membership about to expire', 'notice', m.subject, format('%s; ends %s', m.role, to_char(m.expires_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI "UTC"')),
+		   format('CALL teamrbac.set_membership_expiry(%L, %L, %L)', m.tenant_id, m.user_id, to_char((m.expires_at + interval '90 days') AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS+00'))
+	FROM staying AS m, today AS t WHERE m.expires_at < t.time + make_interval(days => t.notice_days)
+	UNION ALL
+	SELECT k.tenant_id, v.finding, v.severity, k.subject, format('%s, by %s; %s', k.role, k.creator, k.use),
+		   format('CALL teamrbac.revoke_api_key(%L, %L)', k.key_id, v.finding)
+	FROM key AS k, LATERAL (SELECT CASE WHEN k.orphaned THEN 'key of a former member' WHEN k.exceeds THEN 'key beyond its creator' ELSE 'unused key' END,
+								   CASE WHEN k.orphaned OR k.exceeds THEN 'warning' ELSE 'notice' END) AS v(finding, severity)
+	WHERE k.orphaned OR k.exceeds OR k.unused
+	UNION ALL
+	SELECT k.tenant_id, 'key without expiry', 'notice', k.subject, format('%s, by %s; %s', k.role, k.creator, k.use),
+		   format('CALL teamrbac.set_api_key_expiry(%L, %L)', k.key_id, to_char((t.time + interval '1 year') AT TIME ZONE 'UTC', 'YYYY-MM-DD 00:00:00+00'))
+	FROM key AS k, today AS t
+	WHERE k.expires_at IS NULL AND k.replaced_by IS NULL AND NOT (k.orphaned OR k.exceeds OR k.unused)
+	UNION ALL
+	SELECT k.tenant_id, 'vague key name', 'notice', k.subject, format('%s, by %s; %s', k.role, k.creator, k.use),
+		   format('CALL teamrbac.rename_api_key(%L, %L)', k.key_id,
+				  left(format('%s of %s, made %s, %s', k.role, k.creator, to_char(k.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD'), left(k.key_id::text, 8)), 200))
+	FROM key AS k WHERE k.vague AND k.replaced_by IS NULL AND NOT (k.orphaned OR k.exceeds OR k.unused)
+	UNION ALL
+	SELECT i.tenant_id, 'pending invitation', CASE WHEN EXISTS (SELECT FROM teamrbac.role_permission AS rp WHERE rp.role = i.role AND rp.permission = 'team.manage') THEN 'warning' ELSE 'notice' END,
+		   i.email::text, format('%s; invited %s, expires %s', i.role, to_char(i.invited_at AT TIME ZONE 'UTC', 'YYYY-MM-DD'), to_char(i.expires_at AT TIME ZONE 'UTC', 'YYYY-MM-DD')),
+		   format('CALL teamrbac.cancel_invitation(%L)', i.invitation_id)
+	FROM teamrbac.invitation AS i
+	JOIN teamrbac.tenant AS tenant ON tenant.tenant_id = i.tenant_id AND tenant.deleted_at IS NULL
+	WHERE (only_tenant IS NULL OR i.tenant_id = only_tenant) AND i.state = 'pending' AND i.expires_at > now()
+	  -- The others are cancelled with their sender.
+	  AND EXISTS (SELECT FROM staying AS s WHERE s.tenant_id = i.tenant_id AND s.user_id = i.invited_by);
+$$;
+COMMENT ON FUNCTION teamrbac.review_tenants(uuid, OUT uuid, OUT text, OUT text, OUT text, OUT text, OUT text) IS
+	'Internal to access_review: the findings of a tenant; NULL: of all.';
+REVOKE ALL ON FUNCTION teamrbac.review_tenants(uuid) FROM PUBLIC;
+
+CREATE FUNCTION teamrbac.access_review(tenant_id uuid, OUT finding text, OUT severity text, OUT subject text, OUT detail text, OUT remedy text)
+	RETURNS SETOF record
+	LANGUAGE c STABLE SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
+	ROWS 10 AS 'MODULE_PATHNAME', 'teamrbac_access_review';
+COMMENT ON FUNCTION teamrbac.access_review(uuid, OUT text, OUT text, OUT text, OUT text, OUT text) IS
+	'What to look at in a team: members not active for 90 days, or disabled; a single active manager; memberships that end within 14 days; API keys not used for 90 days, of former members, beyond what their creator may, without expiry or with a vague name; pending invitations. severity is warning or notice; remedy is a statement to run after reading it. Needs team.manage. Errors: 42501 not allowed, 28000 nobody signed in, 22023 tenant_id null. Takes no lock.';
+
+CREATE FUNCTION teamrbac.access_review(OUT tenant_id uuid, OUT tenant text, OUT finding text, OUT severity text, OUT subject text, OUT detail text, OUT remedy text)
+	RETURNS SETOF record
+	LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
+	ROWS 100
+AS $$
+	SELECT r.tenant_id, t.name, r.finding, r.severity, r.subject, r.detail, r.remedy || ';'
+	FROM teamrbac.review_tenants(NULL) AS r JOIN teamrbac.tenant AS t ON t.tenant_id = r.tenant_id
+	ORDER BY t.name, t.tenant_id, r.severity DESC, r.finding, r.subject, r.remedy;
+$$;
+COMMENT ON FUNCTION teamrbac.access_review(OUT uuid, OUT text, OUT text, OUT text, OUT text, OUT text, OUT text) IS
+	'The review of all tenants that are not deleted. The remedies are for somebody who is signed in and may manage the tenant, but for assign_owner. For the DBA. Takes no lock.';
+REVOKE ALL ON FUNCTION teamrbac.access_review() FROM PUBLIC;
