@@ -123,6 +123,11 @@ bench-mail:
 bench-keys:
 	@scripts/with-cluster.sh --set 'shared_buffers = 1GB' --set 'autovacuum = off' -- bench/api_key.sh
 
+# The reference is what the COMMENTs say; a test fails when it isn't.
+docs:
+	@scripts/with-cluster.sh -- scripts/make-reference.sh >docs/reference.md.tmp || { rm -f docs/reference.md.tmp; exit 1; }
+	@mv docs/reference.md.tmp docs/reference.md
+
 CLANG_FORMAT ?= clang-format
 C_SOURCES = $(sort $(wildcard src/*.[ch] src/*/*.[ch]))
 
