@@ -90,7 +90,7 @@ all install uninstall installcheck prove_installcheck clean:
 endif
 
 # What follows works before anything is installed, because the scripts install it.
-.PHONY: dependencies test test-all-versions demo bench bench bench-keys-mail format format-check
+.PHONY: dependencies test test-all-versions demo bench bench-mail bench-keys docs format format-check
 
 dependencies:
 	scripts/install-dependencies.sh
