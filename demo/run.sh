@@ -7,7 +7,7 @@ cd "$(dirname "$0")"
 # A mail server on a free port of 127.0.0.1, which keeps what it is given in $DEMO_MAIL/mail.
 DEMO_MAIL=$(mktemp -d)
 export DEMO_MAIL
-python3 ../test/smtp/server.py "$DEMO_MAIL" &
+/usr/bin/python3 ../test/smtp/server.py "$DEMO_MAIL" &
 smtp=$!
 trap 'kill "$smtp"; rm -rf "$DEMO_MAIL"' EXIT
 for _ in $(seq 100); do

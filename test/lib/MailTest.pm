@@ -91,8 +91,9 @@ sub mailer_settings
 		from_name => 'App',
 		accept_url => 'https://app.example/join?token={{token}}',
 		poll_interval => 1,
-		connect_timeout => 1,
-		send_timeout => 2,
+		# Machines that run tests may be busy.
+		connect_timeout => 10,
+		send_timeout => 20,
 		%more);
 	return map { 'TEAMRBAC_MAILER_' . uc($_) => $settings{$_} } keys %settings;
 }

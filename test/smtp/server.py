@@ -99,6 +99,7 @@ class Handler:
             "rcpt_to": envelope.rcpt_tos,
             "login": (session.auth_data or None) and session.auth_data.decode(),
             "tls": session.ssl is not None,
+            "connection": session.peer[1],
             "raw": envelope.original_content.decode("utf-8", "replace"),
             "headers": [[name, str(value)] for name, value in message.items()],
             "defects": [str(defect) for defect in message.defects],

@@ -72,6 +72,28 @@ like($by_recipient{'removed@example.com'}{body}, qr/^Olivia has removed you from
 is(header($by_recipient{'owner@example.com'}, 'Subject'), 'Ann now owns Acme', 'ownership transferred');
 unlike($_->{raw}, qr/\{\{/, 'nothing is left to fill in') for values %by_recipient;
 
+# From the command to the member, by the link in the mail.
+my $olivia = "SELECT teamrbac.sign_in('00000000-0000-0000-0000-0000000000a1', false);";
+$node->safe_psql('postgres', qq{
+	SELECT teamrbac.register_user('Carla\@Example.com', 'Carla', '00000000-0000-0000-0000-0000000000c1');
+	$olivia
+	SELECT count(*) FROM teamrbac.invite_member('00000000-0000-0000-0000-000000000001', 'carla\@example.com', 'developer');
+	SELECT count(*) FROM teamrbac.invite_member('00000000-0000-0000-0000-000000000001', 'late\@example.com', 'developer');
+	UPDATE teamrbac.invitation SET expires_at = clock_timestamp() WHERE email = 'late\@example.com'; });
+run_once($node, $smtp);
+($mail) = (received($smtp))[-1];
+is($mail->{rcpt_to}[0], 'carla@example.com', 'invited by the command; an invitation that has expired meanwhile is not sent');
+my ($token) = $mail->{body} =~ m{^https://app\.example/join\?token=(\S+)$}m;
+is($node->safe_psql('postgres', "SELECT teamrbac.sign_in('00000000-0000-0000-0000-0000000000c1', false); SELECT role FROM teamrbac.accept_invitation('$token')"),
+	"\ndeveloper", 'the link in the mail makes a member');
+$node->safe_psql('postgres', "$olivia CALL teamrbac.change_role('00000000-0000-0000-0000-000000000001', '00000000-0000-0000-0000-0000000000c1', 'reader');
+	CALL teamrbac.remove_member('00000000-0000-0000-0000-000000000001', '00000000-0000-0000-0000-0000000000c1')");
+run_once($node, $smtp);
+my @last = (received($smtp))[-2, -1];
+is(join(', ', map { $_->{rcpt_to}[0] . ': ' . header($_, 'Subject') } @last),
+	'Carla@Example.com: Your role in Acme is now reader, Carla@Example.com: You are no longer a member of Acme', 'and the member hears of what follows');
+is($node->safe_psql('postgres', 'SELECT count(*) FROM teamrbac.outbox WHERE token IS NOT NULL'), '0', 'no token is left');
+
 # Names that would add a header, if they could; the schema keeps them out, a superuser may not have.
 $node->safe_psql('postgres', <<'SQL');
 ALTER TABLE teamrbac.tenant DROP CONSTRAINT tenant_name;
@@ -144,7 +166,7 @@ is($node->safe_psql('postgres', "SELECT DISTINCT next_attempt_at - now() BETWEEN
 # A mail server that is away, slow, or goes away midway is no fault of a mail: the mailer stops, and nothing is lost.
 $node->safe_psql('postgres', 'DELETE FROM teamrbac.outbox');
 queue($node, 'slow@example.com');
-($status, $log) = run_once($node, $smtp);
+($status, $log) = run_once($node, $smtp, send_timeout => 2);
 is($status, 1, 'slow: --once fails');
 like(outbox('slow@example.com'), qr/^waits\|1\|f\|the message: .*time/i, 'slow: the mail waits');
 queue($node, 'close@example.com');

@@ -55,7 +55,7 @@ is($node->safe_psql('postgres', "SELECT string_agg(recipient || ' ' || (sent_at 
 like(slurp_file("$logs/1"), qr/stopped$/, 'and it says so');
 
 # Killed after the mail server has taken the mail and before the database knows: sent again with the same Message-ID.
-$mailer = start_mailer($node, $smtp, "$logs/2");
+$mailer = start_mailer($node, $smtp, "$logs/2", connect_timeout => 2, send_timeout => 3);
 ok(wait_until(\&all_sent), 'the one left is sent by the next mailer');
 append_to_file("$smtp/victim", MailTest::process_id($mailer));
 queue($node, 'kill@example.com');
@@ -78,6 +78,8 @@ ok(wait_until(\&all_sent), 'two mailers: all is sent');
 is(scalar(@ids = twice()), 1, 'nothing twice');
 is(scalar(my @n = grep { $_->{rcpt_to}[0] =~ /^n\d/ } received($smtp)), 200, 'nothing left out');
 cmp_ok((() = slurp_file("$logs/pair$_") =~ /sent /g), '>', 20, 'each has done its part') for 1, 2;
+my %connections = map { $_->{connection} => 1 } @n;
+cmp_ok(scalar(keys %connections), '<=', 2, 'over one connection each');
 
 $node->safe_psql('postgres', "SELECT count(queue('m' || n || '\@example.com')) FROM generate_series(1, 100) AS n");
 $node->restart('fast');
