@@ -90,7 +90,7 @@ all install uninstall installcheck prove_installcheck clean:
 endif
 
 # What follows works before anything is installed, because the scripts install it.
-.PHONY: dependencies test test-all-versions demo bench bench-mail bench-keys docs format format-check
+.PHONY: dependencies test test-all-versions coverage sanitize demo bench bench-mail bench-keys docs format format-check
 
 dependencies:
 	scripts/install-dependencies.sh
@@ -102,6 +102,14 @@ test:
 # See scripts/test-all-versions.sh for TEAMRBAC_CHROOTS.
 test-all-versions:
 	@scripts/test-all-versions.sh
+
+# How many lines of the C code the tests execute, and which they don't.
+coverage:
+	@scripts/coverage.sh
+
+# The regression and isolation tests with the library under AddressSanitizer and UndefinedBehaviorSanitizer.
+sanitize:
+	@scripts/sanitize.sh
 
 demo:
 	@scripts/with-cluster.sh --cron -- demo/run.sh

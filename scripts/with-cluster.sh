@@ -1,10 +1,12 @@
 #!/bin/bash
 # Runs a command against a throw-away server that has this tree's teamrbac installed.
 #
-#   scripts/with-cluster.sh [--cron[=DATABASE]] [--set NAME=VALUE]... [--werror] -- COMMAND...
+#   scripts/with-cluster.sh [--cron[=DATABASE]] [--set NAME=VALUE]... [--server-env NAME=VALUE]... [--werror]
+#                           -- COMMAND...
 #
 #   --cron        preload pg_cron, working in DATABASE (default: $PGDATABASE, "teamrbac")
 #   --set         a line for postgresql.conf
+#   --server-env  a variable in the server's environment, not in COMMAND's
 #   --werror      compiler warnings are errors
 #
 # Installs what is missing, builds a copy of the tree in a private temporary directory, installs the
@@ -22,19 +24,21 @@ set -euo pipefail
 exec </dev/null
 
 usage() {
-    echo "usage: $0 [--cron[=DATABASE]] [--set NAME=VALUE]... [--werror] -- COMMAND..." >&2
+    echo "usage: $0 [--cron[=DATABASE]] [--set NAME=VALUE]... [--server-env NAME=VALUE]... [--werror] -- COMMAND..." >&2
     exit 2
 }
 
 database=teamrbac
 cron_database=
 settings=()
+server_env=()
 werror=0
 while [ $# -gt 0 ]; do
     case $1 in
         --cron) cron_database=$database ;;
         --cron=?*) cron_database=${1#*=} ;;
         --set) settings+=("${2:?}") && shift ;;
+        --server-env) server_env+=("${2:?}") && shift ;;
         --werror) werror=1 ;;
         --) shift && break ;;
         *) usage ;;
@@ -172,7 +176,7 @@ start_server() {
         [ "${#settings[@]}" -eq 0 ] || printf '%s\n' "${settings[@]}"
     } >>"$data/postgresql.conf"
     # pg_ctl makes the server a session of its own, which clean_up finds by its postmaster.pid.
-    run "${unprivileged[@]}" "$bindir/pg_ctl" -s -w -D "$data" -l "$work/server.log" start || {
+    run "${unprivileged[@]}" env "${server_env[@]}" "$bindir/pg_ctl" -s -w -D "$data" -l "$work/server.log" start || {
         cat "$work/server.log" >&2
         return 1
     }

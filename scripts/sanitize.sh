@@ -1,0 +1,18 @@
+#!/bin/bash
+# Runs the regression and isolation tests with the library under AddressSanitizer and
+# UndefinedBehaviorSanitizer, whose first finding ends the backend and so fails a test; `make sanitize` calls this.
+# The server is Debian's own, so it has to be started with the sanitizer's library in front.
+#
+# TESTS and the like narrow the tests, as for run-tests.sh.
+set -euo pipefail
+
+cd "$(dirname "$0")/.."
+scripts/install-dependencies.sh
+asan=$(gcc -print-file-name=libasan.so)
+export COPT='-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -O1 -g' with_llvm=no
+# A backend leaves its memory to the operating system: no leaks are looked for.
+exec scripts/with-cluster.sh --cron=contrib_regression \
+    --server-env "LD_PRELOAD=$asan" \
+    --server-env ASAN_OPTIONS=detect_leaks=0:abort_on_error=1:detect_stack_use_after_return=0 \
+    --server-env UBSAN_OPTIONS=print_stacktrace=1 \
+    -- env PROVE_TESTS= scripts/test-runners.sh
