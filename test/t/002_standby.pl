@@ -78,6 +78,10 @@ for my $isolation (sort keys %session)
 my ($rc, $out, $err) = $standby->psql('postgres',
 	"SELECT teamrbac.sign_in('00000000-0000-0000-0000-0000000000b1', false); \\set VERBOSITY sqlstate\nSELECT teamrbac.create_tenant('x');");
 like($err, qr/25006|read-only/, 'a command on the standby says that it is read-only');
+# What a DBA asks is answered there too, and signing in notes nothing.
+is($standby->safe_psql('postgres', "SELECT count(*) > 0 FROM teamrbac.check_setup() WHERE object = 'maintenance'"), 't', 'the set-up is checked on the standby');
+is($standby->safe_psql('postgres', "SELECT count(*) > 0 FROM teamrbac.access_review()"), 't', 'the teams are reviewed on the standby');
+is($standby->safe_psql('postgres', "SELECT teamrbac.sign_in('00000000-0000-0000-0000-0000000000b1', false); SELECT count(*) FROM teamrbac.user_activity;"), "\n0", 'no activity is noted on the standby');
 $standby->promote;
 is($standby->safe_psql('postgres',
 		"SELECT teamrbac.sign_in('00000000-0000-0000-0000-0000000000b1', false); SELECT teamrbac.create_tenant('x') IS NOT NULL;"),
