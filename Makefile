@@ -90,7 +90,7 @@ all install uninstall installcheck prove_installcheck clean:
 endif
 
 # What follows works before anything is installed, because the scripts install it.
-.PHONY: dependencies test test-all-versions coverage sanitize demo bench bench-mail bench-keys docs format format-check
+.PHONY: dependencies test test-all-versions coverage sanitize demo bench bench-mail bench-expire bench-keys docs format format-check
 
 dependencies:
 	scripts/install-dependencies.sh
@@ -135,6 +135,13 @@ bench-keys:
 docs:
 	@scripts/with-cluster.sh -- scripts/make-reference.sh >docs/reference.md.tmp || { rm -f docs/reference.md.tmp; exit 1; }
 	@mv docs/reference.md.tmp docs/reference.md
+
+# See bench/expire.sh for BENCH_TENANTS and BENCH_INVITATIONS. As durable as a server in production.
+bench-expire:
+	@scripts/with-cluster.sh --set 'shared_buffers = 1GB' --set 'max_wal_size = 4GB' --set 'fsync = on' \
+		--set 'full_page_writes = on' -- bench/expire.sh >bench/EXPIRE.md.tmp || { rm -f bench/EXPIRE.md.tmp; exit 1; }
+	@mv bench/EXPIRE.md.tmp bench/EXPIRE.md
+	@cat bench/EXPIRE.md
 
 CLANG_FORMAT ?= clang-format
 C_SOURCES = $(sort $(wildcard src/*.[ch] src/*/*.[ch]))

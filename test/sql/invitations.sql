@@ -215,6 +215,7 @@ CALL teamrbac.expire_invitations(0);
 CALL teamrbac.expire_invitations(NULL);
 SELECT count(*), min(before::text) AS before, min(after::text) AS after FROM teamrbac.audit_event WHERE action = 'invitation.expired' AND before ->> 'email' ~ '^\d';
 SELECT count(*), count(token) AS tokens, count(withdrawn_at) AS withdrawn FROM teamrbac.outbox WHERE recipient ~ '^\d';
+SELECT valid, problem FROM teamrbac.verify_audit(u('a0'));
 SET ROLE regress_app;
 CALL teamrbac.expire_invitations();
 SELECT teamrbac.expire_invitation_batch(1);
