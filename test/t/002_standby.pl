@@ -3,6 +3,8 @@ use strict;
 use warnings;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use lib "$ENV{TESTDIR}/test/lib";
+use Teamrbac;
 use Test::More;
 
 my $primary = PostgreSQL::Test::Cluster->new('primary');
@@ -23,6 +25,11 @@ INSERT INTO prompt VALUES (1, '00000000-0000-0000-0000-000000000001');
 SELECT teamrbac.protect_table('prompt', 'prompts.view', 'prompts.edit');
 CREATE ROLE app;
 GRANT ALL ON prompt TO app;
+SQL
+my ($key, $invitation) = split /\|/, $primary->safe_psql('postgres', <<'SQL') =~ s/^\n//r;
+SELECT teamrbac.sign_in('00000000-0000-0000-0000-0000000000b1', false);
+SELECT secret, token FROM teamrbac.create_api_key('00000000-0000-0000-0000-000000000001', 'key'),
+	teamrbac.invite_member('00000000-0000-0000-0000-000000000001', 'new@example.com', 'reader');
 SQL
 $primary->backup('base');
 my $standby = PostgreSQL::Test::Cluster->new('standby');
@@ -75,13 +82,31 @@ for my $isolation (sort keys %session)
 	$session{$isolation}{run}->finish;
 }
 
+# A key signs in, is seen to be revoked once that is replayed; an invitation can be looked at.
+my $by_key = "SELECT (teamrbac.sign_in_with_api_key('$key', false)).role; SET ROLE app; SELECT count(*) FROM prompt;";
+is($standby->safe_psql('postgres', $by_key), "developer\n1", 'a key signs in on the standby, which notes nothing');
+is($standby->safe_psql('postgres', "SELECT state FROM teamrbac.peek_invitation('$invitation')"), 'pending', 'an invitation is looked at');
+is($standby->safe_psql('postgres', "SELECT valid FROM teamrbac.verify_audit('00000000-0000-0000-0000-000000000001')"), 't', 'the audit is verified');
+my @commands = commands($primary, 'postgres');
+$primary->safe_psql('postgres', "UPDATE teamrbac.api_key SET revoked_at = now() WHERE name = 'key' AND tenant_id = '00000000-0000-0000-0000-000000000001'");
+$primary->wait_for_catchup($standby);
+my (undef, undef, $revoked) = $standby->psql('postgres', $by_key);
+like($revoked, qr/ERROR/, 'a revocation is obeyed likewise');
+for my $command (@commands)
+{
+	my ($name, $sign_in, $sql) = @$command;
+	my ($code, $printed, $error) = $standby->psql('postgres', "\\set VERBOSITY verbose\n$sign_in\n$sql");
+	like($error, qr/ERROR: +25006: .*read-only|ERROR: +25006: .*recovery/, "$name says that the standby is read-only");
+}
+
 my ($rc, $out, $err) = $standby->psql('postgres',
 	"SELECT teamrbac.sign_in('00000000-0000-0000-0000-0000000000b1', false); \\set VERBOSITY sqlstate\nSELECT teamrbac.create_tenant('x');");
 like($err, qr/25006|read-only/, 'a command on the standby says that it is read-only');
 # What a DBA asks is answered there too, and signing in notes nothing.
 is($standby->safe_psql('postgres', "SELECT count(*) > 0 FROM teamrbac.check_setup() WHERE object = 'maintenance'"), 't', 'the set-up is checked on the standby');
 is($standby->safe_psql('postgres', "SELECT count(*) > 0 FROM teamrbac.access_review()"), 't', 'the teams are reviewed on the standby');
-is($standby->safe_psql('postgres', "SELECT teamrbac.sign_in('00000000-0000-0000-0000-0000000000b1', false); SELECT count(*) FROM teamrbac.user_activity;"), "\n0", 'no activity is noted on the standby');
+is($standby->safe_psql('postgres', "SELECT teamrbac.sign_in('00000000-0000-0000-0000-0000000000b1', false); SELECT count(*) FROM teamrbac.user_activity;") =~ s/^\n//r,
+	$primary->safe_psql('postgres', 'SELECT count(*) FROM teamrbac.user_activity'), 'no activity is noted on the standby');
 $standby->promote;
 is($standby->safe_psql('postgres',
 		"SELECT teamrbac.sign_in('00000000-0000-0000-0000-0000000000b1', false); SELECT teamrbac.create_tenant('x') IS NOT NULL;"),
