@@ -271,7 +271,37 @@ DO $$ BEGIN
 END $$;
 SET ROLE demo_app;
 
-\echo '== 9. Olivia hands Acme to Adam; Nora, a contractor, is a member until her contract ends'
+\echo '== 9. An API key: made by Adam, used by a program, revoked by Olivia while the program is at it'
+RESET ROLE;
+TRUNCATE story RESTART IDENTITY;
+BEGIN; SELECT teamrbac.sign_in(person('Adam')) \g /dev/null
+SELECT key_id, secret FROM teamrbac.create_api_key(:'acme', 'Nightly import of the web team', permissions => '{prompts.view,prompts.edit}') \gset
+COMMIT;
+SELECT :'secret' AS "the key, shown once";
+SELECT dblink_connect('program', format('dbname=%s', current_database())) \g /dev/null
+SELECT dblink_exec('program', 'SET search_path = shop, public') \g /dev/null
+SELECT dblink_exec('program', 'SET ROLE demo_app') \g /dev/null
+SELECT dblink_exec('program', 'BEGIN ISOLATION LEVEL REPEATABLE READ') \g /dev/null
+\set see 'SELECT * FROM dblink(''program'', ''SELECT count(*)::text FROM prompt'') AS t(x text)'
+INSERT INTO story (session, what, outcome) SELECT 'program', 'sign in with the key', role FROM dblink('program', format('SELECT role FROM teamrbac.sign_in_with_api_key(%L)', :'secret')) AS t(role text);
+INSERT INTO story (session, what, outcome) SELECT 'program', 'prompts seen', (:see);
+INSERT INTO story (session, what, outcome) SELECT 'program', 'endpoints seen', n FROM dblink('program', 'SELECT count(*)::text FROM endpoint') AS t(n text);
+BEGIN; SELECT teamrbac.sign_in(person('Olivia')) \g /dev/null
+SELECT name, role, permissions, creator, state FROM teamrbac.api_key_overview;
+CALL teamrbac.revoke_api_key(:'key_id', 'demo');
+COMMIT;
+INSERT INTO story (session, what, outcome) VALUES ('Olivia', 'revoke it, COMMIT', 'done');
+INSERT INTO story (session, what, outcome) SELECT 'program, same transaction', 'prompts seen', (:see);
+SELECT dblink_exec('program', 'ROLLBACK') \g /dev/null
+SELECT dblink_disconnect('program') \g /dev/null
+INSERT INTO story (session, what, outcome) SELECT 'program', 'sign in again', reason(format('SELECT teamrbac.sign_in_with_api_key(%L)', :'secret'));
+SELECT session, what, outcome FROM story ORDER BY step;
+DO $$ BEGIN
+	ASSERT (SELECT array_agg(outcome ORDER BY step) FROM story) = ARRAY['developer', '300', '0', 'done', '0', '28000 invalid API key'], 'revocation';
+END $$;
+SET ROLE demo_app;
+
+\echo '== 10. Olivia hands Acme to Adam; Nora, a contractor, is a member until her contract ends'
 BEGIN; SELECT teamrbac.sign_in(person('Olivia')) \g /dev/null
 SELECT who AS "Olivia tries", reason(statement) AS "and is told" FROM (VALUES
 	('to hand Acme to Nora, a Developer', format('CALL teamrbac.transfer_ownership(%L, %L)', :'acme', person('Nora'))),
@@ -294,7 +324,7 @@ DO $$ BEGIN
 	ASSERT (SELECT count(*) FROM teamrbac.maintenance_jobs() WHERE active) = 3, 'maintenance is scheduled';
 END $$;
 
-\echo '== 10. Olivia leaves; the team that remains, as Adam sees it'
+\echo '== 11. Olivia leaves; the team that remains, as Adam sees it'
 SET ROLE demo_app;
 BEGIN; SELECT teamrbac.sign_in(person('Olivia')) \g /dev/null
 CALL teamrbac.leave_tenant(:'acme');
