@@ -6,15 +6,17 @@
 # Expects what scripts/with-cluster.sh gives: a running server, PGHOST, PGUSER (a superuser), PGDATABASE
 # (empty), PG_CONFIG, and the extension installed.
 #
-#   BENCH_SECONDS     how long each run of pgbench lasts (default 3)
-#   BENCH_ROUNDS      how often each is repeated (default 5)
+#   BENCH_SECONDS     how long a round lasts (default 2)
+#   BENCH_ROUNDS      how many rounds (default 9)
 #
-# The variants that are compared take turns, and each round begins with another one; a ratio is the median
-# of the rounds' ratios.  So what else the machine does meanwhile hits both sides.
+# What else the machine does must hit both sides of a ratio alike.  Two queries that are compared are drawn by
+# turns in one session, and a round gives each the mean of the middle half of its times; where the sessions
+# differ (growth, churn), short runs take turns.  A ratio is the median of the rounds' ratios, and the table
+# tells between what values the middle half of these lies.
 set -euo pipefail
 
-seconds=${BENCH_SECONDS:-3}
-rounds=${BENCH_ROUNDS:-5}
+seconds=${BENCH_SECONDS:-2}
+rounds=${BENCH_ROUNDS:-9}
 here=$(cd "$(dirname "$0")" && pwd)
 database=$PGDATABASE
 large=${PGDATABASE}_large
@@ -113,23 +115,43 @@ run_pgbench() {
     echo "$label $round ${tps:?pgbench printed no result}" >>"$log"
 }
 
-# compare CASE MODES VARIANT=SCRIPT...: each variant once a round; odd rounds in order, even ones reversed.
+# middle_half FILE: of pgbench's log of transactions, queries a second for each script, by the mean of the
+# middle half of its times.
+middle_half() {
+    sort -k4,4n -k3,3n "$1" | awk '
+        function finish(    i, n, sum) {
+            for (i = int(count / 4) + 1; i <= count - int(count / 4); i++) {
+                sum += time[i]
+                n++
+            }
+            print script, 1000000 * n / sum
+        }
+        count && $4 != script { finish(); count = 0 }
+        { script = $4; time[++count] = $3 }
+        END { finish() }'
+}
+
+# mix CASE MODE SCRIPT SCRIPT LABEL LABEL: both scripts by turns in one session, each transaction drawn by lot.
+mix() {
+    local name=$1 mode=$2 tenant=$tenant script value
+    [ "$mode" = prepared ] || tenant="'$tenant'"
+    for round in $(seq "$rounds"); do
+        rm -f "$work"/mix.*
+        pgbench -n -c 1 -j 1 -M "$mode" -T "$seconds" -U bench_ours -D tenant="$tenant" --random-seed="$round" \
+            -l --log-prefix="$work/mix" -f "$3" -f "$4" "$database" >"$work/mix.out"
+        middle_half "$work"/mix.[0-9]* >"$work/mix.middle"
+        while read -r script value; do
+            [ "$script" = 0 ] && echo "$name/$mode/$5 $round $value" || echo "$name/$mode/$6 $round $value"
+        done <"$work/mix.middle" >>"$log"
+    done
+}
+
+# compare CASE SCRIPT SCRIPT: ours and one without row security, by both protocols.
 compare() {
-    local name=$1 modes=$2 mode variants variant i
-    shift 2
-    say "$name"
-    for mode in $modes; do
-        for round in $(seq "$rounds"); do
-            variants=("$@")
-            if [ $((round % 2)) -eq 0 ]; then
-                variants=()
-                for ((i = $#; i > 0; i--)); do variants+=("${!i}"); done
-            fi
-            for variant in "${variants[@]}"; do
-                run_pgbench "$name/$mode/${variant%%=*}" "$(role_of "${variant%%=*}")" "$work/${variant#*=}" \
-                    "$mode" "$seconds" "$database"
-            done
-        done
+    local mode
+    say "$1"
+    for mode in simple prepared; do
+        mix "$1" "$mode" "$work/$2" "$work/$3" ours plain
     done
 }
 
@@ -149,46 +171,45 @@ END
 }
 
 measure_reads() {
-    local both='simple prepared'
-    compare point "$both" ours=item.point plain=item_plain.point_named
-    compare page "$both" ours=item.page_named plain=item_plain.page_named
-    compare page_by_policy "$both" ours=item.page plain=item_plain.page_named
-    compare count "$both" ours=item.count plain=item_plain.count_named
+    compare point item.point item_plain.point_named
+    compare page item.page_named item_plain.page_named
+    compare page_by_policy item.page item_plain.page_named
+    compare count item.count item_plain.count_named
     PGOPTIONS='-c enable_indexscan=off -c enable_bitmapscan=off -c enable_indexonlyscan=off -c max_parallel_workers_per_gather=0' \
-        compare scan "$both" ours=item.count plain=item_plain.count_named
+        compare scan item.count item_plain.count_named
 }
 
-# The policies people write instead, for comparison: fewer rounds.
-measure_peers() {
-    local rounds=2
-    compare point_peer prepared in=item_peer.point array=item_peer.point function=item_peer.point
-    compare page_peer prepared in=item_peer.page_named array=item_peer.page_named function=item_peer.page_named
-    compare count_peer prepared in=item_peer.count array=item_peer.count
-    rounds=1 seconds=1 compare count_peer prepared function=item_peer.count
-}
-
-# Nanoseconds a call, of five calls a row; with the last argument constant nothing is hoisted.
-time_calls() {
-    query -U bench_ours <<END | sed -n 's/^Time: \([0-9.]*\) ms.*/\1/p' | tail -n 1
-SET work_mem = '1GB';
-SET max_parallel_workers_per_gather = 0;
-SET jit = off;
-SELECT count(*) FROM generate_series(1, 10);
-\timing on
-SELECT count($1('$tenant', 'prompts.view')), count($1('$tenant', 'logs.view')), count($1('$tenant', 'endpoints.view')),
-       count($1('$tenant', 'snippets.view')), count($1('$tenant', 'prompts.edit')) FROM generate_series(1, 1000000);
-END
-}
-
-measure_calls() {
-    local name ms
-    say "has_permission with constant arguments"
-    for round in $(seq $((2 * rounds + 1))); do
-        for name in bench.empty teamrbac.has_permission; do
-            ms=$(time_calls "$name")
-            echo "call/-/$name $round ${ms:?no time measured}" >>"$log"
+# peer CASE SECONDS VARIANT=SCRIPT...: the policies people write instead, for comparison.
+peer() {
+    local name=$1 duration=$2 round variant
+    shift 2
+    for round in 1 2; do
+        for variant; do
+            run_pgbench "$name/prepared/${variant%%=*}" "$(role_of "${variant%%=*}")" "$work/${variant#*=}" \
+                prepared "$duration" "$database"
         done
     done
+}
+
+measure_peers() {
+    say "peers"
+    peer point_peer 1 in=item_peer.point array=item_peer.point function=item_peer.point
+    peer page_peer 1 in=item_peer.page_named array=item_peer.page_named function=item_peer.page_named
+    peer count_peer 2 in=item_peer.count array=item_peer.count
+    peer count_peer 1 function=item_peer.count
+}
+
+# Half a million calls a query, of five a row; with the last argument constant nothing is hoisted.
+measure_calls() {
+    local function
+    say "has_permission with constant arguments"
+    for function in bench.empty teamrbac.has_permission; do
+        cat >"$work/call.$function" <<END
+SELECT count($function('$tenant', 'prompts.view')), count($function('$tenant', 'logs.view')), count($function('$tenant', 'endpoints.view')), count($function('$tenant', 'snippets.view')), count($function('$tenant', 'prompts.edit')) FROM generate_series(1, 100000);
+END
+    done
+    PGOPTIONS='-c work_mem=64MB -c jit=off -c max_parallel_workers_per_gather=0' \
+        mix call simple "$work/call.teamrbac.has_permission" "$work/call.bench.empty" ours empty
 }
 
 measure_growth() {
@@ -196,9 +217,9 @@ measure_growth() {
     say "growth"
     for mode in simple prepared; do
         for round in $(seq "$rounds"); do
-            run_pgbench "growth/$mode/thousand" bench_ours "$work/item.point" "$mode" "$seconds" "$database"
-            run_pgbench "growth/$mode/million" bench_ours "$work/item.point" "$mode" "$seconds" "$large"
-            run_pgbench "growth/$mode/many" bench_many "$work/item.point" "$mode" "$seconds" "$large"
+            run_pgbench "growth/$mode/thousand" bench_ours "$work/item.point" "$mode" 1 "$database"
+            run_pgbench "growth/$mode/million" bench_ours "$work/item.point" "$mode" 1 "$large"
+            run_pgbench "growth/$mode/many" bench_many "$work/item.point" "$mode" 1 "$large"
         done
     done
 }
@@ -212,12 +233,12 @@ churn_of() {
         churn) table=teamrbac.membership ;;
     esac
     if [ -n "$table" ]; then
-        pgbench -n -c 2 -j 1 -R 1000 -M prepared -T $((seconds + 1)) -f "$work/churn.$table" "$database" \
+        pgbench -n -c 2 -j 1 -R 1000 -M prepared -T 2 -f "$work/churn.$table" "$database" \
             >"$work/churn.out" 2>&1 &
         churn=$!
         sleep 0.5
     fi
-    run_pgbench "churn/$mode/$variant" bench_ours "$work/item.point" "$mode" "$seconds" "$database"
+    run_pgbench "churn/$mode/$variant" bench_ours "$work/item.point" "$mode" 1 "$database"
     if [ -n "$table" ]; then
         wait "$churn" || {
             cat "$work/churn.out" >&2
@@ -258,7 +279,7 @@ Written by \`make bench\`: see bench/run.sh for what each line measures and benc
 | date | $(date -u +%F) |
 | settings | $(query -c "SELECT string_agg(name || ' = ' || current_setting(name), ', ' ORDER BY name) FROM pg_settings
     WHERE name IN ('shared_buffers', 'autovacuum', 'fsync', 'full_page_writes', 'jit', 'work_mem')") |
-| rounds | $rounds of $seconds s for each variant, in turns; one connection; a ratio is the median of the rounds' ratios |
+| rounds | $rounds of $seconds s; one connection; both queries of a ratio by turns in one session; a query's time is the mean of the middle half of a round's; a ratio is the median of the rounds' ratios, and beside it between what values the middle half of these lies |
 | data | 1,000,000 rows of 1,000 tenants, PRIMARY KEY (id), index (tenant_id, id); the reader is a member of one tenant |
 | identity | a role mapped by map_database_role; the peers' user is in a setting of their role |
 

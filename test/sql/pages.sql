@@ -67,7 +67,7 @@ INSERT INTO page VALUES
 	(11, 'SELECT id FROM note WHERE title COLLATE "C" >= ''title 5'' ORDER BY title COLLATE "C", id LIMIT 50'),
 	(12, 'SELECT id FROM note WHERE id > 1000 ORDER BY tag, id LIMIT 50'),
 	(13, 'SELECT id FROM note WHERE title LIKE ''%7%'' ORDER BY id LIMIT 50'),
-	(14, 'SELECT id FROM note WHERE false ORDER BY id LIMIT 50'),
+	(14, 'SELECT id FROM note WHERE tag = ''no such tag'' ORDER BY id LIMIT 50'),
 	(15, 'SELECT (note).id FROM note ORDER BY id LIMIT 50'),
 	(16, 'SELECT n.id FROM note AS n JOIN note AS m USING (tenant_id, id) ORDER BY n.id LIMIT 50'),
 	(17, 'SELECT id FROM note ORDER BY written, id, title LIMIT 50'),
