@@ -6,17 +6,16 @@
 # Expects what scripts/with-cluster.sh gives: a running server, PGHOST, PGUSER (a superuser), PGDATABASE
 # (empty), PG_CONFIG, and the extension installed.
 #
-#   BENCH_SECONDS     how long a round lasts (default 2)
-#   BENCH_ROUNDS      how many rounds (default 9)
+#   BENCH_SECONDS     how long each run of a round lasts (default 1)
+#   BENCH_ROUNDS      how many rounds (default 11)
 #
-# What else the machine does must hit both sides of a ratio alike.  Two queries that are compared are drawn by
-# turns in one session, and a round gives each the mean of the middle half of its times; where the sessions
-# differ (growth, churn), short runs take turns.  A ratio is the median of the rounds' ratios, and the table
-# tells between what values the middle half of these lies.
+# What else the machine does must hit both sides of a ratio alike: short runs take turns, and of each the mean of
+# the middle half of the queries' times counts (growth and churn: all of it).  A ratio is the median of the
+# rounds' ratios, and the table tells between what values the middle half of these lies.
 set -euo pipefail
 
-seconds=${BENCH_SECONDS:-2}
-rounds=${BENCH_ROUNDS:-9}
+seconds=${BENCH_SECONDS:-1}
+rounds=${BENCH_ROUNDS:-11}
 here=$(cd "$(dirname "$0")" && pwd)
 database=$PGDATABASE
 large=${PGDATABASE}_large
@@ -115,34 +114,39 @@ run_pgbench() {
     echo "$label $round ${tps:?pgbench printed no result}" >>"$log"
 }
 
-# middle_half FILE: of pgbench's log of transactions, queries a second for each script, by the mean of the
-# middle half of its times.
+# middle_half: of pgbench's log of transactions, queries a second by the mean of the middle half of their times.
 middle_half() {
-    sort -k4,4n -k3,3n "$1" | awk '
-        function finish(    i, n, sum) {
-            for (i = int(count / 4) + 1; i <= count - int(count / 4); i++) {
+    sort -k3,3n | awk '
+        { time[NR] = $3 }
+        END {
+            for (i = int(NR / 4) + 1; i <= NR - int(NR / 4); i++) {
                 sum += time[i]
                 n++
             }
-            print script, 1000000 * n / sum
-        }
-        count && $4 != script { finish(); count = 0 }
-        { script = $4; time[++count] = $3 }
-        END { finish() }'
+            print 1000000 * n / sum
+        }'
 }
 
-# mix CASE MODE SCRIPT SCRIPT LABEL LABEL: both scripts by turns in one session, each transaction drawn by lot.
-mix() {
-    local name=$1 mode=$2 tenant=$tenant script value
-    [ "$mode" = prepared ] || tenant="'$tenant'"
+# run_script LABEL MODE SCRIPT: logs it.
+run_script() {
+    local tenant=$tenant
+    [ "$2" = prepared ] || tenant="'$tenant'"
+    rm -f "$work"/run.*
+    pgbench -n -c 1 -j 1 -M "$2" -T "$seconds" -U bench_ours -D tenant="$tenant" -l --log-prefix="$work/run" -f "$3" \
+        "$database" >/dev/null
+    echo "$1 $round $(middle_half <"$(ls "$work"/run.*)")" >>"$log"
+}
+
+# take_turns CASE MODE SCRIPT SCRIPT LABEL LABEL: two scripts, each once a round; every other round in reverse.
+take_turns() {
     for round in $(seq "$rounds"); do
-        rm -f "$work"/mix.*
-        pgbench -n -c 1 -j 1 -M "$mode" -T "$seconds" -U bench_ours -D tenant="$tenant" --random-seed="$round" \
-            -l --log-prefix="$work/mix" -f "$3" -f "$4" "$database" >"$work/mix.out"
-        middle_half "$work"/mix.[0-9]* >"$work/mix.middle"
-        while read -r script value; do
-            [ "$script" = 0 ] && echo "$name/$mode/$5 $round $value" || echo "$name/$mode/$6 $round $value"
-        done <"$work/mix.middle" >>"$log"
+        if [ $((round % 2)) -eq 0 ]; then
+            run_script "$1/$2/$6" "$2" "$4"
+            run_script "$1/$2/$5" "$2" "$3"
+        else
+            run_script "$1/$2/$5" "$2" "$3"
+            run_script "$1/$2/$6" "$2" "$4"
+        fi
     done
 }
 
@@ -151,7 +155,7 @@ compare() {
     local mode
     say "$1"
     for mode in simple prepared; do
-        mix "$1" "$mode" "$work/$2" "$work/$3" ours plain
+        take_turns "$1" "$mode" "$work/$2" "$work/$3" ours plain
     done
 }
 
@@ -176,7 +180,7 @@ measure_reads() {
     compare page_by_policy item.page item_plain.page_named
     compare count item.count item_plain.count_named
     PGOPTIONS='-c enable_indexscan=off -c enable_bitmapscan=off -c enable_indexonlyscan=off -c max_parallel_workers_per_gather=0' \
-        compare scan item.count item_plain.count_named
+        seconds=$((2 * seconds)) compare scan item.count item_plain.count_named
 }
 
 # peer CASE SECONDS VARIANT=SCRIPT...: the policies people write instead, for comparison.
@@ -209,7 +213,7 @@ SELECT count($function('$tenant', 'prompts.view')), count($function('$tenant', '
 END
     done
     PGOPTIONS='-c work_mem=64MB -c jit=off -c max_parallel_workers_per_gather=0' \
-        mix call simple "$work/call.teamrbac.has_permission" "$work/call.bench.empty" ours empty
+        take_turns call simple "$work/call.teamrbac.has_permission" "$work/call.bench.empty" ours empty
 }
 
 measure_growth() {
@@ -279,7 +283,7 @@ Written by \`make bench\`: see bench/run.sh for what each line measures and benc
 | date | $(date -u +%F) |
 | settings | $(query -c "SELECT string_agg(name || ' = ' || current_setting(name), ', ' ORDER BY name) FROM pg_settings
     WHERE name IN ('shared_buffers', 'autovacuum', 'fsync', 'full_page_writes', 'jit', 'work_mem')") |
-| rounds | $rounds of $seconds s; one connection; both queries of a ratio by turns in one session; a query's time is the mean of the middle half of a round's; a ratio is the median of the rounds' ratios, and beside it between what values the middle half of these lies |
+| rounds | $rounds of $seconds s for each query, in turns; one connection; a query's time is the mean of the middle half of a run's; a ratio is the median of the rounds' ratios, and beside it between what values the middle half of these lies |
 | data | 1,000,000 rows of 1,000 tenants, PRIMARY KEY (id), index (tenant_id, id); the reader is a member of one tenant |
 | identity | a role mapped by map_database_role; the peers' user is in a setting of their role |
 
@@ -287,7 +291,10 @@ END
 }
 
 results() {
-    awk -f "$here/table.awk" "$log"
+    awk -f "$here/table.awk" "$log" || {
+        cat "$log" >&2
+        exit 1
+    }
 }
 
 round=1

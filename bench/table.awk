@@ -9,9 +9,9 @@ function sort_numbers(list, n,    i, j, moved) {
     }
 }
 
-function middle(list, n) {
+function middle(list, n, key) {
     if (n == 0) {
-        print "table.awk: a value is missing" >"/dev/stderr"
+        print "table.awk: no value of " key >"/dev/stderr"
         failed = 1
         exit 1
     }
@@ -23,7 +23,7 @@ function median(key,    list, n, round) {
     n = 0
     for (round = 1; (key, round) in value; round++)
         list[++n] = value[key, round]
-    return middle(list, n)
+    return middle(list, n, key)
 }
 
 # Lists the rounds' ratios of two variants in global ratios, sorted: how many.
@@ -38,7 +38,7 @@ function list_ratios(above, below,    n, round) {
 # The median of the rounds' ratios of two variants.
 function ratio(above, below,    n) {
     n = list_ratios(above, below)
-    return middle(ratios, n)
+    return middle(ratios, n, above " and " below)
 }
 
 # Between what values the middle half of them lies.
@@ -129,7 +129,7 @@ END {
     calls = 0
     for (round = 1; ("call/simple/empty", round) in value; round++)
         above[++calls] = 2000 / value["call/simple/ours", round] - 2000 / value["call/simple/empty", round]
-    call = middle(above, calls)
+    call = middle(above, calls, "calls")
     at_most("has_permission with constant arguments, ns a call above an empty C function's", 10, "%.1f", call,
             sprintf("%.1f to %.1f", above[int((calls + 3) / 4)], above[calls + 1 - int((calls + 3) / 4)]),
             sprintf("%.1f and %.1f ns a call, with the query around it",

@@ -78,10 +78,12 @@ typedef struct CheckMemo
 	 * with these and nothing else.
 	 */
 	bool      listed;
+	bool      list_tried; /* whether or not it came to one */
 	int       npermitted;
 	pg_uuid_t permitted[MAX_LISTED];
 
 	/* The last answer, if it holds as long as the subject does. */
+	bool      asked; /* about any tenant, since the subject was taken */
 	bool      answered;
 	bool      answer;
 	pg_uuid_t tenant;
@@ -246,7 +248,7 @@ memo_is_fresh(const CheckMemo *memo)
 
 /*
  * list_permitted prepares a scan's comparison, if the subject has all its grants in memory and few of them
- * count.
+ * count.  Not before a scan asks about a second tenant: many never do.
  */
 static void
 list_permitted(CheckMemo *memo)
@@ -254,8 +256,11 @@ list_permitted(CheckMemo *memo)
 	const Grant **grants;
 	int           ngrants;
 
-	if (!memo->checks_rows || !memo->permission_stable || !subject_is_complete(memo->subject) ||
-	    subject_estimate(memo->subject) > MAX_LISTABLE)
+	if (memo->list_tried || !memo->checks_rows || !memo->permission_stable ||
+	    !subject_is_complete(memo->subject))
+		return;
+	memo->list_tried = true;
+	if (subject_estimate(memo->subject) > MAX_LISTABLE)
 		return;
 	grants = subject_some_grants(memo->subject, MAX_LISTABLE, &ngrants);
 	memo->npermitted = 0;
@@ -270,7 +275,6 @@ list_permitted(CheckMemo *memo)
 			memo->listed = false;
 	}
 	pfree(grants);
-	memo->quick = memo->listed;
 }
 
 /* renew_memo takes the present subject, and resolves the permission in its definitions. */
@@ -289,13 +293,14 @@ renew_memo(CheckMemo *memo, const text *permission)
 	subject_pin(subject);
 	release_memo(memo);
 	memo->subject = subject;
+	memo->asked = false;
 	memo->answered = false;
 	memo->listed = false;
+	memo->list_tried = false;
 	memo->quick = false;
 	/* An unknown name is an error at the next call as well. */
 	memo->permission = -1;
 	memo->permission = permission_arg(subject_definitions(subject), permission);
-	list_permitted(memo);
 }
 
 static inline bool
@@ -312,11 +317,11 @@ is_listed(const CheckMemo *memo, const pg_uuid_t *tenant)
 static bool
 memo_check(CheckMemo *memo, const pg_uuid_t *tenant)
 {
-	bool         complete = subject_is_complete(memo->subject);
 	const Grant *grant = subject_grant(memo->subject, tenant);
 
-	if (!complete && subject_is_complete(memo->subject))
+	if (memo->asked)
 		list_permitted(memo);
+	memo->asked = true;
 	memo->tenant = *tenant;
 	memo->quick = memo->listed;
 	memo->answered = grant->expires_at == DT_NOEND;
