@@ -120,8 +120,9 @@ SELECT teamrbac.protect_table('mine', 'prompts.view', 'prompts.edit');
 SELECT count(*) FROM mine;
 
 \echo == The tables behind it
-SELECT relname, has_table_privilege(oid, 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER') AS any
-	FROM pg_class WHERE relnamespace = 'teamrbac'::regnamespace AND relkind IN ('r', 'p', 'f', 'm', 'S') ORDER BY relname COLLATE "C";
+-- On none of them has she any privilege.
+SELECT relname FROM pg_class WHERE relnamespace = 'teamrbac'::regnamespace AND relkind IN ('r', 'p', 'f', 'm', 'S')
+	AND has_table_privilege(oid, 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER');
 SELECT * FROM teamrbac.membership;
 COPY teamrbac.app_user TO STDOUT;
 BEGIN; LOCK TABLE teamrbac.tenant IN ACCESS SHARE MODE; ROLLBACK;
