@@ -239,7 +239,7 @@ permission_use(const char *name)
 			" OPERATOR(pg_catalog.||) t.tgrelid::pg_catalog.regclass::pg_catalog.text"
 			" FROM pg_catalog.pg_trigger AS t"
 			" WHERE t.tgfoid OPERATOR(pg_catalog.=) 'teamrbac.require_permission_on_change()'::pg_catalog.regprocedure"
-			" AND pg_catalog.strpos(pg_catalog.encode(t.tgargs, 'escape'), $1 OPERATOR(pg_catalog.||) '\\000') OPERATOR(pg_catalog.=) 1"
+			" AND pg_catalog.strpos(pg_catalog.encode(t.tgargs, 'escape'), $1 OPERATOR(pg_catalog.||) E'\\\\000') OPERATOR(pg_catalog.=) 1"
 			" LIMIT 1",
 		.nargs = 1,
 		.argtypes = {TEXTOID},

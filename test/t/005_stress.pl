@@ -198,7 +198,10 @@ for my $action (qw(tenant.created tenant.deleted tenant.restored tenant.purged m
 # Whatever names a tenant or a user names one that there is; foreign keys say which.
 my @orphans = split /\n/, $node->safe_psql('postgres', <<'SQL');
 SELECT format('SELECT %L, count(*) FROM %s AS c WHERE NOT EXISTS (SELECT FROM %s AS p WHERE %s) AND NOT %s', f.conname, f.conrelid::regclass, f.confrelid::regclass,
-		teamrbac.key_condition(f.oid, 'p', 'c'), (SELECT string_agg(format('c.%I IS NULL', attname), ' OR ') FROM pg_attribute WHERE attrelid = f.conrelid AND attnum = ANY (f.conkey)))
+		(SELECT string_agg(format('p.%I = c.%I', p.attname, c.attname), ' AND ') FROM unnest(f.conkey, f.confkey) AS k(child, parent)
+		 JOIN pg_attribute AS c ON c.attrelid = f.conrelid AND c.attnum = k.child
+		 JOIN pg_attribute AS p ON p.attrelid = f.confrelid AND p.attnum = k.parent),
+		(SELECT string_agg(format('c.%I IS NULL', attname), ' OR ') FROM pg_attribute WHERE attrelid = f.conrelid AND attnum = ANY (f.conkey)))
 	FROM pg_constraint AS f WHERE f.contype = 'f' AND (f.connamespace = 'teamrbac'::regnamespace OR f.confrelid = 'teamrbac.tenant'::regclass)
 SQL
 cmp_ok(scalar @orphans, '>', 5, 'there are foreign keys to check');
