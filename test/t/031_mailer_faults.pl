@@ -37,7 +37,8 @@ ok(wait_until(\&all_sent), 'a session that was ended is replaced');
 unlink "$smtp/go";
 queue($node, 'wait@example.com');
 ok(wait_until(sub { slurp_file("$smtp/rcpt") =~ /^wait@/m }), 'a mail is in hand');
-$node->restart('immediate');
+$node->stop('immediate');
+$node->start;
 append_to_file("$smtp/go", '');
 ok(wait_until(\&all_sent), 'database restarted under the mailer: the report is made up for');
 is_deeply([ twice() ], [], 'and nothing was sent twice');
@@ -82,7 +83,7 @@ my %connections = map { $_->{connection} => 1 } @n;
 cmp_ok(scalar(keys %connections), '<=', 2, 'over one connection each');
 
 $node->safe_psql('postgres', "SELECT count(queue('m' || n || '\@example.com')) FROM generate_series(1, 100) AS n");
-$node->restart('fast');
+$node->restart;
 stop_smtp($smtp);
 ok(wait_until(sub { slurp_file("$logs/pair1") =~ /could not send .*connect/ && slurp_file("$logs/pair2") =~ /could not send .*connect/ || all_sent() }), 'the mail server is away');
 start_smtp($smtp);
