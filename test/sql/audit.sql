@@ -10,7 +10,7 @@ CREATE FUNCTION readable(text) RETURNS text LANGUAGE sql IMMUTABLE
 	AS $$ SELECT regexp_replace(regexp_replace($1, '00000000-0000-0000-0000-0000000000', '', 'g'), '\d{4}-\d\d-\d\dT[0-9:.+Z-]+', 'TIME', 'g') $$;
 CREATE VIEW events AS
 	SELECT scope, right(tenant_id::text, 2) AS chain, sequence AS n, actor_kind, right(actor_id::text, 2) AS actor, action, readable(subject) AS subject, readable(before::text) AS before, readable(after::text) AS after
-	FROM teamrbac.audit_event ORDER BY scope, tenant_id, sequence;
+	FROM teamrbac.audit_event WHERE tenant_id::text LIKE '00000000-%' ORDER BY scope, tenant_id, sequence;
 
 -- Commands: one event each, by whoever was signed in.
 SELECT count(teamrbac.register_user(n || '@example.com', n, ('00000000-0000-0000-0000-0000000000' || n)::uuid)) FROM unnest(ARRAY['a1', 'b1', 'c1']) AS n;
@@ -47,7 +47,7 @@ CALL teamrbac.change_role(:acme, :cid, 'reader');
 BEGIN;
 CALL teamrbac.change_role(:acme, :ann, 'reader');
 ROLLBACK;
-SELECT * FROM events WHERE chain <> right(:'borealis', 2);
+SELECT * FROM events;
 SELECT action, after, session_role = session_user AS by_me, application_name FROM teamrbac.audit_event WHERE tenant_id = :'borealis';
 
 -- Changes by hand: each row once, as a database role's.  A change that changes nothing is none.
