@@ -16,9 +16,10 @@ fi
 status=0
 scripts/test-runners.sh || status=$?
 # A backend writes its counts when it ends.
-"$(pg_config --bindir)/pg_ctl" -s -w -m fast -D "$HOME/data" stop
+work=$(dirname "$SERVER_LOG")
+pg_ctl -s -w -m fast -D "$work/data" stop
 
-gcov --relative-only --source-prefix "$PWD" --object-directory src src/*.c >"$HOME/gcov.out" 2>&1
+gcov --relative-only --source-prefix "$PWD" --object-directory src src/*.c >"$work/gcov.out" 2>&1
 echo
 awk '
     /^File / { gsub("\047", "", $2); file = $2 }
@@ -34,7 +35,7 @@ awk '
     END {
         printf "%6.1f %% of %4d lines\n", 100 * executed / lines, lines
         exit executed < 0.95 * lines
-    }' "$HOME/gcov.out" || status=1
+    }' "$work/gcov.out" || status=1
 echo
 echo "Not executed:"
 grep -H '^ *#####:' ./*.c.gcov | sed -e 's|^\./||' -e 's|\.gcov: *#####: *|:|'
