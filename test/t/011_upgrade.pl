@@ -118,7 +118,7 @@ for my $old (@released)
 	$node->safe_psql($db, 'ALTER EXTENSION teamrbac UPDATE');
 	is(differences($fresh, catalogue($node, $db)), '', "$old to $version: the same objects as a fresh installation");
 	is(differences([ grep { /^(?:$tables): / } @{ contents($node, 'today') } ], [ grep { /^(?:$tables): / } @{ contents($node, $db) } ]), '', "$old to $version: nothing is lost");
-	is($open->query("SELECT teamrbac.has_permission('${\id('01')}', 'prompts.view')"), 'f', "$old to $version: an open session goes on");
+	like($open->query("SELECT teamrbac.has_permission('${\id('01')}', 'prompts.view')"), qr/^f\n?$/, "$old to $version: an open session goes on");
 	$open->quit;
 	$node->safe_psql($db, 'GRANT EXECUTE ON FUNCTION teamrbac.sign_in(uuid, boolean) TO app');
 	is_intact($node, $db, "$old to $version");
