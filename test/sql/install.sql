@@ -36,7 +36,16 @@ SELECT c.relname, a.attname FROM pg_class AS c JOIN pg_attribute AS a ON a.attre
 	WHERE relnamespace = 'teamrbac'::regnamespace AND relkind IN ('r', 'v') AND col_description(c.oid, a.attnum) IS NULL;
 SELECT i.indexrelid::regclass FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indexrelid
 	WHERE relnamespace = 'teamrbac'::regnamespace AND NOT indisprimary AND obj_description(c.oid, 'pg_class') IS NULL;
-SELECT conname FROM pg_constraint WHERE connamespace = 'teamrbac'::regnamespace AND contype = 'c' AND obj_description(oid, 'pg_constraint') IS NULL;
+SELECT conname FROM pg_constraint WHERE connamespace = 'teamrbac'::regnamespace AND contype IN ('c', 'f', 'x', 'u') AND obj_description(oid, 'pg_constraint') IS NULL;
+SELECT tgrelid::regclass, tgname FROM pg_trigger
+	WHERE tgrelid IN (SELECT oid FROM pg_class WHERE relnamespace = 'teamrbac'::regnamespace) AND NOT tgisinternal AND obj_description(oid, 'pg_trigger') IS NULL;
+-- What else may come to belong to it: policies, event triggers, operators, sequences, ...
+SELECT pg_describe_object(classid, objid, 0) FROM pg_depend
+	WHERE deptype = 'e' AND refclassid = 'pg_extension'::regclass AND refobjid = (SELECT oid FROM pg_extension WHERE extname = 'teamrbac')
+	  AND obj_description(objid, classid::regclass::text::name) IS NULL
+UNION ALL
+SELECT polname FROM pg_policy
+	WHERE polrelid IN (SELECT oid FROM pg_class WHERE relnamespace = 'teamrbac'::regnamespace) AND obj_description(oid, 'pg_policy') IS NULL;
 -- Every foreign key lets a parallel restore load the tables in any order, and nobody else break it.
 SELECT conname FROM pg_constraint WHERE connamespace = 'teamrbac'::regnamespace AND contype = 'f'
 	AND NOT EXISTS (SELECT FROM pg_trigger WHERE tgname = conname AND tgrelid = conrelid AND tgfoid = 'teamrbac.check_reference'::regproc);
