@@ -64,7 +64,7 @@ require_invitee(const Invitation *invitation, const pg_uuid_t *user)
 	Datum args[] = {UUIDPGetDatum(user), CStringGetTextDatum(invitation->email)};
 
 	if (query_execute(&find, args, NULL) == 0)
-		refuse_command("the invitation is for somebody else", NULL,
+		refuse_command(&invitation->tenant_id, "the invitation is for somebody else", NULL,
 		               "Sign in as the user with the e-mail address that was invited.");
 }
 
@@ -140,7 +140,7 @@ Datum
 teamrbac_accept_invitation(PG_FUNCTION_ARGS)
 {
 	char      *token = text_arg(fcinfo, 0, "token");
-	pg_uuid_t  user = require_user();
+	pg_uuid_t  user = require_user(NULL);
 	Invitation invitation;
 
 	invitation = lock_invitation_of(&user, token);
@@ -167,7 +167,7 @@ Datum
 teamrbac_decline_invitation(PG_FUNCTION_ARGS)
 {
 	char      *token = text_arg(fcinfo, 0, "token");
-	pg_uuid_t  user = require_user();
+	pg_uuid_t  user = require_user(NULL);
 	Invitation invitation;
 
 	invitation = lock_invitation_of(&user, token);

@@ -193,11 +193,11 @@ require_key_maker(const pg_uuid_t *tenant)
 static pg_uuid_t
 lock_tenant_as_key_maker(const pg_uuid_t *tenant)
 {
-	pg_uuid_t user = require_user();
+	pg_uuid_t user = require_user(tenant);
 
 	require_key_maker(tenant);
 	if (!lock_tenant(tenant))
-		refuse_permission(PERMISSION_CREATE_PERSONAL_KEY);
+		refuse_permission(tenant, PERMISSION_CREATE_PERSONAL_KEY);
 	require_key_maker(tenant);
 	return user;
 }
@@ -219,10 +219,12 @@ may_manage(const ApiKey *key, const pg_uuid_t *user)
 static void
 lock_key(const pg_uuid_t *key_id, const pg_uuid_t *user, ApiKey *key)
 {
-	if (!find_key(key_id, key) || !may_manage(key, user) || !lock_tenant(&key->tenant_id) ||
+	bool known = find_key(key_id, key);
+
+	if (!known || !may_manage(key, user) || !lock_tenant(&key->tenant_id) ||
 	    !find_key(key_id, key) || !may_manage(key, user))
 		refuse_command(
-			"permission denied for API key",
+			known ? &key->tenant_id : NULL, "permission denied for API key",
 			"There is no such key, or it is neither one that you made nor one that you manage.",
 			NULL);
 }
@@ -379,7 +381,7 @@ teamrbac_rotate_api_key(PG_FUNCTION_ARGS)
 	TimestampTz now = GetCurrentTimestamp();
 	pg_uuid_t   key_id = uuid_arg(fcinfo, 0, "key_id");
 	TimestampTz end = end_of_overlap(fcinfo, 1, now);
-	pg_uuid_t   user = require_user();
+	pg_uuid_t   user = require_user(NULL);
 	ApiKey      old;
 	ApiKey      key;
 	char       *secret;
@@ -410,7 +412,7 @@ teamrbac_revoke_api_key(PG_FUNCTION_ARGS)
 {
 	pg_uuid_t key_id = uuid_arg(fcinfo, 0, "key_id");
 	char     *reason = PG_ARGISNULL(1) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(1));
-	pg_uuid_t user = require_user();
+	pg_uuid_t user = require_user(NULL);
 	ApiKey    key;
 
 	if (reason != NULL)
@@ -455,7 +457,7 @@ teamrbac_rename_api_key(PG_FUNCTION_ARGS)
 	};
 	pg_uuid_t key_id = uuid_arg(fcinfo, 0, "key_id");
 	char     *name = text_arg(fcinfo, 1, "name");
-	pg_uuid_t user = require_user();
+	pg_uuid_t user = require_user(NULL);
 	ApiKey    key;
 	ApiKey    renamed;
 
@@ -493,7 +495,7 @@ teamrbac_set_api_key_expiry(PG_FUNCTION_ARGS)
 	};
 	pg_uuid_t   key_id = uuid_arg(fcinfo, 0, "key_id");
 	TimestampTz expires_at = expiry_arg(fcinfo, 1);
-	pg_uuid_t   user = require_user();
+	pg_uuid_t   user = require_user(NULL);
 	ApiKey      key;
 
 	lock_key(&key_id, &user, &key);

@@ -245,6 +245,6 @@ teamrbac_guard_audit(PG_FUNCTION_ARGS)
 		ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 		                errmsg("function \"%s\" must be called by a trigger", "guard_audit")));
 	if (!superuser())
-		refuse_command("only a superuser may change the audit", NULL, NULL);
+		refuse_command(NULL, "only a superuser may change the audit", NULL, NULL);
 	return PointerGetDatum(NULL);
 }

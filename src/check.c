@@ -418,8 +418,8 @@ require_permission(const pg_uuid_t *tenant, const char *permission)
 	if (asker_may(tenant, permission))
 		return;
 	if (identity_now().kind == IDENTITY_NONE)
-		refuse_nobody();
-	refuse_permission(permission);
+		refuse_nobody(tenant);
+	refuse_permission(tenant, permission);
 }
 
 /* require_permission(tenant_id, permission): an error unless has_permission(tenant_id, permission). */

@@ -13,17 +13,15 @@
 
 /* asker describes who is asking, for the log. */
 static const char *
-asker(void)
+asker(const Identity *identity)
 {
-	Identity identity = identity_now();
-
-	switch (identity.kind)
+	switch (identity->kind)
 	{
 		case IDENTITY_USER:
-			return psprintf("user %s", uuid_text(&identity.user_id));
+			return psprintf("user %s", uuid_text(&identity->user_id));
 		case IDENTITY_KEY:
-			return psprintf("API key %s of tenant %s", uuid_text(&identity.key_id),
-			                uuid_text(&identity.tenant_id));
+			return psprintf("API key %s of tenant %s", uuid_text(&identity->key_id),
+			                uuid_text(&identity->tenant_id));
 		case IDENTITY_NONE:
 			break;
 	}
@@ -35,46 +33,58 @@ asker(void)
  * to the log with a statement that may hold a secret.
  */
 static void
-log_refusal(int sqlstate, const char *message, const char *detail)
+log_refusal(int sqlstate, const Identity *identity, const pg_uuid_t *tenant, const char *message,
+            const char *detail)
 {
 	if (log_denials == LOG_DENIALS_OFF)
 		return;
 	ereport(LOG_SERVER_ONLY,
 	        (errcode(sqlstate),
 	         errmsg("teamrbac refused (%s): %s", unpack_sql_state(sqlstate), message),
-	         errdetail("%s%sAsked by %s, logged in as \"%s\".", detail != NULL ? detail : "",
-	                   detail != NULL ? " " : "", asker(),
-	                   GetUserNameFromId(GetSessionUserId(), false)),
+	         errdetail("%s%s%sAsked by %s, logged in as \"%s\".", detail != NULL ? detail : "",
+	                   detail != NULL ? " " : "",
+	                   tenant != NULL ? psprintf("The tenant is %s. ", uuid_text(tenant)) : "",
+	                   asker(identity), GetUserNameFromId(GetSessionUserId(), false)),
 	         errhidestmt(true), errhidecontext(true)));
 }
 
-pg_noreturn static void
-refuse(int sqlstate, const char *message, const char *detail, const char *hint)
+void
+note_refusal(int sqlstate, const Identity *identity, const pg_uuid_t *tenant, const char *message,
+             const char *detail)
 {
 	statistics_attach();
 	counters->denials++;
-	log_refusal(sqlstate, message, detail);
+	log_refusal(sqlstate, identity, tenant, message, detail);
+}
+
+pg_noreturn static void
+refuse(int sqlstate, const pg_uuid_t *tenant, const char *message, const char *detail,
+       const char *hint)
+{
+	Identity identity = identity_now();
+
+	note_refusal(sqlstate, &identity, tenant, message, detail);
 	ereport(ERROR,
 	        (errcode(sqlstate), errmsg("%s", message), detail != NULL ? errdetail("%s", detail) : 0,
 	         hint != NULL ? errhint("%s", hint) : 0));
 }
 
 void
-refuse_command(const char *message, const char *detail, const char *hint)
+refuse_command(const pg_uuid_t *tenant, const char *message, const char *detail, const char *hint)
 {
-	refuse(ERRCODE_INSUFFICIENT_PRIVILEGE, message, detail, hint);
+	refuse(ERRCODE_INSUFFICIENT_PRIVILEGE, tenant, message, detail, hint);
 }
 
 void
 refuse_identity(const char *message, const char *detail, const char *hint)
 {
-	refuse(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION, message, detail, hint);
+	refuse(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION, NULL, message, detail, hint);
 }
 
 void
-refuse_permission(const char *permission)
+refuse_permission(const pg_uuid_t *tenant, const char *permission)
 {
-	refuse_command("permission denied for tenant",
+	refuse_command(tenant, "permission denied for tenant",
 	               permission != NULL
 	                   ? psprintf("This needs permission \"%s\" in the tenant.", permission)
 	                   : "This needs a membership of the tenant.",
@@ -82,10 +92,10 @@ refuse_permission(const char *permission)
 }
 
 void
-refuse_nobody(void)
+refuse_nobody(const pg_uuid_t *tenant)
 {
-	refuse_identity("nobody is signed in", NULL,
-	                "Call teamrbac.sign_in first, in the same transaction.");
+	refuse(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION, tenant, "nobody is signed in", NULL,
+	       "Call teamrbac.sign_in first, in the same transaction.");
 }
 
 void

@@ -130,6 +130,27 @@ identity_text(const Identity *identity)
 }
 
 /*
+ * refuse_setting refuses a value from outside.  A check hook leaves the error to the server, and must not look
+ * at tables: whose role is mapped to which user is not asked.
+ */
+static bool
+refuse_setting(void)
+{
+	static const Identity nobody = {.kind = IDENTITY_NONE};
+	static const char    *detail =
+		"It says who is asking, and is written by the functions that sign in only.";
+
+	/* Not where no session is at work: a file that the postmaster reads, a library that it loads. */
+	if (IsTransactionState())
+		note_refusal(ERRCODE_INSUFFICIENT_PRIVILEGE, signed_in != NULL ? signed_in : &nobody, NULL,
+		             "setting \"" IDENTITY_SETTING "\" cannot be set", detail);
+	GUC_check_errcode(ERRCODE_INSUFFICIENT_PRIVILEGE);
+	GUC_check_errmsg("setting \"%s\" cannot be set", IDENTITY_SETTING);
+	GUC_check_errdetail("%s", detail);
+	return false;
+}
+
+/*
  * check_identity lets a value through only while identity_set writes it, or while a parallel worker takes
  * over its leader's: that one bears the source that identity_set gave it, which what ALTER ROLE or ALTER
  * DATABASE planted does not.
@@ -143,13 +164,7 @@ check_identity(char **newval, void **extra, GucSource source)
 	if (*newval == NULL || **newval == '\0')
 		return true;
 	if (!writing && !(InitializingParallelWorker && source == PGC_S_SESSION))
-	{
-		GUC_check_errcode(ERRCODE_INSUFFICIENT_PRIVILEGE);
-		GUC_check_errmsg("setting \"%s\" cannot be set", IDENTITY_SETTING);
-		GUC_check_errdetail(
-			"It says who is asking, and is written by the functions that sign in only.");
-		return false;
-	}
+		return refuse_setting();
 	identity = guc_malloc(LOG, sizeof(Identity));
 	if (identity == NULL)
 		return false;
@@ -212,16 +227,16 @@ identity_now(void)
 }
 
 pg_uuid_t
-require_user(void)
+require_user(const pg_uuid_t *tenant)
 {
 	Identity identity;
 
 	AcceptInvalidationMessages();
 	identity = identity_now();
 	if (identity.kind == IDENTITY_NONE)
-		refuse_nobody();
+		refuse_nobody(tenant);
 	if (identity.kind == IDENTITY_KEY)
-		refuse_command("an API key may not do this", "This is for people only.", NULL);
+		refuse_command(tenant, "an API key may not do this", "This is for people only.", NULL);
 	if (!user_is_active(&identity.user_id))
 		refuse_identity("unknown or disabled user", NULL, NULL);
 	return identity.user_id;

@@ -20,9 +20,9 @@ extern void identity_init(void);
 extern Identity identity_now(void);
 
 /*
- * The user who is asking.  Errors: 28000 for nobody, 42501 for an API key.
+ * The user who is asking.  Errors: 28000 for nobody, 42501 for an API key.  tenant: see errors.h.
  */
-extern pg_uuid_t require_user(void);
+extern pg_uuid_t require_user(const pg_uuid_t *tenant);
 
 /*
  * Signs in, for the transaction (local) or the session; IDENTITY_NONE signs out.

@@ -153,7 +153,7 @@ teamrbac_invite_member(PG_FUNCTION_ARGS)
 	if (invitation.membership_expires_at <= GetCurrentTimestamp())
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 		                errmsg("membership_expires_at must be in the future")));
-	invitation.invited_by = require_user();
+	invitation.invited_by = require_user(tenant);
 	lock_tenant_for(tenant, PERMISSION_MANAGE_TEAM);
 
 	require_authority_over_role(tenant, invitation.role);
@@ -187,10 +187,10 @@ lock_invitation(const pg_uuid_t *id)
 	Invitation invitation = {0};
 
 	if (!find_invitation(id, false, &invitation))
-		refuse_permission(PERMISSION_MANAGE_TEAM);
+		refuse_permission(NULL, PERMISSION_MANAGE_TEAM);
 	lock_tenant_for(&invitation.tenant_id, PERMISSION_MANAGE_TEAM);
 	if (!find_invitation(id, true, &invitation))
-		refuse_permission(PERMISSION_MANAGE_TEAM);
+		refuse_permission(&invitation.tenant_id, PERMISSION_MANAGE_TEAM);
 	require_authority_over_role(&invitation.tenant_id, invitation.role);
 	return invitation;
 }
@@ -232,7 +232,7 @@ Datum
 teamrbac_resend_invitation(PG_FUNCTION_ARGS)
 {
 	pg_uuid_t   id = uuid_arg(fcinfo, 0, "invitation_id");
-	pg_uuid_t   user = require_user();
+	pg_uuid_t   user = require_user(NULL);
 	Invitation  invitation;
 	TimestampTz expired_at;
 	char       *token;
@@ -264,7 +264,7 @@ teamrbac_cancel_invitation(PG_FUNCTION_ARGS)
 	pg_uuid_t  id = uuid_arg(fcinfo, 0, "invitation_id");
 	Invitation invitation;
 
-	(void) require_user();
+	(void) require_user(NULL);
 	invitation = lock_invitation(&id);
 
 	require_pending(&invitation);

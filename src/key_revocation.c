@@ -72,7 +72,7 @@ revoke_keys(const pg_uuid_t *tenant, const KeyFilter *filter, const char *reason
 		.nargs = 6,
 		.argtypes = {UUIDOID, UUIDOID, TEXTOID, UUIDOID, TIMESTAMPTZOID, TEXTOID},
 	};
-	pg_uuid_t user = require_user();
+	pg_uuid_t user = require_user(tenant);
 	Datum     args[6] = {UUIDPGetDatum(tenant), UUIDPGetDatum(&user)};
 	char      nulls[] = "  nnnn";
 	Datum     values[4];
@@ -121,7 +121,7 @@ teamrbac_revoke_member_keys(PG_FUNCTION_ARGS)
 {
 	pg_uuid_t tenant = uuid_arg(fcinfo, 0, "tenant_id");
 	pg_uuid_t creator = uuid_arg(fcinfo, 1, "user_id");
-	pg_uuid_t user = require_user();
+	pg_uuid_t user = require_user(&tenant);
 	uint64    revoked;
 
 	if (uuid_same(&creator, &user))

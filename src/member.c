@@ -43,9 +43,9 @@ end_membership(const pg_uuid_t *tenant, const pg_uuid_t *user)
 
 /* this_users_name returns who the mail to a member says it was. */
 static char *
-this_users_name(void)
+this_users_name(const pg_uuid_t *tenant)
 {
-	pg_uuid_t user = require_user();
+	pg_uuid_t user = require_user(tenant);
 
 	return user_display_name(&user);
 }
@@ -56,8 +56,8 @@ mail_role_changed(const pg_uuid_t *tenant, const pg_uuid_t *user, const char *ol
 {
 	if (strcmp(old_role, role) != 0)
 		mail_user(tenant, MAIL_ROLE_CHANGED, user,
-		          audit_fields("role", role, "old_role", old_role, "changed_by", this_users_name(),
-		                       NULL));
+		          audit_fields("role", role, "old_role", old_role, "changed_by",
+		                       this_users_name(tenant), NULL));
 }
 
 /* change_role(tenant_id, user_id, role, revoke_keys): gives a member another role. */
@@ -113,7 +113,7 @@ teamrbac_remove_member(PG_FUNCTION_ARGS)
 	             audit_fields("role", role, NULL), NULL);
 	cancel_invitations_beyond(&tenant, &user);
 	mail_user(&tenant, MAIL_REMOVED, &user,
-	          audit_fields("role", role, "changed_by", this_users_name(), NULL));
+	          audit_fields("role", role, "changed_by", this_users_name(&tenant), NULL));
 	PG_RETURN_VOID();
 }
 
@@ -129,7 +129,7 @@ teamrbac_leave_tenant(PG_FUNCTION_ARGS)
 
 	role = member_role(&tenant, &user, NULL);
 	if (strcmp(role, ROLE_OWNER) == 0)
-		refuse_command("the Owner cannot leave the tenant", NULL,
+		refuse_command(&tenant, "the Owner cannot leave the tenant", NULL,
 		               "Transfer ownership first, by teamrbac.transfer_ownership.");
 
 	end_membership(&tenant, &user);

@@ -133,7 +133,7 @@ teamrbac_assign_owner(PG_FUNCTION_ARGS)
 	char     *before = NULL;
 
 	if (!superuser_arg(GetOuterUserId()))
-		refuse_command("only a superuser may assign an owner", NULL,
+		refuse_command(&tenant, "only a superuser may assign an owner", NULL,
 		               "The Owner may hand the tenant on by teamrbac.transfer_ownership.");
 	if (!lock_tenant(&tenant))
 		refuse_unknown_tenant();

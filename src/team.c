@@ -76,7 +76,7 @@ lock_tenant_for(const pg_uuid_t *tenant, const char *permission)
 {
 	require_permission(tenant, permission);
 	if (!lock_tenant(tenant))
-		refuse_permission(permission);
+		refuse_permission(tenant, permission);
 	require_permission(tenant, permission);
 }
 
@@ -84,17 +84,17 @@ static void
 require_membership(const pg_uuid_t *tenant)
 {
 	if (!grant_is_live(subject_grant(current_subject(), tenant), GetCurrentTimestamp()))
-		refuse_permission(NULL);
+		refuse_permission(tenant, NULL);
 }
 
 pg_uuid_t
 lock_tenant_as_member(const pg_uuid_t *tenant)
 {
-	pg_uuid_t user = require_user();
+	pg_uuid_t user = require_user(tenant);
 
 	require_membership(tenant);
 	if (!lock_tenant(tenant))
-		refuse_permission(NULL);
+		refuse_permission(tenant, NULL);
 	require_membership(tenant);
 	return user;
 }
@@ -106,7 +106,7 @@ lock_tenant_as_owner(const pg_uuid_t *tenant)
 	const Grant *grant = subject_grant(current_subject(), tenant);
 
 	if (grant->role == NULL || strcmp(grant->role->name, ROLE_OWNER) != 0)
-		refuse_command("only the Owner may do this", NULL, NULL);
+		refuse_command(tenant, "only the Owner may do this", NULL, NULL);
 	return user;
 }
 
@@ -160,10 +160,10 @@ require_role_within_own(const pg_uuid_t *tenant, const char *name)
 	const Grant          *own = subject_grant(subject, tenant);
 
 	if (!grant_is_live(own, GetCurrentTimestamp()))
-		refuse_permission(NULL);
+		refuse_permission(tenant, NULL);
 	if (!bms_is_subset(role->permissions, own->permissions))
 		refuse_command(
-			psprintf("role \"%s\" may do more than you may", name),
+			tenant, psprintf("role \"%s\" may do more than you may", name),
 			"A role is given, changed or taken away only by someone who has all its permissions.",
 			NULL);
 }
@@ -172,7 +172,7 @@ void
 require_authority_over_role(const pg_uuid_t *tenant, const char *name)
 {
 	if (strcmp(name, ROLE_OWNER) == 0)
-		refuse_command("the owner's role is neither given nor taken away", NULL,
+		refuse_command(tenant, "the owner's role is neither given nor taken away", NULL,
 		               "The Owner may hand it on by teamrbac.transfer_ownership.");
 	require_role_within_own(tenant, name);
 }

@@ -69,9 +69,9 @@ teamrbac_create_tenant(PG_FUNCTION_ARGS)
 	pg_uuid_t  user;
 	pg_uuid_t *tenant = palloc(sizeof(pg_uuid_t));
 
-	user = require_user();
+	user = require_user(NULL);
 	if (!lock_active_user(&user))
-		refuse_nobody();
+		refuse_nobody(NULL);
 	require_printable_name("name", name);
 	if (slug != NULL)
 		require_slug(slug);

@@ -55,12 +55,35 @@ sub logged
 	return slurp_file($node->logfile, $from);
 }
 like(logged("SELECT teamrbac.sign_in('$user', false); SELECT teamrbac.require_permission('$stranger', 'prompts.view')"),
-	qr/LOG:  teamrbac refused \(42501\): permission denied for tenant\n.*DETAIL:  This needs permission "prompts.view" in the tenant. Asked by user $user, logged in as "app"\./,
+	qr/LOG:  teamrbac refused \(42501\): permission denied for tenant\n.*DETAIL:  This needs permission "prompts.view" in the tenant. The tenant is $stranger. Asked by user $user, logged in as "app"\./,
 	'a refused command, with who asked');
 like(logged("SELECT teamrbac.sign_in('00000000-0000-0000-0000-0000000000ff')"),
 	qr/teamrbac refused \(28000\): unknown or disabled user\n.*There is no active user 00000000-0000-0000-0000-0000000000ff. Asked by nobody, logged in as "app"/,
 	'a failed sign-in');
-like(logged("CALL teamrbac.leave_tenant('$tenant')"), qr/teamrbac refused \(28000\): nobody is signed in\n.*DETAIL:  Asked by nobody/, 'nobody at all');
+like(logged("CALL teamrbac.leave_tenant('$tenant')"), qr/teamrbac refused \(28000\): nobody is signed in\n.*DETAIL:  The tenant is $tenant. Asked by nobody/, 'nobody at all');
+# The tenant is known where the command names it by something of the tenant's; what a token or a key says is not
+# repeated.
+my $made = $node->safe_psql('postgres', "SELECT teamrbac.sign_in('$user', false); SELECT key_id, secret FROM teamrbac.create_api_key('$tenant', 'key'); SELECT token FROM teamrbac.invite_member('$tenant', 'carl\@example.com', 'reader')");
+my ($key_id, $secret, $token) = $made =~ /^(\S+)\|(\S+)\n(\S+)$/m or die $made;
+like(logged("SELECT teamrbac.sign_in('$stranger', false); CALL teamrbac.revoke_api_key('$key_id')"),
+	qr/teamrbac refused \(42501\): permission denied for API key\n.*The tenant is $tenant. Asked by user $stranger/, 'somebody else\'s key');
+unlike(logged("SELECT teamrbac.sign_in('$stranger', false); CALL teamrbac.revoke_api_key('$stranger')"), qr/The tenant is/, 'no key at all');
+my $mail = logged("SELECT teamrbac.sign_in('$stranger', false); SELECT teamrbac.accept_invitation('$token')");
+like($mail, qr/the invitation is for somebody else\n.*The tenant is $tenant/, 'somebody else\'s invitation');
+unlike($mail, qr/\Q$token\E/, 'without its token');
+unlike(logged("SELECT teamrbac.sign_in_with_api_key('$secret', false); SELECT teamrbac.create_tenant('x')"), qr/\Q$secret\E/, 'without the secret of a key that asks');
+
+# An identity set by hand: nobody can, and it does not go unnoticed.  From a role that may not set such settings at
+# all, the server refuses it without asking us.
+$node->safe_psql('postgres', 'GRANT SET ON PARAMETER "teamrbac.identity" TO app');
+my $before = $node->safe_psql('postgres', $total);
+like(logged("SELECT teamrbac.sign_in('$stranger', false); SET teamrbac.identity = 'user:$user'"),
+	qr/teamrbac refused \(42501\): setting "teamrbac.identity" cannot be set\n.*DETAIL:  It says who is asking, [^.]*\. Asked by user $stranger, logged in as "app"\./, 'an identity set by hand');
+like(logged("LOAD 'teamrbac'; DO \$\$ BEGIN PERFORM set_config('teamrbac.identity', 'api_key:hunter2', true); EXCEPTION WHEN OTHERS THEN NULL; END \$\$"),
+	qr/teamrbac refused \(42501\): setting "teamrbac.identity" cannot be set\n.*Asked by nobody/, 'also by a function, and caught');
+is((split /\|/, $node->safe_psql('postgres', $total))[1] - (split /\|/, $before)[1], 2, 'both are counted');
+unlike(slurp_file($node->logfile), qr/LOG: .*hunter2/, 'without what it was to be');
+
 # Whoever catches the error to try many does not go unnoticed.
 like(logged("DO \$\$ BEGIN PERFORM teamrbac.require_permission(NULL, 'prompts.view'); EXCEPTION WHEN OTHERS THEN NULL; END \$\$"),
 	qr/teamrbac refused \(28000\)/, 'one that is caught');
