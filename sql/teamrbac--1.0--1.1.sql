@@ -525,7 +525,7 @@ CREATE FUNCTION teamrbac.peek_invitation(token text, OUT tenant_name text, OUT r
 	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
 	AS 'MODULE_PATHNAME', 'teamrbac_peek_invitation';
 COMMENT ON FUNCTION teamrbac.peek_invitation(text, OUT text, OUT text, OUT text, OUT teamrbac.invitation_state, OUT timestamptz) IS
-	'What a token is for, for the page behind the link; changes nothing and needs nobody signed in, so that a link scanner burns no token. Errors: P0002 unknown token, as an old one is once the invitation was sent again.';
+	'What a token is for, for the page behind the link; changes nothing and needs nobody signed in, so that a link scanner burns no token. state is what accept_invitation would find now: cancelled also where whoever sent it may no longer give the role, expired also where the membership offered would be over. Errors: P0002 unknown token, as an old one is once the invitation was sent again.';
 CREATE FUNCTION teamrbac.accept_invitation(token text, OUT tenant_id uuid, OUT role text)
 	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
 	AS 'MODULE_PATHNAME', 'teamrbac_accept_invitation';
@@ -550,7 +550,7 @@ CREATE VIEW teamrbac.pending_invitation WITH (security_barrier = true) AS
 	  AND i.state OPERATOR(pg_catalog.=) 'pending'
 	  AND i.expires_at OPERATOR(pg_catalog.>) pg_catalog.clock_timestamp();
 COMMENT ON VIEW teamrbac.pending_invitation IS
-	'The invitations that can be accepted now, of the tenants in which whoever is asking has team.manage. Expired ones are not among them.';
+	'The invitations that are pending, of the tenants in which whoever is asking has team.manage. Expired ones are not among them; one whose sender has lost the authority for it is, for somebody else to send again.';
 COMMENT ON COLUMN teamrbac.pending_invitation.tenant_id IS 'The tenant to join.';
 COMMENT ON COLUMN teamrbac.pending_invitation.invitation_id IS 'As the commands on it take it.';
 COMMENT ON COLUMN teamrbac.pending_invitation.email IS 'Who is invited.';
@@ -1547,6 +1547,15 @@ REVOKE ALL ON FUNCTION teamrbac.purge_mail_batch(integer) FROM PUBLIC;
 CREATE INDEX outbox_done_idx ON teamrbac.outbox (created_at) WHERE next_attempt_at IS NULL;
 COMMENT ON INDEX teamrbac.outbox_done_idx IS 'Answers purge.';
 
+CREATE FUNCTION teamrbac.purge_invitation_batch(batch_size integer) RETURNS bigint
+	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
+	AS 'MODULE_PATHNAME', 'teamrbac_purge_invitation_batch';
+COMMENT ON FUNCTION teamrbac.purge_invitation_batch(integer) IS
+	'Internal to purge: deletes at most batch_size invitations that ceased to be pending longer ago than teamrbac.invitation_retention, and returns how many. Errors: 22023 batch_size not positive. Locks the tenants'' rows, skips those that others have locked.';
+REVOKE ALL ON FUNCTION teamrbac.purge_invitation_batch(integer) FROM PUBLIC;
+CREATE INDEX invitation_decided_idx ON teamrbac.invitation (decided_at) WHERE decided_at IS NOT NULL;
+COMMENT ON INDEX teamrbac.invitation_decided_idx IS 'Answers purge.';
+
 CREATE PROCEDURE teamrbac.purge(batch_size integer DEFAULT 1000)
 	LANGUAGE plpgsql
 AS $$
@@ -1582,13 +1591,17 @@ BEGIN
 		COMMIT;
 	END LOOP;
 	LOOP
+		EXIT WHEN teamrbac.purge_invitation_batch(batch_size) OPERATOR(pg_catalog.=) 0;
+		COMMIT;
+	END LOOP;
+	LOOP
 		EXIT WHEN teamrbac.purge_audit_batch(batch_size) OPERATOR(pg_catalog.=) 0;
 		COMMIT;
 	END LOOP;
 END
 $$;
 COMMENT ON PROCEDURE teamrbac.purge(integer) IS
-	'Deletes for good, at most batch_size rows in a transaction: tenants deleted longer ago than teamrbac.deleted_tenant_retention, with the application''s rows whose foreign keys say ON DELETE CASCADE; mail that was sent, withdrawn or given up and is 30 days old; audit events older than teamrbac.audit_retention. A tenant that a foreign key without ON DELETE keeps is left, with a WARNING that names the table. For a scheduler. Errors: 22023 batch_size not positive. Locks the tenant''s row; leaves a tenant that somebody else has locked for the next run.';
+	'Deletes for good, at most batch_size rows in a transaction: tenants deleted longer ago than teamrbac.deleted_tenant_retention, with the application''s rows whose foreign keys say ON DELETE CASCADE; mail that was sent, withdrawn or given up and is 30 days old; invitations that ceased to be pending longer ago than teamrbac.invitation_retention; audit events older than teamrbac.audit_retention. A tenant that a foreign key without ON DELETE keeps is left, with a WARNING that names the table. For a scheduler. Errors: 22023 batch_size not positive. Locks the tenant''s row; leaves a tenant that somebody else has locked for the next run.';
 REVOKE ALL ON PROCEDURE teamrbac.purge(integer) FROM PUBLIC;
 
 -- Maintenance by pg_cron, in whichever database of the cluster it lives.
@@ -1687,7 +1700,7 @@ $$;
 COMMENT ON FUNCTION teamrbac.check_setup_publications(OUT text, OUT integer, OUT text, OUT text, OUT text) IS
 	'Internal to check_setup: publications that copy hashes or tokens.';
 
--- Mail that was given up.
+-- Mail that was given up, and mail that nobody sends.
 CREATE FUNCTION teamrbac.check_setup_mail(OUT severity text, OUT step integer, OUT object text, OUT problem text, OUT remedy text)
 	RETURNS SETOF record
 	LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -1703,10 +1716,16 @@ AS $$
 		   || CASE WHEN f.had_token THEN '; whoever manages the team can send a pending invitation again, by resend_invitation' ELSE '' END,
 		   CASE WHEN f.had_token THEN format('DELETE FROM teamrbac.outbox WHERE %s', f.condition)
 				ELSE format('UPDATE teamrbac.outbox SET failed_at = NULL, attempts = 0, next_attempt_at = pg_catalog.clock_timestamp() WHERE %s', f.condition) END
-	FROM failed AS f;
+	FROM failed AS f
+	UNION ALL
+	SELECT 'warning', 5, 'mail', format('%s due for more than a day, and nobody takes it: start teamrbac-mailer, or another sender; the remedy is for what shall not be sent any more', count(*)),
+		   'UPDATE teamrbac.outbox SET next_attempt_at = NULL, withdrawn_at = pg_catalog.clock_timestamp(), claimed_by = NULL, token = NULL WHERE next_attempt_at < pg_catalog.now() - interval ''1 day'' AND tenant_id IN (SELECT tenant_id FROM teamrbac.tenant WHERE deleted_at IS NULL)'
+	FROM teamrbac.outbox AS o JOIN teamrbac.tenant AS t ON t.tenant_id = o.tenant_id
+	WHERE o.next_attempt_at < now() - interval '1 day' AND t.deleted_at IS NULL
+	HAVING count(*) > 0;
 $$;
 COMMENT ON FUNCTION teamrbac.check_setup_mail(OUT text, OUT integer, OUT text, OUT text, OUT text) IS
-	'Internal to check_setup: mail that was given up; its remedy sends it again, or forgets it where its token is gone.';
+	'Internal to check_setup: mail that was given up, whose remedy sends it again, or forgets it where its token is gone; mail that nobody sends.';
 
 -- Maintenance.  In PL/pgSQL, since it reads pg_cron's table where there is one, and only a real one: somebody who
 -- may create schemas might have planted a view of that name.

@@ -35,6 +35,23 @@ require_invitation(const char *token, bool lock)
 	return invitation;
 }
 
+/*
+ * state_on_acceptance is the invitation's state as whoever accepts it now would find it: nobody has marked it yet
+ * as what it has become when its sender lost their authority, by a DBA's hand or in time, or when the membership
+ * that it offers would be over.
+ */
+static InvitationState
+state_on_acceptance(const Invitation *invitation)
+{
+	if (invitation->state != INVITATION_PENDING)
+		return invitation->state;
+	if (!member_may_give_role(&invitation->tenant_id, &invitation->invited_by, invitation->role))
+		return INVITATION_CANCELLED;
+	if (invitation->membership_expires_at <= GetCurrentTimestamp())
+		return INVITATION_EXPIRED;
+	return INVITATION_PENDING;
+}
+
 /* peek_invitation(token): what a token is for. */
 Datum
 teamrbac_peek_invitation(PG_FUNCTION_ARGS)
@@ -42,12 +59,13 @@ teamrbac_peek_invitation(PG_FUNCTION_ARGS)
 	char      *token = text_arg(fcinfo, 0, "token");
 	Invitation invitation = require_invitation(token, false);
 
-	return row_result(
-		fcinfo,
-		(Datum[]){CStringGetTextDatum(invitation.tenant_name), CStringGetTextDatum(invitation.role),
-	              CStringGetTextDatum(invitation.email), invitation_state_datum(invitation.state),
-	              TimestampTzGetDatum(invitation.expires_at)},
-		NULL);
+	return row_result(fcinfo,
+	                  (Datum[]){CStringGetTextDatum(invitation.tenant_name),
+	                            CStringGetTextDatum(invitation.role),
+	                            CStringGetTextDatum(invitation.email),
+	                            invitation_state_datum(state_on_acceptance(&invitation)),
+	                            TimestampTzGetDatum(invitation.expires_at)},
+	                  NULL);
 }
 
 /* require_invitee makes sure that it was this user's e-mail address that was invited. */

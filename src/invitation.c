@@ -23,9 +23,11 @@
 #include "outbox.h"
 #include "query.h"
 #include "secret.h"
+#include "settings.h"
 #include "team.h"
 
 PG_FUNCTION_INFO_V1(teamrbac_expire_invitation_batch);
+PG_FUNCTION_INFO_V1(teamrbac_purge_invitation_batch);
 
 #define INVITATION_COLUMNS                                                                      \
 	" i.tenant_id, i.invitation_id, t.name, i.email::pg_catalog.text, i.role::pg_catalog.text," \
@@ -317,4 +319,36 @@ teamrbac_expire_invitation_batch(PG_FUNCTION_ARGS)
 		first = i;
 	}
 	PG_RETURN_INT64(nexpired);
+}
+
+/*
+ * purge_invitation_batch(batch_size): deletes invitations that were decided longer ago than
+ * teamrbac.invitation_retention, and returns how many.  Locks as mark_expired does: an expired one may be about
+ * to be sent again.  What became of them stays in the audit.
+ */
+Datum
+teamrbac_purge_invitation_batch(PG_FUNCTION_ARGS)
+{
+	static SavedQuery delete = {
+		.sql = "WITH due AS ("
+			   "SELECT i.tenant_id, i.invitation_id" INVITATION_FROM
+			   " WHERE i.decided_at OPERATOR(pg_catalog.<=) $1"
+			   " ORDER BY i.decided_at LIMIT $2"
+			   " FOR NO KEY UPDATE OF t SKIP LOCKED FOR UPDATE OF i SKIP LOCKED)"
+			   " DELETE FROM teamrbac.invitation AS i USING due"
+			   " WHERE i.tenant_id OPERATOR(pg_catalog.=) due.tenant_id"
+			   " AND i.invitation_id OPERATOR(pg_catalog.=) due.invitation_id",
+		.nargs = 2,
+		.argtypes = {TIMESTAMPTZOID, INT4OID},
+	};
+	int   batch_size = batch_size_arg(fcinfo, 0);
+	int64 retention = setting_duration(SETTING_INVITATION_RETENTION);
+
+	catalog_require_version();
+	if (retention == DURATION_FOREVER)
+		PG_RETURN_INT64(0);
+	PG_RETURN_INT64(query_execute(&delete,
+	                              (Datum[]){TimestampTzGetDatum(GetCurrentTimestamp() - retention),
+	                                        Int32GetDatum(batch_size)},
+	                              NULL));
 }

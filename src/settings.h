@@ -11,6 +11,7 @@ typedef enum DurationSetting
 	SETTING_INVITATION_LIFETIME,      /* teamrbac.invitation_lifetime */
 	SETTING_DELETED_TENANT_RETENTION, /* teamrbac.deleted_tenant_retention */
 	SETTING_AUDIT_RETENTION,          /* teamrbac.audit_retention; may be for ever */
+	SETTING_INVITATION_RETENTION,     /* teamrbac.invitation_retention; likewise */
 	SETTING_KEY_USE_GRANULARITY,      /* teamrbac.key_use_granularity */
 	DURATION_SETTINGS                 /* how many there are */
 } DurationSetting;

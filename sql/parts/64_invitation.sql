@@ -99,7 +99,7 @@ CREATE FUNCTION teamrbac.peek_invitation(token text, OUT tenant_name text, OUT r
 	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
 	AS 'MODULE_PATHNAME', 'teamrbac_peek_invitation';
 COMMENT ON FUNCTION teamrbac.peek_invitation(text, OUT text, OUT text, OUT text, OUT teamrbac.invitation_state, OUT timestamptz) IS
-	'What a token is for, for the page behind the link; changes nothing and needs nobody signed in, so that a link scanner burns no token. Errors: P0002 unknown token, as an old one is once the invitation was sent again.';
+	'What a token is for, for the page behind the link; changes nothing and needs nobody signed in, so that a link scanner burns no token. state is what accept_invitation would find now: cancelled also where whoever sent it may no longer give the role, expired also where the membership offered would be over. Errors: P0002 unknown token, as an old one is once the invitation was sent again.';
 CREATE FUNCTION teamrbac.accept_invitation(token text, OUT tenant_id uuid, OUT role text)
 	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
 	AS 'MODULE_PATHNAME', 'teamrbac_accept_invitation';
@@ -124,7 +124,7 @@ CREATE VIEW teamrbac.pending_invitation WITH (security_barrier = true) AS
 	  AND i.state OPERATOR(pg_catalog.=) 'pending'
 	  AND i.expires_at OPERATOR(pg_catalog.>) pg_catalog.clock_timestamp();
 COMMENT ON VIEW teamrbac.pending_invitation IS
-	'The invitations that can be accepted now, of the tenants in which whoever is asking has team.manage. Expired ones are not among them.';
+	'The invitations that are pending, of the tenants in which whoever is asking has team.manage. Expired ones are not among them; one whose sender has lost the authority for it is, for somebody else to send again.';
 COMMENT ON COLUMN teamrbac.pending_invitation.tenant_id IS 'The tenant to join.';
 COMMENT ON COLUMN teamrbac.pending_invitation.invitation_id IS 'As the commands on it take it.';
 COMMENT ON COLUMN teamrbac.pending_invitation.email IS 'Who is invited.';

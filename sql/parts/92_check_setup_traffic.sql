@@ -48,7 +48,7 @@ $$;
 COMMENT ON FUNCTION teamrbac.check_setup_publications(OUT text, OUT integer, OUT text, OUT text, OUT text) IS
 	'Internal to check_setup: publications that copy hashes or tokens.';
 
--- Mail that was given up.
+-- Mail that was given up, and mail that nobody sends.
 CREATE FUNCTION teamrbac.check_setup_mail(OUT severity text, OUT step integer, OUT object text, OUT problem text, OUT remedy text)
 	RETURNS SETOF record
 	LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -64,10 +64,16 @@ AS $$
 		   || CASE WHEN f.had_token THEN '; whoever manages the team can send a pending invitation again, by resend_invitation' ELSE '' END,
 		   CASE WHEN f.had_token THEN format('DELETE FROM teamrbac.outbox WHERE %s', f.condition)
 				ELSE format('UPDATE teamrbac.outbox SET failed_at = NULL, attempts = 0, next_attempt_at = pg_catalog.clock_timestamp() WHERE %s', f.condition) END
-	FROM failed AS f;
+	FROM failed AS f
+	UNION ALL
+	SELECT 'warning', 5, 'mail', format('%s due for more than a day, and nobody takes it: start teamrbac-mailer, or another sender; the remedy is for what shall not be sent any more', count(*)),
+		   'UPDATE teamrbac.outbox SET next_attempt_at = NULL, withdrawn_at = pg_catalog.clock_timestamp(), claimed_by = NULL, token = NULL WHERE next_attempt_at < pg_catalog.now() - interval ''1 day'' AND tenant_id IN (SELECT tenant_id FROM teamrbac.tenant WHERE deleted_at IS NULL)'
+	FROM teamrbac.outbox AS o JOIN teamrbac.tenant AS t ON t.tenant_id = o.tenant_id
+	WHERE o.next_attempt_at < now() - interval '1 day' AND t.deleted_at IS NULL
+	HAVING count(*) > 0;
 $$;
 COMMENT ON FUNCTION teamrbac.check_setup_mail(OUT text, OUT integer, OUT text, OUT text, OUT text) IS
-	'Internal to check_setup: mail that was given up; its remedy sends it again, or forgets it where its token is gone.';
+	'Internal to check_setup: mail that was given up, whose remedy sends it again, or forgets it where its token is gone; mail that nobody sends.';
 
 -- Maintenance.  In PL/pgSQL, since it reads pg_cron's table where there is one, and only a real one: somebody who
 -- may create schemas might have planted a view of that name.

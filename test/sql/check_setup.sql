@@ -190,6 +190,18 @@ INSERT INTO teamrbac.outbox (tenant_id, mail_id, kind, recipient, next_attempt_a
 COMMIT;
 CALL remedy();
 SELECT kind, count(*), count(next_attempt_at) AS due FROM teamrbac.outbox GROUP BY 1;
+-- Mail that nobody sends; that of a deleted tenant waits for its restoration, and one that is being tried again is due later.
+DELETE FROM teamrbac.outbox;
+BEGIN;
+INSERT INTO teamrbac.tenant (tenant_id, name, deleted_at) VALUES ('00000000-0000-0000-0000-000000000002', 'Gone', now());
+INSERT INTO teamrbac.membership (tenant_id, user_id, role) VALUES ('00000000-0000-0000-0000-000000000002', '00000000-0000-0000-0000-0000000000a1', 'owner');
+COMMIT;
+INSERT INTO teamrbac.outbox (tenant_id, mail_id, kind, recipient, token, created_at, next_attempt_at)
+	SELECT ('00000000-0000-0000-0000-00000000000' || t)::uuid, gen_random_uuid(), 'invitation', 'bob@example.com', 'secret', now() - interval '3 days', now() - d::interval
+	FROM (VALUES (1, '25 hours'), (1, '2 days'), (1, '23 hours'), (1, '-1 hour'), (2, '2 days')) AS v(t, d);
+CALL remedy();
+SELECT right(tenant_id::text, 1) AS tenant, count(*), count(next_attempt_at) AS due, count(token) AS tokens, count(withdrawn_at) AS withdrawn FROM teamrbac.outbox GROUP BY 1 ORDER BY 1;
+DELETE FROM teamrbac.outbox;
 
 -- It is for the DBA, who may let somebody else run it.
 SET ROLE regress_app;

@@ -415,6 +415,22 @@ SELECT state FROM teamrbac.peek_invitation(:'token');
 ROLLBACK;
 SELECT state FROM teamrbac.peek_invitation(:'token');
 
+-- A look at the link says what acceptance would, while nobody has marked anything: its sender disabled for a while, or
+-- a membership that would be over.
+CREATE FUNCTION looks(token text) RETURNS text LANGUAGE sql AS $$
+	SELECT state || ', ' || try(u('13'), format('SELECT teamrbac.accept_invitation(%L)', token)) FROM teamrbac.peek_invitation(token) $$;
+SELECT looks(:'token') AS "as it is";
+RESET ROLE;
+BEGIN;
+CALL teamrbac.disable_user(u('02'));
+SELECT looks(:'token') AS "its sender disabled";
+CALL teamrbac.enable_user(u('02'));
+SELECT looks(:'token') AS "and enabled";
+UPDATE teamrbac.invitation SET membership_expires_at = clock_timestamp() WHERE email = 'cleo@example.com' AND state = 'pending';
+SELECT looks(:'token') AS "the membership would be over";
+ROLLBACK;
+SELECT looks(:'token') AS "as it was";
+
 -- What the schema itself refuses to a DBA.
 \set VERBOSITY sqlstate
 INSERT INTO teamrbac.invitation (tenant_id, invitation_id, email, role, invited_by, token_hash, expires_at) VALUES (u('a0'), u('e1'), 'CLEO@example.com', 'reader', u('01'), sha256('x'), 'infinity');

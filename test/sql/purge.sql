@@ -164,6 +164,28 @@ INSERT INTO teamrbac.outbox (tenant_id, mail_id, kind, recipient, created_at, ne
 CALL teamrbac.purge(1);
 SELECT recipient FROM teamrbac.outbox ORDER BY 1;
 
+-- Invitations that are no longer pending: for ever, unless it is said for how long.  One that is pending stays, however
+-- old; that they go is not a change by hand.
+INSERT INTO teamrbac.invitation (tenant_id, invitation_id, email, role, invited_by, token_hash, invited_at, expires_at, state, decided_at, accepted_by)
+	SELECT :'delta', gen_random_uuid(), s || d || '@example.com', 'reader', :owner, sha256((s || d)::bytea), now() - interval '9 years', now() - interval '9 years', s::teamrbac.invitation_state,
+		CASE WHEN s <> 'pending' THEN now() - d * interval '1 day' END, CASE s WHEN 'accepted' THEN :owner::uuid END
+	FROM unnest(ARRAY['pending', 'accepted', 'declined', 'cancelled', 'expired']) AS s, unnest(ARRAY[89, 91]) AS d;
+SELECT count(*) AS events FROM teamrbac.audit_event \gset
+CALL teamrbac.purge();
+SELECT count(*) FROM teamrbac.invitation;
+SET teamrbac.invitation_retention = 'soon';
+SET teamrbac.invitation_retention = '90 days';
+SELECT teamrbac.purge_invitation_batch(0);
+SELECT teamrbac.purge_invitation_batch(3);
+CALL teamrbac.purge(1);
+SELECT email FROM teamrbac.invitation ORDER BY 1;
+SELECT count(*) - :events AS "new events" FROM teamrbac.audit_event;
+SELECT token AS still FROM teamrbac.invite_member(:'delta', 'still@example.com', 'reader') \gset
+SET teamrbac.invitation_retention = '0';
+CALL teamrbac.purge();
+SELECT email FROM teamrbac.invitation ORDER BY 1;
+RESET teamrbac.invitation_retention;
+
 -- For the DBA.
 SET ROLE regress_app;
 CALL teamrbac.purge();
