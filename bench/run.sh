@@ -9,9 +9,10 @@
 #   BENCH_SECONDS     how long each run of a round lasts (default 1)
 #   BENCH_ROUNDS      how many rounds (default 11; growth and churn: two thirds as many)
 #
-# What else the machine does must hit both sides of a ratio alike: short runs take turns, and of each the mean of
-# the middle half of the queries' times counts (growth and churn: all of it).  A ratio is the median of the
-# rounds' ratios, and the table tells between what values the middle half of these lies.
+# What else the machine does must hit both sides of a ratio alike: one connection draws, for each transaction, one of
+# the two queries, and of each the mean of the middle half of its times counts.  Where the two need different
+# databases or another load (growth, churn, the peers), short runs take turns, and all of each counts.  A ratio is
+# the median of the rounds' ratios, and the table tells between what values the middle half of these lies.
 set -euo pipefail
 
 seconds=${BENCH_SECONDS:-1}
@@ -121,43 +122,49 @@ run_pgbench() {
     echo "$label $round ${tps:?pgbench printed no result}" >>"$log"
 }
 
-# middle_half: of pgbench's log of transactions, queries a second by the mean of the middle half of their times.
+# middle_half SCRIPT: of pgbench's log, what a second of that script (0 or 1) does, by the mean of the middle half of
+# its transactions' times.
 middle_half() {
-    sort -k3,3n | awk '
-        { time[NR] = $3 }
+    awk -v script="$1" '$4 == script { print $3 }' | sort -n | awk '
+        { time[NR] = $1 }
         END {
             for (i = int(NR / 4) + 1; i <= NR - int(NR / 4); i++) {
                 sum += time[i]
                 n++
             }
-            print 1000000 * n / sum
+            if (n > 0)
+                print 1000000 * n / sum
         }'
 }
 
-# run_script LABEL MODE SCRIPT: logs it.
-run_script() {
-    local tenant=$tenant try
-    [ "$2" = prepared ] || tenant="'$tenant'"
+# run_mixed MODE SECONDS SCRIPT SCRIPT: one connection, which for each transaction draws one of the two; prints how many a
+# second each would do alone.
+run_mixed() {
+    local tenant=$tenant try first second
+    [ "$1" = prepared ] || tenant="'$tenant'"
     for try in 1 2 3; do
         rm -f "$work"/run.*
-        pgbench -n -c 1 -j 1 -M "$2" -T "$seconds" -U bench_ours -D tenant="$tenant" -l --log-prefix="$work/run" -f "$3" \
-            "$database" >/dev/null
-        [ ! -s "$(ls "$work"/run.*)" ] || break
-        say "run $try of $1 did nothing"
+        pgbench -n -c 1 -j 1 -M "$1" -T "$2" -U bench_ours -D tenant="$tenant" -l --log-prefix="$work/run" \
+            -f "$3" -f "$4" "$database" >/dev/null
+        first=$(middle_half 0 <"$(ls "$work"/run.*)")
+        second=$(middle_half 1 <"$(ls "$work"/run.*)")
+        [ -z "$first" ] || [ -z "$second" ] || break
+        say "run $try of $3 and $4 did nothing"
     done
-    echo "$1 $round $(middle_half <"$(ls "$work"/run.*)")" >>"$log"
+    echo "${first:?} ${second:?}"
 }
 
-# take_turns CASE MODE SCRIPT SCRIPT LABEL LABEL: two scripts, each once a round; every other round in reverse.
+# take_turns CASE MODE SCRIPT SCRIPT LABEL LABEL: two scripts, mixed; every other round in the other order.
 take_turns() {
+    local first second
     for round in $(seq "$rounds"); do
         if [ $((round % 2)) -eq 0 ]; then
-            run_script "$1/$2/$6" "$2" "$4"
-            run_script "$1/$2/$5" "$2" "$3"
+            read -r second first < <(run_mixed "$2" $((2 * seconds)) "$4" "$3")
         else
-            run_script "$1/$2/$5" "$2" "$3"
-            run_script "$1/$2/$6" "$2" "$4"
+            read -r first second < <(run_mixed "$2" $((2 * seconds)) "$3" "$4")
         fi
+        printf '%s %s %s\n' "$1/$2/$5" "$round" "${first:?pgbench printed no result}" \
+            "$1/$2/$6" "$round" "${second:?}" >>"$log"
     done
 }
 
@@ -187,6 +194,9 @@ END
 
 measure_reads() {
     compare point item.point item_plain.point_named
+    compare point_same item.point item_plain.point
+    compare point_least item_peer.point item_plain.point_named
+    compare page_least item_peer.page_named item_plain.page_named
     compare page item.page_named item_plain.page_named
     compare page_by_policy item.page item_plain.page_named
     compare count item.count item_plain.count_named
@@ -294,7 +304,7 @@ Written by \`make bench\`: see bench/run.sh for what each line measures and benc
 | date | $(date -u +%F) |
 | settings | $(query -c "SELECT string_agg(name || ' = ' || current_setting(name), ', ' ORDER BY name) FROM pg_settings
     WHERE name IN ('shared_buffers', 'autovacuum', 'fsync', 'full_page_writes', 'jit', 'work_mem')") |
-| rounds | $rounds of $seconds s for each query (growth and churn: two thirds as many of 1 s), in turns; one connection; a query's time is the mean of the middle half of a run's; a ratio is the median of the rounds' ratios, and beside it between what values the middle half of these lies |
+| rounds | $rounds of $seconds s for each query (growth and churn: two thirds as many of 1 s), one connection that draws one of the two queries each time (growth and churn: in turns); a query's time is the mean of the middle half of a run's; a ratio is the median of the rounds' ratios, and beside it between what values the middle half of these lies |
 | data | 1,000,000 rows of 1,000 tenants, PRIMARY KEY (id), index (tenant_id, id); the reader is a member of one tenant |
 | identity | a role mapped by map_database_role; the peers' user is in a setting of their role |
 

@@ -94,6 +94,12 @@ function churn(mode, base, text,    key) {
                      base == "control" ? sprintf(" of %.0f/s", median(key "rate_control")) : ""))
 }
 
+function own(text, name, mode,    key) {
+    key = name "/" mode "/"
+    printf "| %s, %s | %.3f | %s | %s of %s |\n", text, mode, ratio(key "ours", key "plain"), spread(key "ours", key "plain"),
+           per_second(key "ours"), per_second(key "plain")
+}
+
 function peer(text, name,    key) {
     key = name "_peer/prepared/"
     printf "| %s | %s | %s | %s | %s | %s |\n", text, milliseconds(name "/prepared/ours"), milliseconds(name "/prepared/plain"),
@@ -143,6 +149,17 @@ END {
     for (i = 1; i <= 2; i++)
         churn(modes[i], "control", "under as many changes of an unrelated table")
 
+    print ""
+    print "What of it is PostgreSQL's own, throughput, no bar:"
+    print ""
+    print "| what | measured | middle half | medians |"
+    print "|---|---|---|---|"
+    for (i = 1; i <= 2; i++)
+        own("row by primary key, relative to no RLS with the same `WHERE id = $1` (the plan with the tenant reads the tenant's own part of another index)", "point_same", modes[i])
+    for (i = 1; i <= 2; i++)
+        own("row by primary key, a policy `tenant_id = constant` relative to no RLS with `tenant_id = $t AND id = $1`", "point_least", modes[i])
+    for (i = 1; i <= 2; i++)
+        own("50-row page, a policy `tenant_id = constant` relative to no RLS, `WHERE tenant_id = $t` in both", "page_least", modes[i])
     print ""
     print "The policies that people write instead, prepared, ms a query; no bar:"
     print ""
