@@ -15,6 +15,7 @@
 #include "optimizer/cost.h"
 #include "optimizer/optimizer.h"
 #include "optimizer/pathnode.h"
+#include "optimizer/paths.h"
 #include "parser/parse_func.h"
 #include "utils/fmgroids.h"
 #include "utils/inval.h"
@@ -154,6 +155,9 @@ index_condition(SupportRequestIndexCondition *req)
 	 */
 	if (!ARRAY_CONDITION_KEEPS_INDEX_ORDER(req->indexcol) ||
 	    column_is_fixed(req->root, req->index->rel, column))
+		return NIL;
+	/* Nor is there a better index for a row that is looked up by its key. */
+	if (relation_has_unique_index_for(req->root, req->index->rel, NIL, NIL, NIL))
 		return NIL;
 	req->lossy = planning_cursor();
 	return list_make1(is_any_of(column, functions->permitted_tenants, permission));
