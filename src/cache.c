@@ -94,6 +94,7 @@ struct Subject
 	grants_hash  *grants;
 	int           probes;
 	bool          complete; /* grants has all there are */
+	bool          expires;  /* one of grants ends by itself */
 	double        estimate; /* number of grants, as far as known; -1: not */
 };
 
@@ -586,6 +587,7 @@ add_grant(Subject *subject, const Grant *grant)
 		entry->expires_at = grant->expires_at;
 		entry->role = grant->role;
 		entry->permissions = grant->permissions;
+		subject->expires = subject->expires || grant->expires_at != DT_NOEND;
 	}
 	return entry;
 }
@@ -793,7 +795,7 @@ compare_grants(const void *a, const void *b)
 
 /* list_grants lists up to limit of the grants in memory. */
 static const Grant **
-list_grants(Subject *subject, int limit, int *ngrants)
+list_grants(const Subject *subject, int limit, int *ngrants)
 {
 	int             room = Min((int64) limit, (int64) subject->grants->members);
 	const Grant   **result = palloc_extended((room + 1) * sizeof(Grant *), MCXT_ALLOC_HUGE);
@@ -806,6 +808,18 @@ list_grants(Subject *subject, int limit, int *ngrants)
 		result[n++] = grant;
 	*ngrants = n;
 	return result;
+}
+
+const Grant **
+subject_known_grants(const Subject *subject, int *ngrants)
+{
+	return list_grants(subject, INT_MAX, ngrants);
+}
+
+bool
+subject_expires(const Subject *subject)
+{
+	return subject->expires;
 }
 
 const Grant **

@@ -92,6 +92,12 @@ extern const Grant **subject_grants(Subject *subject, int *ngrants);
 /* Up to limit of them, any, for an estimate.  At most a short index scan. */
 extern const Grant **subject_some_grants(Subject *subject, int limit, int *ngrants);
 
+/* Those in memory: of all tenants that the subject was asked about.  In no order; palloc'd; reads no table. */
+extern const Grant **subject_known_grants(const Subject *subject, int *ngrants);
+
+/* Whether one of these ends by itself at some time. */
+extern bool subject_expires(const Subject *subject);
+
 /* Whether all grants are in memory: then none of these functions reads a table. */
 extern bool subject_is_complete(const Subject *subject);
 

@@ -33,6 +33,7 @@
 #include "utils/timestamp.h"
 #include "utils/varlena.h"
 
+#include "authority.h"
 #include "check.h"
 #include "compat.h"
 #include "errors.h"
@@ -61,17 +62,14 @@ PG_FUNCTION_INFO_V1(teamrbac_explain_permission);
 /* What one call site of has_permission remembers between its calls. */
 typedef struct CheckMemo
 {
-	MemoryContextCallback callback;    /* unpins the subject with the call site's memory */
-	Subject              *subject;     /* pinned; NULL before the first */
-	uint64                cache_epoch; /* as of the subject */
-	uint64                identity_epoch;
-	Oid                   session_user_id;   /* to whom a user may be mapped */
-	TimestampTz           command_start;     /* of the client's command that took the subject */
-	bool                  checks_rows;       /* the tenant comes from the row of a scan */
-	bool                  of_clients_query;  /* see is_of_clients_query */
-	bool                  permission_stable; /* the permission is the same in each call */
-	bool                  quick;             /* listed or answered, for the same permission */
-	int                   permission;        /* its number in the subject's definitions */
+	Authority authority;   /* its permission is a new one in each call, unless permission_stable */
+	uint64    cache_epoch; /* as of the subject */
+	uint64    identity_epoch;
+	Oid       session_user_id;   /* to whom a user may be mapped */
+	bool      checks_rows;       /* the tenant comes from the row of a scan */
+	bool      of_clients_query;  /* see is_of_clients_query */
+	bool      permission_stable; /* the permission is the same in each call */
+	bool      quick;             /* listed or answered, for the same permission */
 
 	/*
 	 * All tenants for which the answer is yes, once a scan has asked about many: a row is then compared
@@ -170,16 +168,6 @@ permission_arg(const Definitions *definitions, const text *name)
 
 /* ---- has_permission -------------------------------------------------------------------------------- */
 
-static void
-release_memo(void *arg)
-{
-	CheckMemo *memo = arg;
-
-	if (memo->subject != NULL)
-		subject_unpin(memo->subject);
-	memo->subject = NULL;
-}
-
 /* tenant_is_from_row tells whether the call's first argument reads a column of a scanned row. */
 static bool
 tenant_is_from_row(const FmgrInfo *flinfo)
@@ -203,6 +191,15 @@ permission_is_fixed(FmgrInfo *flinfo, bool in_plan)
 	return call != NULL && IsA(call, FuncExpr) && IsA(lsecond(call->args), Const);
 }
 
+/* is_of_running_portal tells whether the call site belongs to the plan that the running portal executes. */
+static bool
+is_of_running_portal(const FmgrInfo *flinfo)
+{
+	return ActivePortal != NULL && ActivePortal->queryDesc != NULL &&
+	       ActivePortal->queryDesc->estate != NULL &&
+	       ActivePortal->queryDesc->estate->es_query_cxt == flinfo->fn_mcxt;
+}
+
 /*
  * is_of_clients_query tells whether the call site belongs to the plan of the query that the client's command
  * runs.  A cursor's next FETCH within a function would be the same command.
@@ -210,10 +207,16 @@ permission_is_fixed(FmgrInfo *flinfo, bool in_plan)
 static bool
 is_of_clients_query(const FmgrInfo *flinfo)
 {
-	return ActivePortal != NULL && ActivePortal->queryDesc != NULL &&
-	       ActivePortal->queryDesc->estate != NULL &&
-	       ActivePortal->queryDesc->estate->es_query_cxt == flinfo->fn_mcxt &&
+	return is_of_running_portal(flinfo) &&
 	       (ActivePortal->cursorOptions & CURSOR_OPT_FAST_PLAN) == 0;
+}
+
+/* is_of_cursor tells whether the call site belongs to the plan of the cursor being read. */
+static bool
+is_of_cursor(const FmgrInfo *flinfo)
+{
+	return is_of_running_portal(flinfo) &&
+	       (ActivePortal->cursorOptions & CURSOR_OPT_FAST_PLAN) != 0;
 }
 
 static CheckMemo *
@@ -224,9 +227,9 @@ make_memo(FmgrInfo *flinfo)
 	memo->checks_rows = tenant_is_from_row(flinfo);
 	memo->of_clients_query = is_of_clients_query(flinfo);
 	memo->permission_stable = permission_is_fixed(flinfo, memo->checks_rows);
-	memo->callback.func = release_memo;
-	memo->callback.arg = memo;
-	MemoryContextRegisterResetCallback(flinfo->fn_mcxt, &memo->callback);
+	authority_begin(&memo->authority, flinfo->fn_mcxt);
+	if (memo->checks_rows && is_of_cursor(flinfo))
+		authority_track(&memo->authority);
 	flinfo->fn_extra = memo;
 	return memo;
 }
@@ -235,9 +238,10 @@ static inline bool
 memo_is_fresh(const CheckMemo *memo)
 {
 	if (memo->checks_rows)
-		return memo->command_start == GetCurrentStatementStartTimestamp();
+		return memo->authority.command_start == GetCurrentStatementStartTimestamp();
 	/* What has been committed since the client's query began is for the next one. */
-	if (!memo->of_clients_query || memo->command_start != GetCurrentStatementStartTimestamp())
+	if (!memo->of_clients_query ||
+	    memo->authority.command_start != GetCurrentStatementStartTimestamp())
 	{
 		AcceptInvalidationMessages();
 		if (memo->session_user_id != GetSessionUserId())
@@ -256,18 +260,18 @@ list_permitted(CheckMemo *memo)
 	const Grant **grants;
 	int           ngrants;
 
-	if (memo->list_tried || !memo->checks_rows || !memo->permission_stable ||
-	    !subject_is_complete(memo->subject))
+	if (memo->list_tried || !memo->checks_rows || memo->authority.npassed >= 0 ||
+	    !memo->permission_stable || !subject_is_complete(memo->authority.subject))
 		return;
 	memo->list_tried = true;
-	if (subject_estimate(memo->subject) > MAX_LISTABLE)
+	if (subject_estimate(memo->authority.subject) > MAX_LISTABLE)
 		return;
-	grants = subject_some_grants(memo->subject, MAX_LISTABLE, &ngrants);
+	grants = subject_some_grants(memo->authority.subject, MAX_LISTABLE, &ngrants);
 	memo->npermitted = 0;
 	memo->listed = true;
 	for (int i = 0; i < ngrants && memo->listed; i++)
 	{
-		if (!grant_allows(grants[i], memo->permission, memo->command_start))
+		if (!grant_allows(grants[i], memo->authority.permission, memo->authority.command_start))
 			continue;
 		if (memo->npermitted < MAX_LISTED)
 			memo->permitted[memo->npermitted++] = grants[i]->tenant_id;
@@ -283,24 +287,20 @@ renew_memo(CheckMemo *memo, const text *permission)
 {
 	Subject *subject;
 
-	memo->command_start = GetCurrentStatementStartTimestamp();
 	AcceptInvalidationMessages();
 	/* Labels first, as everywhere: what comes in while loading makes the memo old at once. */
 	memo->cache_epoch = cache_epoch;
 	memo->identity_epoch = identity_epoch;
 	memo->session_user_id = GetSessionUserId();
 	subject = known_subject();
-	subject_pin(subject);
-	release_memo(memo);
-	memo->subject = subject;
+	authority_take(&memo->authority, subject);
 	memo->asked = false;
 	memo->answered = false;
 	memo->listed = false;
 	memo->list_tried = false;
 	memo->quick = false;
 	/* An unknown name is an error at the next call as well. */
-	memo->permission = -1;
-	memo->permission = permission_arg(subject_definitions(subject), permission);
+	memo->authority.permission = permission_arg(subject_definitions(subject), permission);
 }
 
 static inline bool
@@ -317,21 +317,23 @@ is_listed(const CheckMemo *memo, const pg_uuid_t *tenant)
 static bool
 memo_check(CheckMemo *memo, const pg_uuid_t *tenant)
 {
-	const Grant *grant = subject_grant(memo->subject, tenant);
+	const Grant *grant = subject_grant(memo->authority.subject, tenant);
+	TimestampTz  now = 0;
+	bool         answer;
 
 	if (memo->asked)
 		list_permitted(memo);
 	memo->asked = true;
 	memo->tenant = *tenant;
-	memo->quick = memo->listed;
 	memo->answered = grant->expires_at == DT_NOEND;
-	if (memo->answered)
-	{
-		memo->quick = memo->permission_stable;
-		return memo->answer = grant_allows(grant, memo->permission, 0);
-	}
-	return grant_allows(grant, memo->permission,
-	                    memo->checks_rows ? memo->command_start : GetCurrentTimestamp());
+	memo->quick = memo->listed || (memo->answered && memo->permission_stable);
+	if (!memo->answered)
+		now = memo->checks_rows ? memo->authority.command_start : GetCurrentTimestamp();
+	answer = grant_allows(grant, memo->authority.permission, now);
+	memo->answer = memo->answered && answer;
+	if (answer && memo->authority.npassed >= 0)
+		authority_pass(&memo->authority, tenant);
+	return answer;
 }
 
 /* check_call answers a call of has_permission's signature. */
@@ -345,13 +347,14 @@ check_call(FunctionCallInfo fcinfo)
 		refuse_null("permission");
 	if (memo == NULL)
 		memo = make_memo(fcinfo->flinfo);
-	if (memo->subject == NULL || memo->permission < 0 || !memo_is_fresh(memo))
+	if (memo->authority.subject == NULL || memo->authority.permission < 0 || !memo_is_fresh(memo))
 		renew_memo(memo, PG_GETARG_TEXT_PP(1));
 	else if (!memo->permission_stable)
 	{
-		memo->permission = -1;
+		memo->authority.permission = -1;
 		memo->answered = false;
-		memo->permission = permission_arg(subject_definitions(memo->subject), PG_GETARG_TEXT_PP(1));
+		memo->authority.permission =
+			permission_arg(subject_definitions(memo->authority.subject), PG_GETARG_TEXT_PP(1));
 	}
 
 	if (PG_ARGISNULL(0))
@@ -436,7 +439,7 @@ teamrbac_require_permission(PG_FUNCTION_ARGS)
 /* ---- lists ----------------------------------------------------------------------------------------- */
 
 ArrayType *
-permitted_tenants(const text *name)
+permitted_tenants(const text *name, Authority *authority)
 {
 	Subject      *subject = current_subject();
 	int           permission = permission_arg(subject_definitions(subject), name);
@@ -461,8 +464,30 @@ permitted_tenants(const text *name)
 		if (grant_allows(grants[i], permission, now))
 			tenants[ntenants++] = UUIDPGetDatum(&grants[i]->tenant_id);
 	}
+	if (authority != NULL)
+	{
+		authority_take(authority, subject);
+		authority->permission = permission;
+	}
 	/* The array has copies of its own: the cache may go while a scan still holds the array. */
 	return construct_array(tenants, ntenants, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR);
+}
+
+/*
+ * authority_of_list returns what a call site of permitted_tenants remembers: NULL if it need not, as in the
+ * planner, and in a cursor's plan, which has the filter as well.
+ */
+static Authority *
+authority_of_list(FmgrInfo *flinfo)
+{
+	if (planner_is_running() || is_of_cursor(flinfo))
+		return NULL;
+	if (flinfo->fn_extra == NULL)
+	{
+		flinfo->fn_extra = MemoryContextAllocZero(flinfo->fn_mcxt, sizeof(Authority));
+		authority_begin(flinfo->fn_extra, flinfo->fn_mcxt);
+	}
+	return flinfo->fn_extra;
 }
 
 /* permitted_tenants(permission): where whoever is asking may do this. */
@@ -471,7 +496,8 @@ teamrbac_permitted_tenants(PG_FUNCTION_ARGS)
 {
 	if (PG_ARGISNULL(0))
 		refuse_null("permission");
-	PG_RETURN_ARRAYTYPE_P(permitted_tenants(PG_GETARG_TEXT_PP(0)));
+	PG_RETURN_ARRAYTYPE_P(
+		permitted_tenants(PG_GETARG_TEXT_PP(0), authority_of_list(fcinfo->flinfo)));
 }
 
 /* my_permissions(tenant_id): all that whoever is asking may do there, for a front end. */

@@ -7,6 +7,7 @@
 
 #include "utils/array.h"
 
+#include "authority.h"
 #include "cache.h"
 
 /*
@@ -30,8 +31,11 @@ extern bool grant_is_live(const Grant *grant, TimestampTz now);
  */
 extern bool asker_may(const pg_uuid_t *tenant, const char *permission);
 
-/* Where whoever is asking has the permission at this moment, in order; 22023 for an unknown one. */
-extern ArrayType *permitted_tenants(const text *permission);
+/*
+ * Where whoever is asking has the permission at this moment, in order; 22023 for an unknown one.  What the answer
+ * came from goes into authority, unless that is NULL.
+ */
+extern ArrayType *permitted_tenants(const text *permission, Authority *authority);
 
 /*
  * Raises 28000 when nobody is asking, 42501 unless whoever is asking has the permission in the tenant at

@@ -72,4 +72,14 @@
 	index_beginscan((table), (index), (snapshot), NULL, (nkeys), 0)
 #endif
 
+/* 18's executor knows by itself whether a query runs once only. */
+#if PG_VERSION_NUM < 180000
+#define EXECUTOR_RUN_PARAMETERS \
+	QueryDesc *query, ScanDirection direction, uint64 count, bool execute_once
+#define EXECUTOR_RUN_ARGUMENTS query, direction, count, execute_once
+#else
+#define EXECUTOR_RUN_PARAMETERS QueryDesc *query, ScanDirection direction, uint64 count
+#define EXECUTOR_RUN_ARGUMENTS query, direction, count
+#endif
+
 #endif /* TEAMRBAC_COMPAT_H */

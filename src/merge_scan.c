@@ -54,6 +54,8 @@ typedef struct MergeState
 	int                  nruntime_keys;
 	ExprContext         *runtime_context;
 
+	Authority authority; /* that the tenants came from */
+
 	/* The order. */
 	int         ncolumns;
 	SortSupport columns;
@@ -122,6 +124,7 @@ merge_begin(CustomScanState *node, EState *estate, int eflags)
 	begin_keys(state,
 	           list_truncate(list_copy(plan->custom_exprs), list_length(plan->custom_exprs) / 2));
 	begin_order(state);
+	authority_begin(&state->authority, estate->es_query_cxt);
 	state->context = AllocSetContextCreate(estate->es_query_cxt, "teamrbac tenant merge",
 	                                       ALLOCSET_DEFAULT_SIZES);
 }
@@ -254,7 +257,7 @@ start(MergeState *state)
 		memcpy(&state->keys[1], state->conditions, state->nconditions * sizeof(ScanKeyData));
 
 	oldcontext = MemoryContextSwitchTo(state->context);
-	array = permitted_tenants(DatumGetTextPP(permission->constvalue));
+	array = permitted_tenants(DatumGetTextPP(permission->constvalue), &state->authority);
 	tenants = (const pg_uuid_t *) ARR_DATA_PTR(array);
 	ntenants = ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array));
 	if (ntenants <= MAX_MERGED)

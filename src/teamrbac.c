@@ -7,6 +7,7 @@
 #include "fmgr.h"
 #include "utils/guc.h"
 
+#include "authority.h"
 #include "catalog.h"
 #include "filter.h"
 #include "identity.h"
@@ -27,6 +28,7 @@ _PG_init(void)
 	planner_init();
 	filter_init();
 	merge_init();
+	authority_init();
 	settings_init();
 	statistics_init();
 	MarkGUCPrefixReserved("teamrbac");

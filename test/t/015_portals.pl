@@ -1,0 +1,167 @@
+# A result that a driver fetches by portions (Execute with a row limit): each portion is judged anew, by whatever plan
+# the rows came.  libpq cannot ask for portions, so this speaks the protocol itself.
+use strict;
+use warnings;
+use IO::Socket::UNIX;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $node = PostgreSQL::Test::Cluster->new('main');
+$node->init;
+# The first plan has to be made with the library loaded, as after any other query.
+$node->append_conf('postgresql.conf', "shared_preload_libraries = 'teamrbac'");
+$node->start;
+$node->safe_psql('postgres', <<'SQL');
+CREATE EXTENSION teamrbac CASCADE;
+CREATE ROLE app LOGIN;
+CREATE FUNCTION u(n text) RETURNS uuid LANGUAGE sql IMMUTABLE
+	AS $$ SELECT ('00000000-0000-0000-0000-0000000000' || n)::uuid $$;
+SELECT teamrbac.register_user(n || '@example.com', n, u(n)) FROM unnest(ARRAY['a1', 'b1']) n;
+SELECT teamrbac.map_database_role(u('a1'), 'app');
+BEGIN;
+INSERT INTO teamrbac.tenant (tenant_id, name) VALUES (u('01'), 'Acme'), (u('02'), 'Beta');
+INSERT INTO teamrbac.membership (tenant_id, user_id, role) VALUES (u('01'), u('b1'), 'owner'), (u('02'), u('b1'), 'owner');
+COMMIT;
+CREATE TABLE log (id int PRIMARY KEY, tenant_id uuid NOT NULL, line text);
+INSERT INTO log SELECT g, u('0' || g % 2 + 1), 'line ' || g FROM generate_series(1, 2000) g;
+CREATE INDEX ON log (tenant_id, id);
+ANALYZE log;
+SELECT teamrbac.protect_table('log', 'logs.view', NULL);
+GRANT SELECT ON log TO app;
+SQL
+
+# ---- the protocol ----
+
+my $socket;
+
+sub send_message
+{
+	my ($type, $body) = @_;
+	print $socket $type, pack('N', 4 + length $body), $body;
+	return;
+}
+
+sub read_bytes
+{
+	my ($length) = @_;
+	my $bytes = '';
+	while (length $bytes < $length)
+	{
+		my $got = sysread($socket, $bytes, $length - length $bytes, length $bytes);
+		die 'the server hung up' unless $got;
+	}
+	return $bytes;
+}
+
+# Reads up to one of the messages of these types; returns how many rows came before it, its type, and its body.
+sub read_until
+{
+	my ($types) = @_;
+	my $rows = 0;
+	while (1)
+	{
+		my ($type, $length) = unpack('aN', read_bytes(5));
+		my $body = read_bytes($length - 4);
+		$rows++ if $type eq 'D';
+		return ($rows, $type, $body) if index($types, $type) >= 0;
+	}
+}
+
+sub open_session
+{
+	$socket = IO::Socket::UNIX->new(Peer => $node->host . '/.s.PGSQL.' . $node->port) or die "connect: $!";
+	$socket->autoflush(1);
+	send_message('', pack('N', 196608) . "user\0app\0database\0postgres\0\0");
+	return read_until('Z');
+}
+
+# Opens a portal of this query within a transaction.
+sub open_portal
+{
+	my ($query) = @_;
+	for my $statement ('BEGIN', $query)
+	{
+		send_message('P', "\0$statement\0" . pack('n', 0));
+		send_message('B', "\0\0" . pack('nnn', 0, 0, 0));
+		send_message('E', "\0" . pack('N', 0)) if $statement eq 'BEGIN';
+	}
+	return;
+}
+
+# The next portion of up to this many rows: how many came, and what came after: more, end, or the SQLSTATE of an error.
+sub portion
+{
+	my ($limit) = @_;
+	send_message('E', "\0" . pack('N', $limit));
+	send_message('H', '');
+	my ($rows, $type, $body) = read_until('sEC');
+	# BEGIN's own end.
+	($rows, $type, $body) = read_until('sEC') if $type eq 'C' && $body eq "BEGIN\0";
+	my ($state) = $body =~ /(?:^|\0)C([^\0]*)\0/ if $type eq 'E';
+	return $rows . ' ' . ($type eq 's' ? 'more' : $type eq 'C' ? 'end' : $state);
+}
+
+sub close_session
+{
+	send_message('S', '');
+	read_until('Z');
+	send_message('X', '');
+	close $socket;
+	return;
+}
+
+# ---- the cases ----
+
+sub join_tenants
+{
+	my $tenants = join ', ', map { "(u('0$_'), u('a1'), 'reader')" } @_;
+	$node->safe_psql('postgres', "DELETE FROM teamrbac.membership WHERE user_id = u('a1')");
+	$node->safe_psql('postgres', "INSERT INTO teamrbac.membership (tenant_id, user_id, role) VALUES $tenants");
+	return;
+}
+
+sub leave_tenant
+{
+	my ($tenant) = @_;
+	$node->safe_psql('postgres', "DELETE FROM teamrbac.membership WHERE user_id = u('a1') AND tenant_id = u('0$tenant')");
+	return;
+}
+
+# case NAME, QUERY, [TENANTS], TENANT, EXPECTED: of a member of some tenants who leaves one between two portions.
+sub check_case
+{
+	my ($name, $query, $tenants, $left, $expected) = @_;
+	join_tenants(@$tenants);
+	open_session();
+	open_portal($query);
+	is(portion(5), '5 more', "$name: the first portion");
+	leave_tenant($left);
+	is(portion(5), $expected, "$name: the next");
+	close_session();
+	return;
+}
+
+my $merge = 'SELECT id, line FROM log ORDER BY id LIMIT 100';
+my $by_index = 'SELECT id, line FROM log';
+my $sorted = 'SELECT id, line FROM log ORDER BY line';
+check_case('merged', $merge, [1], 1, '0 end');
+check_case('by index or bitmap', $by_index, [1], 1, '0 end');
+check_case('sorted', $sorted, [1], 1, '0 end');
+check_case('named tenant', "SELECT id FROM log WHERE tenant_id = u('01') AND id > 10", [1], 1, '0 end');
+check_case('merged, one of two', $merge, [1, 2], 2, '0 24000');
+check_case('sorted, one of two', $sorted, [1, 2], 2, '0 24000');
+check_case('grouped', 'SELECT id % 50, count(*) FROM log GROUP BY 1', [1], 1, '0 24000');
+
+# What changes nothing for the reader ends nothing.
+join_tenants(1);
+open_session();
+open_portal($merge);
+is(portion(5), '5 more', 'unchanged: the first portion');
+$node->safe_psql('postgres', "UPDATE teamrbac.membership SET role = 'developer' WHERE user_id = u('a1')");
+is(portion(5), '5 more', 'unchanged: the next');
+is(portion(0), '90 end', 'unchanged: the rest');
+close_session();
+
+$node->stop;
+done_testing();
