@@ -90,7 +90,7 @@ all install uninstall installcheck prove_installcheck clean:
 endif
 
 # What follows works before anything is installed, because the scripts install it.
-.PHONY: dependencies test test-all-versions coverage sanitize demo bench bench-mail bench-expire bench-keys docs format format-check
+.PHONY: dependencies test test-all-versions coverage sanitize fuzz demo bench bench-mail bench-expire bench-keys docs format format-check
 
 dependencies:
 	scripts/install-dependencies.sh
@@ -110,6 +110,11 @@ coverage:
 # The regression and isolation tests with the library under AddressSanitizer and UndefinedBehaviorSanitizer.
 sanitize:
 	@scripts/sanitize.sh
+
+# What the tests do with hostile input and without memory for a minute or two, for longer.
+fuzz:
+	@TEAMRBAC_FUZZ_SECONDS=300 TEAMRBAC_SQLSMITH_QUERIES=20000 TEAMRBAC_SQLSMITH_SEEDS="$$(date +%s)" TEAMRBAC_OOM_STEP=3 \
+		TESTS="014_fuzz 016_sqlsmith 017_out_of_memory" scripts/run-tests.sh
 
 demo:
 	@scripts/with-cluster.sh --cron -- demo/run.sh

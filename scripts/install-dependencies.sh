@@ -24,6 +24,7 @@ packages=(
     libpq-dev                # the mailer is a PostgreSQL client
     python3-aiosmtpd         # tests, demo and benchmark: a mail server on loopback
     openssl                  # tests: a certificate for it
+    sqlsmith                 # tests: random queries
     clang-format             # make format, make format-check
     util-linux               # runuser, setsid, flock
     "$@"
