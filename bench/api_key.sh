@@ -1,7 +1,7 @@
 #!/bin/bash
 # Measures what signing in as an API key costs, and prints a table of ratios with their bars.
 #
-#   make bench-keys        on a throw-away server
+#   make bench-keys        on a throw-away server; the table also goes to bench/KEYS.md
 #
 # Expects what scripts/with-cluster.sh gives: a running server, PGHOST, PGUSER (a superuser), PGDATABASE (empty),
 # and the extension installed.
@@ -10,8 +10,8 @@
 #   BENCH_ROUNDS      how often each is repeated (default 5)
 #
 # The peer is what people write instead, SELECT ... WHERE key_hash = digest($1, 'sha256'), which looks neither at
-# the end of a key nor of its tenant, signs nobody in, and notes no use. Both take turns, and each round begins with
-# the other one; a ratio is the median of the rounds' ratios. So what else the machine does meanwhile hits both.
+# the end of a key nor of its tenant, signs nobody in, and notes no use. Each session draws one of both for each
+# transaction, so that what else the machine does hits both; a ratio, by their mean times, is the median of the rounds'.
 set -euo pipefail
 
 seconds=${BENCH_SECONDS:-3}
@@ -40,30 +40,36 @@ write_scripts() {
     printf '%s\n' '\set id random(1, 5000)' \
         "SELECT k.tenant_id, k.key_id, k.role FROM bench.key AS s JOIN bench.peer AS k ON k.key_hash = digest(s.secret, 'sha256') WHERE s.id = :id;" \
         >"$work/any.peer"
+    local kind
+    for kind in unknown malformed revoked expired deleted; do
+        echo "SELECT bench.refused('$(query -c "SELECT secret FROM bench.refused_key WHERE kind = '$kind'")');" \
+            >"$work/refused.$kind"
+    done
 }
 
-# per_second SCRIPT MODE SESSIONS
-per_second() {
+# pair SCRIPT SCRIPT MODE SESSIONS: each session draws one of the two for each transaction; prints how many a second each
+# would do alone.
+pair() {
     local key=$secret
     # A parameter of a prepared statement, but text within a simple one.
-    [ "$2" = prepared ] || key="'$key'"
-    pgbench -n -c "$3" -j 2 -M "$2" -T "$seconds" -U bench_app -D key="$key" -f "$work/$1" |
-        sed -n 's/^tps = \([0-9.]*\) .*/\1/p'
+    [ "$3" = prepared ] || key="'$key'"
+    pgbench -n -c "$4" -j 2 -M "$3" -T "$seconds" -U bench_app -D key="$key" -f "$work/$1" -f "$work/$2" |
+        awk -v sessions="$4" '
+            /^SQL script/ { script++ }
+            script && / - latency average = / { print 1000 * sessions / $5 }' | xargs
 }
 
-# compare TEXT CASE MODE SESSIONS: one line of the table.
+# compare TEXT SCRIPT SCRIPT BAR MODE SESSIONS: one line of the table; "-" for no bar.
 compare() {
     local text=$1 round ours peer
     for round in $(seq "$rounds"); do
         if [ $((round % 2)) -eq 0 ]; then
-            peer=$(per_second "$2.peer" "$3" "$4")
-            ours=$(per_second "$2.ours" "$3" "$4")
+            read -r peer ours < <(pair "$3" "$2" "$5" "$6")
         else
-            ours=$(per_second "$2.ours" "$3" "$4")
-            peer=$(per_second "$2.peer" "$3" "$4")
+            read -r ours peer < <(pair "$2" "$3" "$5" "$6")
         fi
         echo "${ours:?pgbench printed no result} ${peer:?pgbench printed no result}"
-    done | awk -v text="$text, $3, sessions: $4" -v bar="$bar" '
+    done | awk -v text="$text, $5, sessions: $6" -v bar="$4" '
         function median(list,    i, j, moved) {
             for (i = 2; i <= NR; i++) {
                 moved = list[i]
@@ -76,8 +82,8 @@ compare() {
         { ours[NR] = $1; peer[NR] = $2; ratio[NR] = $1 / $2 }
         END {
             measured = median(ratio)
-            printf("| %s | >= %.2f | %.3f | %s | %.0f/s of %.0f/s |\n", text, bar, measured,
-                   measured >= bar ? "met" : "**MISSED**", median(ours), median(peer))
+            printf("| %s | %s | %.3f | %s | %.0f/s of %.0f/s |\n", text, bar == "-" ? "" : ">= " bar, measured,
+                   bar == "-" ? "" : measured >= bar ? "met" : "**MISSED**", median(ours), median(peer))
         }'
 }
 
@@ -86,12 +92,33 @@ query -c 'VACUUM ANALYZE'
 secret=$(query -c 'SELECT secret FROM bench.key WHERE id = 7')
 write_scripts
 
+cat <<END
+# What signing in as an API key costs
+
+Written by \`make bench-keys\`: see bench/api_key.sh for what each line measures.
+
+| | |
+|---|---|
+| processor | $(sed -n 's/^model name[[:space:]]*: //p' /proc/cpuinfo | head -n 1), $(nproc) cores |
+| PostgreSQL | $(query -c 'SHOW server_version') |
+| teamrbac | $(query -c "SELECT extversion FROM pg_extension WHERE extname = 'teamrbac'") |
+| date | $(date -u +%F) |
+| rounds | $rounds of $seconds s; each session draws one of the two queries each time; medians of the rounds |
+
+END
 echo "| signing in, relative to \`SELECT ... WHERE key_hash = digest(\$1, 'sha256')\` | bar | measured | | medians |"
 echo "|---|---|---|---|---|"
-for sessions in 1 8; do
+for sessions in 1 8 100; do
     for mode in simple prepared; do
-        compare "one key" hot "$mode" "$sessions"
-        compare "one key, within BEGIN and COMMIT" begin "$mode" "$sessions"
+        compare "one key" hot.ours hot.peer "$bar" "$mode" "$sessions"
+        compare "one key, within BEGIN and COMMIT" begin.ours begin.peer "$bar" "$mode" "$sessions"
     done
 done
-compare "any of 5,000 keys" any prepared 1
+compare "any of 5,000 keys" any.ours any.peer "$bar" prepared 1
+
+echo
+echo "| a refusal, relative to that of an unknown key, the handler of the exception included | | measured | | medians |"
+echo "|---|---|---|---|---|"
+for kind in malformed revoked expired deleted; do
+    compare "$kind" "refused.$kind" refused.unknown - prepared 1
+done
