@@ -50,7 +50,7 @@ parse_duration(const char *text, int64 *microseconds)
 	        (double) USECS_PER_DAY * DAYS_PER_MONTH *
 	            (parsed.tm_mon + (double) MONTHS_PER_YEAR * parsed.tm_year);
 	/* Small enough to be added to any present time. */
-	if (total < 0 || total > (double) USECS_PER_DAY * 366 * 1000)
+	if (total < 0 || total > (double) USECS_PER_DAY * DAYS_PER_MONTH * MONTHS_PER_YEAR * 1000)
 		return false;
 	*microseconds = (int64) total;
 	return true;
