@@ -62,14 +62,13 @@ PG_FUNCTION_INFO_V1(teamrbac_explain_permission);
 /* What one call site of has_permission remembers between its calls. */
 typedef struct CheckMemo
 {
-	Authority authority;   /* its permission is a new one in each call, unless permission_stable */
-	uint64    cache_epoch; /* as of the subject */
-	uint64    identity_epoch;
-	Oid       session_user_id;   /* to whom a user may be mapped */
-	bool      checks_rows;       /* the tenant comes from the row of a scan */
-	bool      of_clients_query;  /* see is_of_clients_query */
-	bool      permission_stable; /* the permission is the same in each call */
-	bool      quick;             /* listed or answered, for the same permission */
+	uint64 cache_epoch; /* as of the subject */
+	uint64 identity_epoch;
+	Oid    session_user_id;   /* to whom a user may be mapped */
+	bool   checks_rows;       /* the tenant comes from the row of a scan */
+	bool   of_clients_query;  /* see is_of_clients_query */
+	bool   permission_stable; /* the permission is the same in each call */
+	bool   quick;             /* listed or answered, for the same permission */
 
 	/*
 	 * All tenants for which the answer is yes, once a scan has asked about many: a row is then compared
@@ -85,6 +84,9 @@ typedef struct CheckMemo
 	bool      answered;
 	bool      answer;
 	pg_uuid_t tenant;
+
+	/* Last, so that what each row of a scan looks at lies together. */
+	Authority authority; /* its permission is a new one in each call, unless permission_stable */
 } CheckMemo;
 
 bool
