@@ -74,7 +74,8 @@ child=
 lock=
 
 if [ "$(id -u)" -eq 0 ]; then
-    unprivileged=(runuser -u postgres --)
+    # runuser sets the user's own home, which other runs would share and keep.
+    unprivileged=(runuser -u postgres -- env "HOME=$work")
     may_install=()
 else
     unprivileged=()

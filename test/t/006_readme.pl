@@ -1,4 +1,5 @@
-# Every SQL block of the README, in order, on a fresh server: a newcomer who pastes them meets no error.
+# Every SQL block of the README, fenced or indented, in order, on a fresh server with pg_cron: a newcomer who pastes them
+# meets no error.
 use strict;
 use warnings;
 use PostgreSQL::Test::Cluster;
@@ -7,10 +8,17 @@ use Test::More;
 
 my $node = PostgreSQL::Test::Cluster->new('main');
 $node->init;
+$node->append_conf('postgresql.conf', "shared_preload_libraries = 'pg_cron'\ncron.database_name = 'postgres'");
 $node->start;
+$node->safe_psql('postgres', 'CREATE EXTENSION pg_cron');
 my $readme = slurp_file("$ENV{TESTDIR}/README.md");
-my @blocks = $readme =~ /^```sql\n(.*?)^```/msg;
-cmp_ok(scalar @blocks, '>=', 7, 'the README has SQL to run');
+my @blocks;
+while ($readme =~ /^```sql\n(.*?)^```|^((?:    [A-Z]+ [^\n]*\n)+)/msg)
+{
+	push @blocks, $1 // $2;
+}
+cmp_ok(scalar @blocks, '>=', 8, 'the README has SQL to run');
+is(scalar(grep { /schedule_maintenance/ } @blocks), 1, 'an indented block among it');
 my $script = join("\n", map { "\\echo block $_\n$blocks[$_]" } 0 .. $#blocks);
 my ($rc, $out, $err) = $node->psql('postgres', $script, on_error_stop => 1);
 is($rc, 0, 'all of it runs') or diag($err);
