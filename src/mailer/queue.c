@@ -69,6 +69,57 @@ queue_disconnect(Queue *queue)
 	queue->connection = NULL;
 }
 
+/* drain_notifications forgets what has been heard but that it was something. */
+static void
+drain_notifications(Queue *queue)
+{
+	PGnotify *notification;
+
+	while ((notification = PQnotifies(queue->connection)) != NULL)
+	{
+		PQfreemem(notification);
+		queue->heard = true;
+	}
+}
+
+/*
+ * execute is PQexecParams, but does not collect notifications while it waits for the result: anybody may send
+ * any amount of them.
+ */
+static PGresult *
+execute(Queue *queue, const char *sql, int nparams, const char *const *values)
+{
+	PGconn   *connection = queue->connection;
+	PGresult *result = NULL;
+	PGresult *next;
+
+	if (!PQsendQueryParams(connection, sql, nparams, NULL, values, NULL, NULL, 0))
+		return NULL;
+	do
+	{
+		while (PQisBusy(connection))
+		{
+			struct pollfd fd = {.fd = PQsocket(connection), .events = POLLIN};
+
+			drain_notifications(queue);
+			poll(&fd, 1, -1);
+			if (!PQconsumeInput(connection))
+			{
+				PQclear(result);
+				return NULL;
+			}
+		}
+		next = PQgetResult(connection);
+		if (next != NULL)
+		{
+			PQclear(result);
+			result = next;
+		}
+	} while (next != NULL);
+	drain_notifications(queue);
+	return result;
+}
+
 /* read_mail takes a mail from its rows, one for each field. */
 static void
 read_mail(const PGresult *result, Mail *mail)
@@ -100,7 +151,10 @@ queue_claim(Queue *queue, int lease, Mail *mail)
 
 	snprintf(seconds, sizeof(seconds), "%d", lease);
 	PQclear(queue->claimed);
-	queue->claimed = PQexecParams(queue->connection, sql, 1, NULL, values, NULL, NULL, 0);
+	/* This looks for whatever has been told of so far. */
+	drain_notifications(queue);
+	queue->heard = false;
+	queue->claimed = execute(queue, sql, 1, values);
 	if (PQresultStatus(queue->claimed) != PGRES_TUPLES_OK)
 	{
 		fail(queue, "cannot claim mail");
@@ -121,29 +175,13 @@ queue_report(Queue *queue, const char *mail_id, QueueReport report, const char *
 		[REPORT_REFUSED] = "SELECT teamrbac.mail_refused($1, $2)",
 	};
 	const char *values[] = {mail_id, reason};
-	PGresult   *result = PQexecParams(queue->connection, statements[report],
-                                    report == REPORT_SENT ? 1 : 2, NULL, values, NULL, NULL, 0);
+	PGresult   *result = execute(queue, statements[report], report == REPORT_SENT ? 1 : 2, values);
 	bool        ok = PQresultStatus(result) == PGRES_TUPLES_OK;
 
 	PQclear(result);
 	if (!ok)
 		fail(queue, "cannot report on a mail");
 	return ok;
-}
-
-/* drain_notifications forgets what has been heard; returns whether it was anything. */
-static bool
-drain_notifications(Queue *queue)
-{
-	PGnotify *notification;
-	bool      heard = false;
-
-	while ((notification = PQnotifies(queue->connection)) != NULL)
-	{
-		PQfreemem(notification);
-		heard = true;
-	}
-	return heard;
 }
 
 void
@@ -155,7 +193,8 @@ queue_wait(Queue *queue, int seconds, const sigset_t *mask)
 	if (queue->connection != NULL)
 	{
 		/* What came along with the answer to a statement would wake nobody up. */
-		if (drain_notifications(queue))
+		drain_notifications(queue);
+		if (queue->heard)
 			return;
 		fd.fd = PQsocket(queue->connection);
 	}

@@ -16,6 +16,7 @@ typedef struct Queue
 {
 	PGconn   *connection; /* NULL while there is none */
 	PGresult *claimed;    /* what the mail in hand points into */
+	bool      heard;      /* of new mail, since the last claim was sent */
 } Queue;
 
 typedef enum QueueReport

@@ -21,7 +21,13 @@ INSERT INTO secret SELECT u('b0'), g, 'mine', 'mine ' || g FROM generate_series(
 SELECT teamrbac.protect_table('secret', 'prompts.view', 'prompts.edit');
 CREATE TABLE child (tenant_id uuid NOT NULL, id int PRIMARY KEY, secret_id int NOT NULL, FOREIGN KEY (tenant_id, secret_id) REFERENCES secret);
 SELECT teamrbac.protect_table('child', 'prompts.view', 'prompts.edit');
+-- Statistics of each kind, of whole rows and of what an expression says of them.
+CREATE STATISTICS secret_stats (ndistinct, dependencies, mcv) ON tenant_id, body FROM secret;
+CREATE STATISTICS secret_words ON (upper(body)), id FROM secret;
 VACUUM ANALYZE secret;
+SELECT count(*) > 0 AS columns, count(*) FILTER (WHERE 'canary' = ANY (most_common_vals::text::text[])) > 0 AS canary FROM pg_stats WHERE tablename = 'secret';
+SELECT (SELECT count(*) FROM pg_stats_ext WHERE most_common_vals @> '{canary}') AS rows, (SELECT count(*) FROM pg_stats_ext_exprs WHERE most_common_vals::text ~ 'CANARY') AS expressions;
+SELECT lo_from_bytea(4712, 'canary') AS large_object;
 CREATE ROLE regress_mallory LOGIN;
 GRANT SELECT, INSERT, UPDATE, DELETE ON secret, child TO regress_mallory;
 CREATE SCHEMA evil AUTHORIZATION regress_mallory;
@@ -190,11 +196,33 @@ SELECT do_it();
 \echo == COPY and large objects
 COPY secret (body) TO STDOUT;
 COPY (SELECT body FROM secret WHERE leak(tenant_id, body)) TO STDOUT;
+COPY (SELECT token FROM teamrbac.outbox) TO STDOUT;
+COPY (UPDATE secret SET body = 'x' WHERE tenant_id OPERATOR(pg_catalog.=) u('a0') RETURNING body) TO STDOUT;
+-- PostgreSQL refuses COPY FROM into a protected table, rows of her own tenant included.
+\copy secret FROM '/dev/null'
+\copy teamrbac.membership FROM '/dev/null'
+\copy see FROM '/dev/null'
 COPY secret FROM PROGRAM 'true';
+COPY secret FROM '/tmp/secret';
 COPY secret TO '/tmp/secret';
 COPY secret TO PROGRAM 'cat';
-SELECT lo_export(1, '/tmp/secret');
+COPY (SELECT body FROM secret) TO '/tmp/secret';
+COPY (SELECT body FROM secret) TO PROGRAM 'cat';
+-- A large object of hers holds what she may read, and is hers; the server's files are out of reach. Somebody else's
+-- large object is refused; PostgreSQL tells that it exists.
+SELECT lo_from_bytea(4711, (SELECT string_agg(body, ' ' ORDER BY body)::bytea FROM secret)) AS mine;
+SELECT convert_from(lo_get(4711), 'UTF8') AS holds;
+SELECT lo_get(4712);
+SELECT lo_put(4712, 0, 'x');
+SELECT lo_open(4712, 262144);
+SELECT lo_unlink(4712);
+GRANT SELECT ON LARGE OBJECT 4712 TO regress_mallory;
+SELECT lo_import('/etc/passwd');
+SELECT lo_import('/etc/passwd', 4713);
+SELECT lo_export(4711, '/tmp/secret');
+SELECT lo_export(4712, '/tmp/secret');
 SELECT count(*) FROM pg_largeobject;
+SELECT lo_unlink(4711) AS unlinked;
 SELECT pg_read_file('postgresql.conf');
 
 \echo == Oracles
@@ -212,6 +240,13 @@ DELETE FROM child;
 CREATE TABLE spy (tenant_id uuid, id int, FOREIGN KEY (tenant_id, id) REFERENCES secret);
 -- Column statistics of a protected table are hidden; how large it is, is not.
 SELECT count(*) FROM pg_stats WHERE tablename = 'secret';
+SELECT (SELECT count(*) FROM pg_stats_ext) AS rows, (SELECT count(*) FROM pg_stats_ext_exprs) AS expressions;
+SELECT stxdmcv FROM pg_statistic_ext_data;
+SELECT stavalues1 FROM pg_statistic WHERE starelid OPERATOR(pg_catalog.=) 'secret'::regclass;
+-- That there are such statistics, and of which columns, everybody sees.
+SELECT stxname, pg_get_statisticsobjdef(oid) FROM pg_statistic_ext ORDER BY stxname COLLATE "C";
+ALTER STATISTICS secret_stats SET STATISTICS 10000;
+ANALYZE secret;
 SELECT relname, reltuples FROM pg_class WHERE relname = 'secret';
 -- An index condition removes no rows; a sequential scan's EXPLAIN ANALYZE tells how many it has removed.
 CREATE FUNCTION removed(query text) RETURNS SETOF text LANGUAGE plpgsql AS $$ DECLARE l text; BEGIN
@@ -261,6 +296,7 @@ SET client_min_messages = warning;
 SELECT before.rows = md5(string_agg(s::text, ' ' ORDER BY id)) AS rows_untouched,
 	before.team = (SELECT string_agg(m::text, ' ' ORDER BY user_id) FROM teamrbac.membership AS m WHERE tenant_id = u('a0')) AS team_untouched
 	FROM secret AS s, before WHERE tenant_id = u('a0') GROUP BY before.rows, before.team;
+SELECT convert_from(lo_get(4712), 'UTF8') AS large_object_untouched, lo_unlink(4712) AS unlinked;
 DROP SCHEMA evil CASCADE;
 DROP TABLE child, secret, before;
 DROP EXTENSION teamrbac CASCADE;
