@@ -207,7 +207,8 @@ CREATE FUNCTION teamrbac.check_setup_own_tables(OUT severity text, OUT step inte
 	LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT 'critical', 5, format('trigger %I on %s', t.tgname, c.oid::regclass),
-		   CASE WHEN t.tgname LIKE 'signal\_%' THEN 'disabled: changes of the table are not obeyed by sessions that have read it'
+		   CASE WHEN t.tgenabled = 'O' THEN 'not always enabled: changes of the table by replication or a restore are not obeyed by sessions that have read it'
+				WHEN t.tgname LIKE 'signal\_%' THEN 'disabled: changes of the table are not obeyed by sessions that have read it'
 				ELSE 'disabled: the table is not guarded' END,
 		   format('ALTER TABLE %s ENABLE %sTRIGGER %I', c.oid::regclass, CASE WHEN t.tgname LIKE 'signal\_%' THEN 'ALWAYS ' ELSE '' END, t.tgname)
 	FROM pg_trigger AS t JOIN pg_class AS c ON c.oid = t.tgrelid
@@ -215,6 +216,15 @@ AS $$
 	  AND CASE WHEN t.tgname LIKE 'signal\_%' THEN t.tgenabled <> 'A' ELSE t.tgenabled NOT IN ('O', 'A') END
 	  -- The foreign keys' checks of new rows, which check_reference does instead.
 	  AND NOT (t.tgisinternal AND t.tgfoid IN ('pg_catalog."RI_FKey_check_ins"()'::regprocedure, 'pg_catalog."RI_FKey_check_upd"()'::regprocedure))
+	UNION ALL
+	-- pg_upgrade, and a restore with --disable-triggers, turn these on again.
+	SELECT 'notice', 5, format('foreign key %I on %s', f.conname, f.conrelid::regclass),
+		   'checked by the server as well as by teamrbac: each new row twice, and a restore must load the tables in order',
+		   format('ALTER TABLE %s %s', f.conrelid::regclass, string_agg(format('DISABLE TRIGGER %I', t.tgname), ', ' ORDER BY t.tgname))
+	FROM pg_constraint AS f JOIN pg_trigger AS t ON t.tgconstraint = f.oid AND t.tgrelid = f.conrelid
+	WHERE f.connamespace = 'teamrbac'::regnamespace AND t.tgenabled <> 'D'
+	  AND t.tgfoid IN ('pg_catalog."RI_FKey_check_ins"()'::regprocedure, 'pg_catalog."RI_FKey_check_upd"()'::regprocedure)
+	GROUP BY f.oid, f.conname, f.conrelid
 	UNION ALL
 	SELECT 'critical', 5, c.oid::regclass::text, 'row-level security is disabled on a table of teamrbac''s own',
 		   format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', c.oid::regclass)

@@ -6,7 +6,7 @@ use warnings;
 use Exporter 'import';
 use Test::More;
 
-our @EXPORT = qw(id sign_in contents differences catalogue populate populate_more application commands is_intact secrets_work);
+our @EXPORT = qw(id sign_in contents differences catalogue populate populate_more application commands is_intact secrets_work remedied);
 
 # A well-known uuid: id('a1').
 sub id { return '00000000-0000-0000-0000-0000000000' . shift }
@@ -286,6 +286,17 @@ sub is_intact
 	is($rc, 0, "$what: a reader's update finds no row");
 	($rc, $out, $err) = $node->psql($db, "INSERT INTO teamrbac.tenant (tenant_id, name) VALUES (gen_random_uuid(), 'Nobody''s');");
 	like($err, qr/exactly one owner/, "$what: a tenant without an owner is refused");
+	return;
+}
+
+# What the check of the set-up finds of a kind, and finds no more once its remedies have run.
+sub remedied
+{
+	my ($node, $db, $problem, $name) = @_;
+	my $remedies = $node->safe_psql($db, "SELECT remedy FROM teamrbac.check_setup() WHERE problem LIKE '$problem%'");
+	isnt($remedies, '', "$name: check_setup finds what is '$problem...'");
+	$node->safe_psql($db, $remedies);
+	is($node->safe_psql($db, "SELECT count(*) FROM teamrbac.check_setup() WHERE problem LIKE '$problem%'"), '0', "$name: the remedies leave nothing of it");
 	return;
 }
 

@@ -68,6 +68,17 @@ is($target->safe_psql('fresh', $policies), $source->safe_psql('postgres', $polic
 command_ok([ 'pg_dump', '--data-only', '-d', $connection, '-f', "$dir/data.sql" ], 'the data alone');
 restored('fresh', 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-f', "$dir/data.sql");
 
+# With triggers disabled, pg_restore ends by enabling all of them: the server's checks that stand aside for ours too,
+# and the signals for ordinary sessions only.
+command_ok([ 'pg_dump', '-Fc', '--data-only', '-d', $connection, '-f', "$dir/data" ], 'the data alone, for pg_restore');
+$target->safe_psql('postgres', 'CREATE DATABASE untriggered');
+$target->command_ok([ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-f', "$dir/schema.sql", '-d', $target->connstr('untriggered') ], 'the schema once more');
+$target->command_ok([ 'pg_restore', '--exit-on-error', '--disable-triggers', "$dir/data", '-d', $target->connstr('untriggered') ], 'the data with triggers disabled');
+is(differences($rows, contents($target, 'untriggered')), '', 'the same rows');
+remedied($target, 'untriggered', 'checked by the server as well', 'triggers disabled');
+remedied($target, 'untriggered', 'not always enabled', 'triggers disabled');
+is(differences($catalogue, catalogue($target, 'untriggered')), '', 'and the schema is as it was');
+
 # Row-secured tables: a role that they hold for gets no dump by mistake, and by --enable-row-security its own
 # rows only; a role with BYPASSRLS gets all.
 $source->safe_psql('postgres', <<'SQL');
