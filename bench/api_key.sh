@@ -21,9 +21,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-query() {
-    psql -XqAt -v ON_ERROR_STOP=1 "$@"
-}
+. "$here/common.sh"
 
 # Writes the pgbench scripts: one key or any of 5,000, as a statement of its own and at a transaction's start.
 write_scripts() {
@@ -69,21 +67,12 @@ compare() {
             read -r ours peer < <(pair "$2" "$3" "$5" "$6")
         fi
         echo "${ours:?pgbench printed no result} ${peer:?pgbench printed no result}"
-    done | awk -v text="$text, $5, sessions: $6" -v bar="$4" '
-        function median(list,    i, j, moved) {
-            for (i = 2; i <= NR; i++) {
-                moved = list[i]
-                for (j = i - 1; j > 0 && list[j] > moved; j--)
-                    list[j + 1] = list[j]
-                list[j + 1] = moved
-            }
-            return NR % 2 ? list[(NR + 1) / 2] : (list[NR / 2] + list[NR / 2 + 1]) / 2
-        }
+    done | awk -v text="$text, $5, sessions: $6" -v bar="$4" "$(<"$here/median.awk")"'
         { ours[NR] = $1; peer[NR] = $2; ratio[NR] = $1 / $2 }
         END {
-            measured = median(ratio)
+            measured = middle(ratio, NR, text)
             printf("| %s | %s | %.3f | %s | %.0f/s of %.0f/s |\n", text, bar == "-" ? "" : ">= " bar, measured,
-                   bar == "-" ? "" : measured >= bar ? "met" : "**MISSED**", median(ours), median(peer))
+                   bar == "-" ? "" : measured >= bar ? "met" : "**MISSED**", middle(ours, NR, text), middle(peer, NR, text))
         }'
 }
 
@@ -99,10 +88,7 @@ Written by \`make bench-keys\`: see bench/api_key.sh for what each line measures
 
 | | |
 |---|---|
-| processor | $(sed -n 's/^model name[[:space:]]*: //p' /proc/cpuinfo | head -n 1), $(nproc) cores |
-| PostgreSQL | $(query -c 'SHOW server_version') |
-| teamrbac | $(query -c "SELECT extversion FROM pg_extension WHERE extname = 'teamrbac'") |
-| date | $(date -u +%F) |
+$(tested)
 | rounds | $rounds of $seconds s; each session draws one of the two queries each time; medians of the rounds |
 
 END

@@ -38,9 +38,7 @@ say() {
     echo "bench: $((SECONDS - started)) s: $*" >&2
 }
 
-query() {
-    psql -XqAt -v ON_ERROR_STOP=1 "$@"
-}
+. "$here/common.sh"
 
 # ---- the data -------------------------------------------------------------------------------------------
 
@@ -154,8 +152,8 @@ run_mixed() {
     echo "${first:?} ${second:?}"
 }
 
-# take_turns CASE MODE SCRIPT SCRIPT LABEL LABEL: two scripts, mixed; every other round in the other order.
-take_turns() {
+# run_rounds CASE MODE SCRIPT SCRIPT LABEL LABEL: two scripts, mixed; every other round in the other order.
+run_rounds() {
     local first second
     for round in $(seq "$rounds"); do
         if [ $((round % 2)) -eq 0 ]; then
@@ -173,7 +171,7 @@ compare() {
     local mode
     say "$1"
     for mode in simple prepared; do
-        take_turns "$1" "$mode" "$work/$2" "$work/$3" ours plain
+        run_rounds "$1" "$mode" "$work/$2" "$work/$3" ours plain
     done
 }
 
@@ -234,7 +232,7 @@ SELECT count($function('$tenant', 'prompts.view')), count($function('$tenant', '
 END
     done
     PGOPTIONS='-c work_mem=64MB -c jit=off -c max_parallel_workers_per_gather=0' \
-        take_turns call simple "$work/call.teamrbac.has_permission" "$work/call.bench.empty" ours empty
+        run_rounds call simple "$work/call.teamrbac.has_permission" "$work/call.bench.empty" ours empty
 }
 
 measure_growth() {
@@ -298,10 +296,7 @@ Written by \`make bench\`: see bench/run.sh for what each line measures and benc
 
 | | |
 |---|---|
-| processor | $(sed -n 's/^model name[[:space:]]*: //p' /proc/cpuinfo | head -n 1), $(nproc) cores |
-| PostgreSQL | $(query -c 'SHOW server_version') |
-| teamrbac | $(query -c "SELECT extversion FROM pg_extension WHERE extname = 'teamrbac'") |
-| date | $(date -u +%F) |
+$(tested)
 | settings | $(query -c "SELECT string_agg(name || ' = ' || current_setting(name), ', ' ORDER BY name) FROM pg_settings
     WHERE name IN ('shared_buffers', 'autovacuum', 'fsync', 'full_page_writes', 'jit', 'work_mem')") |
 | rounds | $rounds of $seconds s for each query (growth and churn: two thirds as many of 1 s), one connection that draws one of the two queries each time (growth and churn: in turns); a query's time is the mean of the middle half of a run's; a ratio is the median of the rounds' ratios, and beside it between what values the middle half of these lies |
@@ -312,7 +307,7 @@ END
 }
 
 results() {
-    awk -f "$here/table.awk" "$log"
+    awk -f "$here/median.awk" -f "$here/table.awk" "$log"
 }
 
 round=1

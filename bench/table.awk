@@ -1,23 +1,4 @@
-# Turns run.sh's log ("case/mode/variant round value") into the table: bar, measured, met or MISSED.
-
-function sort_numbers(list, n,    i, j, moved) {
-    for (i = 2; i <= n; i++) {
-        moved = list[i]
-        for (j = i - 1; j > 0 && list[j] > moved; j--)
-            list[j + 1] = list[j]
-        list[j + 1] = moved
-    }
-}
-
-function middle(list, n, key) {
-    if (n == 0) {
-        print "table.awk: no value of " key >"/dev/stderr"
-        failed = 1
-        exit 1
-    }
-    sort_numbers(list, n)
-    return n % 2 ? list[(n + 1) / 2] : (list[n / 2] + list[n / 2 + 1]) / 2
-}
+# Turns run.sh's log ("case/mode/variant round value") into the table: bar, measured, met or MISSED. Needs median.awk.
 
 function median(key,    list, n, round) {
     n = 0

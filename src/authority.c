@@ -234,6 +234,12 @@ origin_of(Plan *plan)
 	return Max(origin, Max(origin_of(plan->lefttree), origin_of(plan->righttree)));
 }
 
+bool
+portal_is_cursor(void)
+{
+	return (ActivePortal->cursorOptions & CURSOR_OPT_FAST_PLAN) != 0;
+}
+
 /*
  * rows_origin: only where the planner knew that the query is a cursor's did it keep the filters behind index
  * conditions.
@@ -245,8 +251,7 @@ rows_origin(const QueryDesc *query)
 
 	if (query->plannedstmt->subplans != NIL)
 		return ROWS_DERIVED;
-	if (ActivePortal != NULL && ActivePortal->queryDesc == query &&
-	    (ActivePortal->cursorOptions & CURSOR_OPT_FAST_PLAN) != 0)
+	if (ActivePortal != NULL && ActivePortal->queryDesc == query && portal_is_cursor())
 		origin = ROWS_CHECKED;
 	return Max(origin, origin_of(query->plannedstmt->planTree));
 }

@@ -35,6 +35,12 @@ extern void authority_take(Authority *authority, Subject *subject);
 extern void authority_track(Authority *authority);
 extern void authority_pass(Authority *authority, const pg_uuid_t *tenant);
 
+/*
+ * Whether the running portal's query was planned as a cursor's; there is a running portal.  A client's query is not,
+ * even if it is fetched by portions.
+ */
+extern bool portal_is_cursor(void);
+
 /* Installs the executor hook; once, when the library is loaded. */
 extern void authority_init(void);
 

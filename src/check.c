@@ -209,16 +209,14 @@ is_of_running_portal(const FmgrInfo *flinfo)
 static bool
 is_of_clients_query(const FmgrInfo *flinfo)
 {
-	return is_of_running_portal(flinfo) &&
-	       (ActivePortal->cursorOptions & CURSOR_OPT_FAST_PLAN) == 0;
+	return is_of_running_portal(flinfo) && !portal_is_cursor();
 }
 
 /* is_of_cursor tells whether the call site belongs to the plan of the cursor being read. */
 static bool
 is_of_cursor(const FmgrInfo *flinfo)
 {
-	return is_of_running_portal(flinfo) &&
-	       (ActivePortal->cursorOptions & CURSOR_OPT_FAST_PLAN) != 0;
+	return is_of_running_portal(flinfo) && portal_is_cursor();
 }
 
 static CheckMemo *

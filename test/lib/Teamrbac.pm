@@ -6,7 +6,8 @@ use warnings;
 use Exporter 'import';
 use Test::More;
 
-our @EXPORT = qw(id sign_in contents differences catalogue populate populate_more application commands is_intact secrets_work remedied);
+our @EXPORT = qw(id sign_in contents team differences broken_chains catalogue populate populate_more application commands is_intact secrets_work
+	remedied);
 
 # A well-known uuid: id('a1').
 sub id { return '00000000-0000-0000-0000-0000000000' . shift }
@@ -135,6 +136,19 @@ SQL
 	# Rows in the byte order of their text: no collation, which differs between servers.
 	my @rows = sort split /\n/, $node->safe_psql($db, "SET row_security = off; $queries");
 	return \@rows;
+}
+
+# All rows but those that signing in wrote, which are committed before the command that follows.
+sub team
+{
+	my ($node, $db) = @_;
+	return [ grep { !/^teamrbac\.user_activity: / } @{ contents($node, $db) } ];
+}
+
+# SQL that counts the audit's chains that are not whole.
+sub broken_chains
+{
+	return 'SELECT count(*) FROM (SELECT DISTINCT tenant_id FROM teamrbac.audit_event) AS t, teamrbac.verify_audit(t.tenant_id) AS v WHERE NOT v.valid';
 }
 
 # The schema and all that belongs to it, object by object, each with everything a fresh installation gives it.
