@@ -87,6 +87,7 @@ DECLARE
 		SELECT FROM pg_extension AS e JOIN pg_depend AS d ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid AND d.deptype = 'e'
 		WHERE e.extname = 'pg_cron' AND d.classid = 'pg_class'::regclass AND d.objid = to_regclass('cron.job'));
 	missing text;
+	orphaned text;
 BEGIN
 	severity := 'notice';
 	step := 5;
@@ -106,11 +107,18 @@ BEGIN
 		RETURN;
 	END IF;
 	BEGIN
-		SELECT string_agg(due.procedure, ', ' ORDER BY due.procedure) INTO missing
-		FROM unnest(ARRAY['expire_invitations', 'expire_memberships', 'purge']) AS due(procedure)
-		WHERE NOT EXISTS (SELECT FROM teamrbac.maintenance_jobs() AS j WHERE j.active AND j.command = format('CALL teamrbac.%s()', due.procedure));
-		IF missing IS NOT NULL THEN
-			problem := 'not scheduled, or not active: ' || missing;
+		-- A job comes along with a restore, its role does not; pg_cron lists it as active all the same.
+		SELECT string_agg(d.procedure, ', ' ORDER BY d.procedure) FILTER (WHERE NOT d.runs AND NOT d.orphaned),
+			   string_agg(d.procedure, ', ' ORDER BY d.procedure) FILTER (WHERE d.orphaned)
+		INTO missing, orphaned
+		FROM (SELECT due.procedure, COALESCE(bool_or(j.active AND r.oid IS NOT NULL), false) AS runs,
+					 bool_or(j.job_id IS NOT NULL AND r.oid IS NULL) AS orphaned
+			  FROM unnest(ARRAY['expire_invitations', 'expire_memberships', 'purge']) AS due(procedure)
+			  LEFT JOIN teamrbac.maintenance_jobs() AS j ON j.command = format('CALL teamrbac.%s()', due.procedure)
+			  LEFT JOIN pg_roles AS r ON r.rolname = j.run_as
+			  GROUP BY due.procedure) AS d;
+		IF missing IS NOT NULL OR orphaned IS NOT NULL THEN
+			problem := concat_ws('; ', 'not scheduled, or not active: ' || missing, 'scheduled by a role that is gone: ' || orphaned);
 			remedy := 'SELECT teamrbac.unschedule_maintenance(); ' || remedy;
 			RETURN NEXT;
 		END IF;
