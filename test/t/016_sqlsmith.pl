@@ -20,11 +20,12 @@ system('command -v sqlsmith >/dev/null') == 0 or plan skip_all => 'sqlsmith is n
 
 my $node = PostgreSQL::Test::Cluster->new('main');
 $node->init;
-$node->append_conf('postgresql.conf', "statement_timeout = 300ms\nlog_min_messages = fatal\nlog_min_error_statement = panic");
+$node->append_conf('postgresql.conf', "log_min_messages = fatal\nlog_min_error_statement = panic");
 $node->start;
 $node->safe_psql('postgres', <<"SQL");
 CREATE EXTENSION teamrbac CASCADE;
 CREATE ROLE app LOGIN;
+ALTER ROLE app SET statement_timeout = '300ms';
 CREATE FUNCTION u(n text) RETURNS uuid LANGUAGE sql IMMUTABLE
 	AS \$\$ SELECT ('00000000-0000-0000-0000-0000000000' || n)::uuid \$\$;
 SELECT teamrbac.register_user('$canary-' || n || '\@example.com', '$canary', u(n)) FROM unnest(ARRAY['c1', 'c2']) n;
