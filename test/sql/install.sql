@@ -43,6 +43,9 @@ SELECT tgrelid::regclass, tgname FROM pg_trigger
 SELECT pg_describe_object(classid, objid, 0) FROM pg_depend
 	WHERE deptype = 'e' AND refclassid = 'pg_extension'::regclass AND refobjid = (SELECT oid FROM pg_extension WHERE extname = 'teamrbac')
 	  AND obj_description(objid, classid::regclass::text::name) IS NULL
+	  -- 17 has the types of rows and of arrays among the members.
+	  AND NOT EXISTS (SELECT FROM pg_type AS t LEFT JOIN pg_class AS c ON c.oid = typrelid
+					  WHERE classid = 'pg_type'::regclass AND t.oid = objid AND (typcategory = 'A' OR c.relkind IN ('r', 'v')))
 UNION ALL
 SELECT polname FROM pg_policy
 	WHERE polrelid IN (SELECT oid FROM pg_class WHERE relnamespace = 'teamrbac'::regnamespace) AND obj_description(oid, 'pg_policy') IS NULL;
