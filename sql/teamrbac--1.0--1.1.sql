@@ -1264,6 +1264,8 @@ AS $$
 	FROM pg_constraint AS f JOIN pg_trigger AS t ON t.tgconstraint = f.oid AND t.tgrelid = f.conrelid
 	WHERE f.connamespace = 'teamrbac'::regnamespace AND t.tgenabled <> 'D'
 	  AND t.tgfoid IN ('pg_catalog."RI_FKey_check_ins"()'::regprocedure, 'pg_catalog."RI_FKey_check_upd"()'::regprocedure)
+	  AND EXISTS (SELECT FROM pg_trigger AS ours
+				  WHERE ours.tgrelid = f.conrelid AND ours.tgname = f.conname AND ours.tgfoid = 'teamrbac.check_reference()'::regprocedure)
 	GROUP BY f.oid, f.conname, f.conrelid
 	UNION ALL
 	SELECT 'critical', 5, c.oid::regclass::text, 'row-level security is disabled on a table of teamrbac''s own',

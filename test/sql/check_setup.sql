@@ -162,6 +162,27 @@ ALTER TABLE teamrbac.app_user ENABLE TRIGGER signal_change;
 ALTER TABLE teamrbac.tenant DISABLE ROW LEVEL SECURITY;
 CALL remedy();
 
+-- The server's check of a foreign key is superfluous beside ours; without ours it is all there is, and stays.
+CREATE PROCEDURE servers_check(mode text) LANGUAGE plpgsql AS $$
+DECLARE trigger name;
+BEGIN
+	FOR trigger IN SELECT tgname FROM pg_trigger
+		WHERE tgconstraint = (SELECT oid FROM pg_constraint WHERE conname = 'membership_role_fkey') AND tgrelid = 'teamrbac.membership'::regclass AND tgisinternal
+	LOOP
+		EXECUTE format('ALTER TABLE teamrbac.membership %s TRIGGER %I', mode, trigger);
+	END LOOP;
+END $$;
+CALL servers_check('ENABLE');
+\set VERBOSITY terse
+CALL remedy();
+\set VERBOSITY default
+ALTER TRIGGER membership_role_fkey ON teamrbac.membership RENAME TO not_ours;
+CALL servers_check('ENABLE');
+CALL remedy();
+ALTER TRIGGER not_ours ON teamrbac.membership RENAME TO membership_role_fkey;
+CALL servers_check('DISABLE');
+DROP PROCEDURE servers_check;
+
 -- Publications that copy hashes or tokens; other columns and tables are the DBA's decision.
 SET client_min_messages = error; -- says that wal_level is too low to use them
 CREATE PUBLICATION regress_all FOR ALL TABLES WITH (publish = 'insert, delete');
