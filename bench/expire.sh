@@ -27,9 +27,7 @@ say() {
     echo "bench: $*" >&2
 }
 
-query() {
-    psql -XqAt -v ON_ERROR_STOP=1 "$@"
-}
+. "$(dirname "$0")/common.sh"
 
 load() {
     say "loading $total due invitations"
@@ -133,9 +131,8 @@ for each. Meanwhile one session takes and leaves the lock of a random tenant 500
 
 | | |
 |---|---|
-| processor | $(sed -n 's/^model name[[:space:]]*: //p' /proc/cpuinfo | head -n 1), $(nproc) cores |
-| PostgreSQL | $(query -c 'SHOW server_version'), fsync = $(query -c 'SHOW fsync'), shared_buffers = $(query -c 'SHOW shared_buffers') |
-| date | $(date -u +%F) |
+$(tested)
+| settings | fsync = $(query -c 'SHOW fsync'), shared_buffers = $(query -c 'SHOW shared_buffers') |
 | load average of the machine (1, 5, 15 min) | $(cut -d ' ' -f 1-3 /proc/loadavg) |
 | time | $(awk -v ms="$ms" 'BEGIN { printf "%.1f s", ms / 1000 }') |
 | rate | $(awk -v ms="$ms" -v n="$total" 'BEGIN { printf "%d invitations/s", n / ms * 1000 }') |

@@ -18,9 +18,7 @@ clean_up() {
 }
 trap clean_up EXIT
 
-sql() {
-    psql -X -q -A -t -v ON_ERROR_STOP=1 "$@"
-}
+. ./common.sh
 
 # Seconds since the epoch, with decimals.
 now() {
@@ -39,7 +37,7 @@ start_smtp() {
 }
 
 set_up() {
-    sql <<SQL
+    query <<SQL
 CREATE EXTENSION teamrbac CASCADE;
 SELECT teamrbac.register_user('olivia@example.com', 'Olivia', '00000000-0000-0000-0000-0000000000a1') \g /dev/null
 CREATE ROLE mailer LOGIN;
@@ -54,7 +52,7 @@ SQL
 
 # Invites, each in a transaction of its own, as an application would.
 invite() {
-    sql <<SQL
+    query <<SQL
 DELETE FROM teamrbac.outbox;
 DELETE FROM teamrbac.invitation;
 SELECT teamrbac.sign_in('00000000-0000-0000-0000-0000000000a1', false) \g /dev/null
@@ -90,7 +88,7 @@ export TEAMRBAC_MAILER_ACCEPT_URL='https://app.example/join?token={{token}}'
 
 echo "# Mail: $mails invitations"
 echo
-echo "On $(nproc) processors, everything on one machine, fsync $(sql -c "SHOW fsync"), load $(cut -d" " -f1 /proc/loadavg) before;"
+echo "On $(nproc) processors, everything on one machine, fsync $(query -c "SHOW fsync"), load $(cut -d" " -f1 /proc/loadavg) before;"
 echo "the mail server is Python (aiosmtpd) and throws away what it gets."
 echo
 echo '| | seconds | a second |'
@@ -101,5 +99,5 @@ report 'invite_member, a transaction each, one session' "$(awk -v begin="$begin"
 report 'sent by one mailer' "$(send 1)"
 invite >/dev/null
 report 'sent by two mailers' "$(send 2)"
-[ "$(sql -c 'SELECT count(*) FROM teamrbac.outbox WHERE sent_at IS NOT NULL AND attempts = 1')" -eq "$mails" ]
-[ "$(sql -c 'SELECT count(*) FROM teamrbac.outbox WHERE token IS NOT NULL')" -eq 0 ]
+[ "$(query -c 'SELECT count(*) FROM teamrbac.outbox WHERE sent_at IS NOT NULL AND attempts = 1')" -eq "$mails" ]
+[ "$(query -c 'SELECT count(*) FROM teamrbac.outbox WHERE token IS NOT NULL')" -eq 0 ]
