@@ -27,9 +27,24 @@
 
 static ExecutorRun_hook_type previous_run_hook = NULL;
 
+uint64 client_command = 1;
+
 static dlist_head authorities = DLIST_STATIC_INIT(authorities);
 
 /* ---- keeping --------------------------------------------------------------------------------------- */
+
+/* count_command notices that the client has sent another command than at its last call. */
+static void
+count_command(void)
+{
+	static TimestampTz present = 0;
+	TimestampTz        start = GetCurrentStatementStartTimestamp();
+
+	if (start == present)
+		return;
+	present = start;
+	client_command++;
+}
 
 static void
 release_subject(Authority *authority)
@@ -54,6 +69,7 @@ authority_begin(Authority *authority, MemoryContext query)
 	authority->query = query;
 	authority->subject = NULL;
 	authority->permission = -1;
+	authority->command = 0;
 	authority->npassed = -1;
 	dlist_push_head(&authorities, &authority->node);
 	authority->callback.func = end_authority;
@@ -64,10 +80,12 @@ authority_begin(Authority *authority, MemoryContext query)
 void
 authority_take(Authority *authority, Subject *subject)
 {
+	count_command();
 	subject_pin(subject);
 	release_subject(authority);
 	authority->subject = subject;
 	authority->permission = -1;
+	authority->command = client_command;
 	authority->command_start = GetCurrentStatementStartTimestamp();
 }
 
@@ -299,6 +317,7 @@ may_resume(const QueryDesc *query)
 static void
 run_query(EXECUTOR_RUN_PARAMETERS)
 {
+	count_command();
 	if (query->already_executed && !ScanDirectionIsNoMovement(direction) &&
 	    !dlist_is_empty(&authorities) && !may_resume(query))
 	{

@@ -19,11 +19,18 @@ typedef struct Authority
 	MemoryContextCallback callback;
 	MemoryContext         query;   /* the call site's: of its executor, if it belongs to a plan */
 	Subject              *subject; /* pinned; NULL before the first answer */
-	int                   permission;    /* its number in the subject's definitions; -1: unknown */
-	TimestampTz           command_start; /* of the client's command that took the subject */
-	int                   npassed;       /* -1: any that the subject may have passed */
-	pg_uuid_t             passed[MAX_PASSED];
+	int                   permission; /* its number in the subject's definitions; -1: unknown */
+	uint64      command;       /* the client's command that took the subject: see client_command */
+	TimestampTz command_start; /* and when that began */
+	int         npassed;       /* -1: any that the subject may have passed */
+	pg_uuid_t   passed[MAX_PASSED];
 } Authority;
+
+/*
+ * Counts the client's commands that execute plans.  What belongs to a plan is reached by way of ExecutorRun alone,
+ * and there it is brought up to date; anything else must compare GetCurrentStatementStartTimestamp().
+ */
+extern PGDLLIMPORT uint64 client_command;
 
 /* Begins, with no subject; the authority lives in this memory context and is released with it. */
 extern void authority_begin(Authority *authority, MemoryContext query);

@@ -148,6 +148,7 @@ load_permissions(Definitions *definitions)
 	int       room = 64;
 	HeapTuple tuple;
 
+	definitions->latest = palloc0(sizeof(PermissionDefinition *));
 	definitions->permission_names = palloc(room * sizeof(char *));
 	while (HeapTupleIsValid(tuple = catalog_scan_next(&scan)))
 	{
@@ -272,15 +273,21 @@ find_role(const Definitions *definitions, const char *name)
 int
 find_permission(const Definitions *definitions, const char *name, int length)
 {
-	char                  key[NAMEDATALEN];
-	PermissionDefinition *permission;
+	char                        key[NAMEDATALEN];
+	const PermissionDefinition *permission = *definitions->latest;
 
 	if (length >= NAMEDATALEN)
 		return -1;
+	if (permission != NULL && memcmp(permission->name, name, length) == 0 &&
+	    permission->name[length] == '\0')
+		return permission->number;
 	memcpy(key, name, length);
 	key[length] = '\0';
 	permission = hash_search(definitions->permissions, key, HASH_FIND, NULL);
-	return permission != NULL ? permission->number : -1;
+	if (permission == NULL)
+		return -1;
+	*definitions->latest = permission;
+	return permission->number;
 }
 
 /* ---- tenants and users ----------------------------------------------------------------------------- */

@@ -35,9 +35,12 @@ typedef struct Definitions
 	uint64        epoch;       /* of FACET_DEFINITIONS */
 	HTAB         *roles;       /* RoleDefinition */
 	HTAB         *permissions; /* PermissionDefinition */
-	int           npermissions;
-	const char  **permission_names; /* by number */
-	Bitmapset    *grantable_to_keys;
+	/* The one looked up last, NULL at first: probably the next one too. */
+	const PermissionDefinition **latest;
+
+	int          npermissions;
+	const char **permission_names; /* by number */
+	Bitmapset   *grantable_to_keys;
 } Definitions;
 
 /* Why a grant gives nothing, if it doesn't. */

@@ -176,7 +176,8 @@ tenant_is_from_row(const FmgrInfo *flinfo)
 {
 	const FuncExpr *call = (const FuncExpr *) flinfo->fn_expr;
 
-	return call != NULL && IsA(call, FuncExpr) && contain_var_clause(linitial(call->args));
+	return call != NULL && IsA(call, FuncExpr) &&
+	       (IsA(linitial(call->args), Var) || contain_var_clause(linitial(call->args)));
 }
 
 /*
@@ -222,8 +223,9 @@ is_of_cursor(const FmgrInfo *flinfo)
 static CheckMemo *
 make_memo(FmgrInfo *flinfo)
 {
-	CheckMemo *memo = MemoryContextAllocZero(flinfo->fn_mcxt, sizeof(CheckMemo));
+	CheckMemo *memo = MemoryContextAlloc(flinfo->fn_mcxt, sizeof(CheckMemo));
 
+	memset(memo, 0, offsetof(CheckMemo, authority));
 	memo->checks_rows = tenant_is_from_row(flinfo);
 	memo->of_clients_query = is_of_clients_query(flinfo);
 	memo->permission_stable = permission_is_fixed(flinfo, memo->checks_rows);
@@ -234,14 +236,13 @@ make_memo(FmgrInfo *flinfo)
 	return memo;
 }
 
-static inline bool
+static bool
 memo_is_fresh(const CheckMemo *memo)
 {
 	if (memo->checks_rows)
-		return memo->authority.command_start == GetCurrentStatementStartTimestamp();
+		return memo->authority.command == client_command;
 	/* What has been committed since the client's query began is for the next one. */
-	if (!memo->of_clients_query ||
-	    memo->authority.command_start != GetCurrentStatementStartTimestamp())
+	if (!memo->of_clients_query || memo->authority.command != client_command)
 	{
 		AcceptInvalidationMessages();
 		if (memo->session_user_id != GetSessionUserId())
@@ -336,8 +337,20 @@ memo_check(CheckMemo *memo, const pg_uuid_t *tenant)
 	return answer;
 }
 
+/*
+ * memo_is_quick tells whether the next call may be answered by what the memo holds, without asking for news: a
+ * scan's, or the client's query's, within one command.
+ */
+static inline bool
+memo_is_quick(const CheckMemo *memo)
+{
+	return memo->quick && memo->authority.command == client_command &&
+	       (memo->checks_rows || (memo->of_clients_query && memo->cache_epoch == cache_epoch &&
+	                              memo->identity_epoch == identity_epoch));
+}
+
 /* check_call answers a call of has_permission's signature. */
-static pg_noinline bool
+static bool
 check_call(FunctionCallInfo fcinfo)
 {
 	CheckMemo       *memo = fcinfo->flinfo->fn_extra;
@@ -367,6 +380,13 @@ check_call(FunctionCallInfo fcinfo)
 	return memo_check(memo, tenant);
 }
 
+/* A call of its own, so that has_permission's usual way needs none. */
+static pg_noinline Datum
+has_permission_slowly(FunctionCallInfo fcinfo)
+{
+	PG_RETURN_BOOL(check_call(fcinfo));
+}
+
 /*
  * has_permission(tenant_id, permission): may whoever is asking do this there, now?
  *
@@ -379,7 +399,7 @@ teamrbac_has_permission(PG_FUNCTION_ARGS)
 	const CheckMemo *memo = fcinfo->flinfo->fn_extra;
 
 	counters->checks++;
-	if (likely(memo != NULL && memo->quick && memo_is_fresh(memo) && !PG_ARGISNULL(0)))
+	if (likely(memo != NULL && memo_is_quick(memo) && !PG_ARGISNULL(0)))
 	{
 		const pg_uuid_t *tenant = PG_GETARG_UUID_P(0);
 
@@ -388,7 +408,7 @@ teamrbac_has_permission(PG_FUNCTION_ARGS)
 		if (uuid_same(&memo->tenant, tenant))
 			PG_RETURN_BOOL(memo->answer);
 	}
-	PG_RETURN_BOOL(check_call(fcinfo));
+	return has_permission_slowly(fcinfo);
 }
 
 /*

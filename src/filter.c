@@ -34,6 +34,7 @@
 
 #include "compat.h"
 #include "filter.h"
+#include "named_tenant.h"
 
 static planner_hook_type previous_planner_hook = NULL;
 
@@ -111,8 +112,8 @@ stands_for(Node *condition, FuncExpr *call)
 }
 
 /*
- * names_tenant tells whether an index condition equates the call's tenant with some value, while its
- * permission is the same for all rows.
+ * names_tenant tells whether an index condition equates the call's tenant, a column or a value, with some value or column,
+ * while its permission is the same for all rows.
  */
 static bool
 names_tenant(Node *condition, FuncExpr *call)
@@ -121,20 +122,32 @@ names_tenant(Node *condition, FuncExpr *call)
 	Node   *permission = lsecond(call->args);
 
 	return IsA(condition, OpExpr) && equality->opfuncid == F_UUID_EQ &&
-	       equal(linitial(equality->args), linitial(call->args)) &&
-	       !contain_var_clause(permission) && !contain_volatile_functions(permission) &&
-	       !contain_subplans(permission);
+	       (equal(linitial(equality->args), linitial(call->args)) ||
+	        equal(lsecond(equality->args), linitial(call->args))) &&
+	       (IsA(permission, Const) ||
+	        (!contain_var_clause(permission) && !contain_volatile_functions(permission) &&
+	         !contain_subplans(permission)));
 }
 
-/* requiring returns a condition that asks for permitted_tenant(value, permission) in place of its value. */
+/* permitted is what a condition's value becomes: permitted_tenant(value, permission). */
 static Node *
-requiring(Node *condition, FuncExpr *call)
+permitted(Node *condition, FuncExpr *call)
 {
-	OpExpr *equality = castNode(OpExpr, copyObject(condition));
-	List   *args = list_make2(lsecond(equality->args), copyObject(lsecond(call->args)));
+	Node *value = lsecond(((OpExpr *) condition)->args);
 
-	lsecond(equality->args) = makeFuncExpr(functions.permitted_tenant, UUIDOID, args, InvalidOid,
-	                                       call->inputcollid, COERCE_EXPLICIT_CALL);
+	return (Node *) makeFuncExpr(functions.permitted_tenant, UUIDOID,
+	                             list_make2(value, lsecond(call->args)), InvalidOid,
+	                             call->inputcollid, COERCE_EXPLICIT_CALL);
+}
+
+/* with_value returns a condition that compares with another value.  What it doesn't change, it shares. */
+static Node *
+with_value(Node *condition, Node *value)
+{
+	OpExpr *equality = makeNode(OpExpr);
+
+	*equality = *(OpExpr *) condition;
+	equality->args = list_make2(linitial(equality->args), value);
 	return (Node *) equality;
 }
 
@@ -158,10 +171,13 @@ apply_call(List **conditions, List **originals, FuncExpr *call)
 	Assert(list_length(*conditions) == list_length(*originals));
 	for (int i = 0; i < list_length(*originals); i++)
 	{
+		Node *tenant;
+
 		if (!names_tenant(list_nth(*originals, i), call))
 			continue;
-		*originals = with_nth(*originals, i, requiring(list_nth(*originals, i), call));
-		*conditions = with_nth(*conditions, i, requiring(list_nth(*conditions, i), call));
+		tenant = permitted(list_nth(*originals, i), call);
+		*originals = with_nth(*originals, i, with_value(list_nth(*originals, i), tenant));
+		*conditions = with_nth(*conditions, i, with_value(list_nth(*conditions, i), tenant));
 		return true;
 	}
 	return false;
@@ -351,27 +367,39 @@ change_plan(PlannedStmt *plan)
 }
 
 static PlannedStmt *
+call_planner(Query *parse, const char *query_string, int cursor_options, ParamListInfo bound_params)
+{
+	if (!planning_for_cursor)
+		parse = withhold_call(parse);
+	if (previous_planner_hook != NULL)
+		return previous_planner_hook(parse, query_string, cursor_options, bound_params);
+	return standard_planner(parse, query_string, cursor_options, bound_params);
+}
+
+static PlannedStmt *
 plan_query(Query *parse, const char *query_string, int cursor_options, ParamListInfo bound_params)
 {
 	bool         noted_outside = noted;
 	bool         cursor_outside = planning_for_cursor;
+	WithheldCall withheld_outside = withheld_call;
 	PlannedStmt *result;
 
 	noted = false;
 	planning_for_cursor = (cursor_options & CURSOR_OPT_FAST_PLAN) != 0;
 	planning_depth++;
+	withheld_call.query = NULL;
 	PG_TRY();
 	{
-		if (previous_planner_hook != NULL)
-			result = previous_planner_hook(parse, query_string, cursor_options, bound_params);
-		else
-			result = standard_planner(parse, query_string, cursor_options, bound_params);
+		result = call_planner(parse, query_string, cursor_options, bound_params);
+		if (withheld_call.query != NULL)
+			elog(ERROR, "a policy's condition is missing in the plan");
 		if (noted && !planning_for_cursor)
 			change_plan(result);
 	}
 	PG_FINALLY();
 	{
 		planning_depth--;
+		withheld_call = withheld_outside;
 		noted = noted_outside;
 		planning_for_cursor = cursor_outside;
 	}

@@ -6,6 +6,7 @@
 #define TEAMRBAC_MERGE_H
 
 #include "nodes/extensible.h"
+#include "nodes/pathnodes.h"
 
 /* How many tenants are merged; the rows of more are sorted. */
 #define MAX_MERGED 32
@@ -26,6 +27,15 @@ typedef enum MergePrivate
 } MergePrivate;
 
 extern const CustomScanMethods merge_scan_methods;
+
+/*
+ * Whether the query is no more than a page of one table, in an order in which such a scan of this index gives it without
+ * reading further rows.  It is planned sooner if no other scan of the index is considered.
+ */
+extern bool merge_gives_page(PlannerInfo *root, IndexOptInfo *index);
+
+/* Whether nobody else's hook adds paths to a table's. */
+extern bool merge_is_alone(void);
 
 /* Installs the planner hook that offers such scans; once, when the library is loaded. */
 extern void merge_init(void);

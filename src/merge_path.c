@@ -22,13 +22,18 @@
 #include "optimizer/pathnode.h"
 #include "optimizer/paths.h"
 #include "optimizer/restrictinfo.h"
+#include "parser/parsetree.h"
 #include "utils/lsyscache.h"
 
 #include "check.h"
 #include "compat.h"
 #include "filter.h"
 #include "merge.h"
+#include "named_tenant.h"
 #include "planner.h"
+
+/* Up to how many rows are a page, for which no other scan of an index is considered than ours. */
+#define MAX_PAGE 1000
 
 static set_rel_pathlist_hook_type previous_hook = NULL;
 
@@ -191,6 +196,12 @@ match_conditions(MergeOffer *offer, PlannerInfo *root, IndexOptInfo *index)
 
 /* ---- cost ------------------------------------------------------------------------------------------ */
 
+static double
+offered_tenants(void)
+{
+	return Max(subject_estimate(current_subject()), 1.0);
+}
+
 /* one_tenant is an index scan for one tenant not known yet. */
 static Path *
 one_tenant(MergeOffer *offer, PlannerInfo *root, IndexOptInfo *index, ScanDirection direction)
@@ -206,6 +217,8 @@ one_tenant(MergeOffer *offer, PlannerInfo *root, IndexOptInfo *index, ScanDirect
 	clause->rinfo = make_simple_restrictinfo(
 		root, make_opclause(UUID_EQUALITY, BOOLOID, false, linitial(call->args), (Expr *) tenant,
 	                        InvalidOid, InvalidOid));
+	/* Known from the call's, which is of all of the user's tenants: the server need not estimate it again. */
+	clause->rinfo->norm_selec = offer->call->norm_selec / offered_tenants();
 	clause->indexquals = list_make1(clause->rinfo);
 	return (Path *) create_index_path(root, index, lcons(clause, list_copy(offer->clauses)), NIL,
 	                                  NIL, offer->pathkeys, direction, false, NULL, 1.0, false);
@@ -214,7 +227,7 @@ one_tenant(MergeOffer *offer, PlannerInfo *root, IndexOptInfo *index, ScanDirect
 static void
 set_cost(Path *path, const Path *one, RelOptInfo *rel)
 {
-	double ntenants = Max(subject_estimate(current_subject()), 1.0);
+	double ntenants = offered_tenants();
 
 	path->rows = rel->rows;
 	path->startup_cost = ntenants * one->startup_cost;
@@ -307,12 +320,23 @@ wants_order(PlannerInfo *root, RelOptInfo *rel, RangeTblEntry *rte)
 	       bms_is_empty(rel->lateral_relids) && enable_indexscan && !planning_cursor();
 }
 
+/* fits tells whether such a scan may read this index. */
+static bool
+fits(const IndexOptInfo *index, const RestrictInfo *call)
+{
+	return index->opfamily[0] == UUID_BTREE_FAMILY && index->sortopfamily != NULL &&
+	       (index->indpred == NIL || index->predOK) && !index->hypothetical &&
+	       match_index_to_operand(linitial(((FuncExpr *) call->clause)->args), 0,
+	                              (IndexOptInfo *) index);
+}
+
 static void
 offer_merges(PlannerInfo *root, RelOptInfo *rel, Index rti, RangeTblEntry *rte)
 {
 	RestrictInfo *call;
 	ListCell     *cell;
 
+	put_back_call(root, rel);
 	if (previous_hook != NULL)
 		previous_hook(root, rel, rti, rte);
 	if (!wants_order(root, rel, rte))
@@ -324,13 +348,56 @@ offer_merges(PlannerInfo *root, RelOptInfo *rel, Index rti, RangeTblEntry *rte)
 	{
 		IndexOptInfo *index = lfirst_node(IndexOptInfo, cell);
 
-		if (index->opfamily[0] != UUID_BTREE_FAMILY || index->sortopfamily == NULL ||
-		    (index->indpred != NIL && !index->predOK) || index->hypothetical ||
-		    !match_index_to_operand(linitial(((FuncExpr *) call->clause)->args), 0, index))
+		if (!fits(index, call))
 			continue;
 		offer_index(root, rel, index, call, ForwardScanDirection);
 		offer_index(root, rel, index, call, BackwardScanDirection);
 	}
+}
+
+/* wants_page tells whether the query is a page of one table's rows as they are. */
+static bool
+wants_page(PlannerInfo *root)
+{
+	Query *query = root->parse;
+
+	return root->limit_tuples > 0 && root->limit_tuples <= MAX_PAGE &&
+	       bms_membership(root->all_baserels) == BMS_SINGLETON && query->groupClause == NIL &&
+	       query->groupingSets == NIL && query->distinctClause == NIL &&
+	       query->setOperations == NULL && query->havingQual == NULL && !query->hasAggs &&
+	       !query->hasWindowFuncs && !query->hasTargetSRFs;
+}
+
+/* orders_page tells whether the index gives all of the order, and applies all conditions. */
+static bool
+orders_page(PlannerInfo *root, IndexOptInfo *index, RestrictInfo *call, bool backward)
+{
+	MergeOffer offer = {.call = call};
+
+	match_order(&offer, root, index->rel, index, backward);
+	if (list_length(offer.pathkeys) < list_length(root->query_pathkeys))
+		return false;
+	match_conditions(&offer, root, index);
+	return list_length(offer.conditions) + 1 == list_length(index->rel->baserestrictinfo);
+}
+
+bool
+merge_gives_page(PlannerInfo *root, IndexOptInfo *index)
+{
+	RelOptInfo   *rel = index->rel;
+	RestrictInfo *call;
+
+	if (!wants_page(root) || !wants_order(root, rel, planner_rt_fetch(rel->relid, root)))
+		return false;
+	call = find_call(root, rel);
+	return call != NULL && fits(index, call) && !reads_system_columns(rel) &&
+	       (orders_page(root, index, call, false) || orders_page(root, index, call, true));
+}
+
+bool
+merge_is_alone(void)
+{
+	return previous_hook == NULL && set_rel_pathlist_hook == offer_merges;
 }
 
 void

@@ -25,6 +25,7 @@
 #include "check.h"
 #include "compat.h"
 #include "filter.h"
+#include "merge.h"
 #include "planner.h"
 
 PG_FUNCTION_INFO_V1(teamrbac_has_permission_support);
@@ -53,17 +54,28 @@ find_function(const char *name, int nargs, const Oid *argtypes)
 	                      argtypes, true);
 }
 
+/* What find_functions found, and when. */
+static CheckFunctions found;
+static uint64         found_epoch = 0;
+
+const CheckFunctions *
+planner_known_functions(void)
+{
+	if (found_epoch != function_epoch || !OidIsValid(found.permitted_tenants) ||
+	    !OidIsValid(found.permitted_tenant))
+		return NULL;
+	return &found;
+}
+
 /*
  * find_functions returns what can take the place of this function, or NULL where that is missing.  It
  * remembers them, since each query is planned with them; a change that comes in meanwhile makes the label
- * old.
+ * old, and the query is planned as if they were missing.
  */
 static const CheckFunctions *
 find_functions(Oid has_permission)
 {
-	static CheckFunctions found;
-	static uint64         found_epoch = 0;
-	const Oid             argtypes[] = {UUIDOID, TEXTOID};
+	const Oid argtypes[] = {UUIDOID, TEXTOID};
 
 	if (found_epoch != function_epoch || found.has_permission != has_permission)
 	{
@@ -75,9 +87,7 @@ find_functions(Oid has_permission)
 		found.permitted_tenant = find_function("permitted_tenant", 2, argtypes);
 		found_epoch = epoch;
 	}
-	if (!OidIsValid(found.permitted_tenants) || !OidIsValid(found.permitted_tenant))
-		return NULL;
-	return &found;
+	return planner_known_functions();
 }
 
 /* ---- answers --------------------------------------------------------------------------------------- */
@@ -101,8 +111,9 @@ column_is_fixed(PlannerInfo *root, RelOptInfo *rel, Node *column)
 			other = linitial(clause->args);
 		else
 			continue;
-		if (!bms_is_member(rel->relid, pull_varnos(root, other)) &&
-		    !contain_volatile_functions(other))
+		if (IsA(other, Const) || IsA(other, Param) ||
+		    (!bms_is_member(rel->relid, pull_varnos(root, other)) &&
+		     !contain_volatile_functions(other)))
 			return true;
 	}
 	return false;
@@ -156,8 +167,9 @@ index_condition(SupportRequestIndexCondition *req)
 	if (!ARRAY_CONDITION_KEEPS_INDEX_ORDER(req->indexcol) ||
 	    column_is_fixed(req->root, req->index->rel, column))
 		return NIL;
-	/* Nor is there a better index for a row that is looked up by its key. */
-	if (relation_has_unique_index_for(req->root, req->index->rel, NIL, NIL, NIL))
+	/* Nor is there a better index for a row that is looked up by its key, or a better scan for a page. */
+	if (relation_has_unique_index_for(req->root, req->index->rel, NIL, NIL, NIL) ||
+	    merge_gives_page(req->root, req->index))
 		return NIL;
 	req->lossy = planning_cursor();
 	return list_make1(is_any_of(column, functions->permitted_tenants, permission));

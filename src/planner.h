@@ -7,6 +7,8 @@
 
 #include "nodes/pathnodes.h"
 
+#include "filter.h"
+
 /* uuid = uuid, and the operator family of B-trees of uuid, as in pg_operator.dat and pg_opfamily.dat. */
 #define UUID_EQUALITY 2972
 #define UUID_BTREE_FAMILY 2968
@@ -15,6 +17,9 @@
  * Whether the query itself equates the tenant's column, as it stands in a table's restrictions, to one value.
  */
 extern bool column_is_fixed(PlannerInfo *root, RelOptInfo *rel, Node *column);
+
+/* The functions as the last query found them, or NULL where none has, or they may have changed since. */
+extern const CheckFunctions *planner_known_functions(void);
 
 /* Registers the callback that watches for new functions; once, when the library is loaded. */
 extern void planner_init(void);
