@@ -71,6 +71,7 @@ authority_begin(Authority *authority, MemoryContext query)
 	authority->permission = -1;
 	authority->command = 0;
 	authority->npassed = -1;
+	authority->passed = NULL;
 	dlist_push_head(&authorities, &authority->node);
 	authority->callback.func = end_authority;
 	authority->callback.arg = authority;
@@ -92,6 +93,7 @@ authority_take(Authority *authority, Subject *subject)
 void
 authority_track(Authority *authority)
 {
+	authority->passed = MemoryContextAlloc(authority->query, MAX_PASSED * sizeof(pg_uuid_t));
 	authority->npassed = 0;
 }
 

@@ -23,7 +23,7 @@ typedef struct Authority
 	uint64      command;       /* the client's command that took the subject: see client_command */
 	TimestampTz command_start; /* and when that began */
 	int         npassed;       /* -1: any that the subject may have passed */
-	pg_uuid_t   passed[MAX_PASSED];
+	pg_uuid_t  *passed;        /* room for MAX_PASSED, where they are remembered */
 } Authority;
 
 /*

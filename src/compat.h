@@ -72,6 +72,24 @@
 	index_beginscan((table), (index), (snapshot), NULL, (nkeys), 0)
 #endif
 
+/* 18's planner goes on with another query if the table has virtual columns. */
+#if PG_VERSION_NUM < 180000
+#define compat_query_is_replaced(relid) false
+#else
+#include "access/table.h"
+#include "utils/rel.h"
+static inline bool
+compat_query_is_replaced(Oid relid)
+{
+	Relation     table = table_open(relid, NoLock);
+	TupleConstr *constraints = RelationGetDescr(table)->constr;
+	bool         replaced = constraints != NULL && constraints->has_generated_virtual;
+
+	table_close(table, NoLock);
+	return replaced;
+}
+#endif
+
 /* 18's executor knows by itself whether a query runs once only. */
 #if PG_VERSION_NUM < 180000
 #define EXECUTOR_RUN_PARAMETERS \

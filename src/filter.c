@@ -369,10 +369,10 @@ change_plan(PlannedStmt *plan)
 static PlannedStmt *
 call_planner(Query *parse, const char *query_string, int cursor_options, ParamListInfo bound_params)
 {
-	if (!planning_for_cursor)
-		parse = withhold_call(parse);
 	if (previous_planner_hook != NULL)
 		return previous_planner_hook(parse, query_string, cursor_options, bound_params);
+	if (!planning_for_cursor)
+		parse = withhold_call(parse);
 	return standard_planner(parse, query_string, cursor_options, bound_params);
 }
 

@@ -336,7 +336,8 @@ offer_merges(PlannerInfo *root, RelOptInfo *rel, Index rti, RangeTblEntry *rte)
 	RestrictInfo *call;
 	ListCell     *cell;
 
-	put_back_call(root, rel);
+	if (put_back_call(root, rel))
+		return;
 	if (previous_hook != NULL)
 		previous_hook(root, rel, rti, rte);
 	if (!wants_order(root, rel, rte))

@@ -9,7 +9,8 @@
  * before it as the policy would, and give the call back to the table's restrictions once the paths have been
  * made.  The plan is then made with it, of whatever kind it is.
  *
- * What fails, fails closed: a query whose call was not put back is not executed (see filter.c).
+ * What fails, fails closed: a query whose call was not put back is not executed (see filter.c).  Where another extension's
+ * hook stands between us and the planner we withhold nothing, as it may plan what it likes.
  */
 #include "postgres.h"
 
@@ -20,6 +21,7 @@
 #include "optimizer/optimizer.h"
 #include "optimizer/restrictinfo.h"
 
+#include "compat.h"
 #include "filter.h"
 #include "merge.h"
 #include "named_tenant.h"
@@ -133,7 +135,7 @@ withhold_call(Query *query)
 		return query;
 	table = linitial_node(RangeTblEntry, query->rtable);
 	call = policy_call(table);
-	if (call == NULL || has_subclass(table->relid))
+	if (call == NULL || has_subclass(table->relid) || compat_query_is_replaced(table->relid))
 		return query;
 	equality = find_equality(query->jointree->quals, linitial(call->args), &rest);
 	if (equality == NULL)
@@ -146,17 +148,25 @@ withhold_call(Query *query)
 
 /* ---- when the paths have been made ----------------------------------------------------------------- */
 
+/*
+ * every_path_has_column tells whether each way to read the table still has the condition on the column.  None has where the
+ * value of a parameter was found to be null, and an index lacks it whose predicate says as much.
+ */
 static bool
-has_partial_index(const RelOptInfo *rel)
+every_path_has_column(PlannerInfo *root, RelOptInfo *rel, Node *column)
 {
 	ListCell *cell;
 
+	if (!column_is_fixed(root, rel, column))
+		return false;
 	foreach(cell, rel->indexlist)
 	{
-		if (lfirst_node(IndexOptInfo, cell)->indpred != NIL)
-			return true;
+		IndexOptInfo *index = lfirst_node(IndexOptInfo, cell);
+
+		if (index->predOK && !column_is_fixed_by(root, rel, index->indrestrictinfo, column))
+			return false;
 	}
-	return false;
+	return true;
 }
 
 /* call_on is the restriction, of the column or of the value that it is equated to. */
@@ -176,22 +186,23 @@ call_on(PlannerInfo *root, Node *tenant)
 	return restriction;
 }
 
-void
+bool
 put_back_call(PlannerInfo *root, RelOptInfo *rel)
 {
 	List         *others = rel->baserestrictinfo;
+	Node         *column;
 	RestrictInfo *restriction;
 	ListCell     *cell;
 
 	if (withheld_call.query == NULL || root->parse != withheld_call.query)
-		return;
+		return false;
 	/*
-	 * A partial index may lack the column, if its predicate says as much as the query's condition.  A scan
-	 * keeps the grants that it started with only if it asks about the column: see check.c.
+	 * An index-only scan that needed no such column must not be asked for it.  Otherwise the column, because a scan
+	 * keeps the grants that it started with only if it asks about that: see check.c.
 	 */
+	column = linitial(withheld_call.call->args);
 	restriction =
-		call_on(root, has_partial_index(rel) ? withheld_call.value
-	                                         : (Node *) linitial(withheld_call.call->args));
+		call_on(root, every_path_has_column(root, rel, column) ? column : withheld_call.value);
 	rel->baserestrictinfo = lappend(list_copy(others), restriction);
 	foreach(cell, rel->indexlist)
 	{
@@ -203,4 +214,5 @@ put_back_call(PlannerInfo *root, RelOptInfo *rel)
 			index->indrestrictinfo = lappend(list_copy(index->indrestrictinfo), restriction);
 	}
 	withheld_call.query = NULL;
+	return true;
 }

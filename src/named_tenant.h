@@ -24,7 +24,7 @@ extern PGDLLIMPORT WithheldCall withheld_call;
  */
 extern Query *withhold_call(Query *query);
 
-/* Puts the call back among the restrictions of its table, if it is of this one; when the paths have been made. */
-extern void put_back_call(PlannerInfo *root, RelOptInfo *rel);
+/* Puts the call back among the restrictions of its table when the paths have been made; false if it is not of this one. */
+extern bool put_back_call(PlannerInfo *root, RelOptInfo *rel);
 
 #endif /* TEAMRBAC_NAMED_TENANT_H */

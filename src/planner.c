@@ -93,11 +93,11 @@ find_functions(Oid has_permission)
 /* ---- answers --------------------------------------------------------------------------------------- */
 
 bool
-column_is_fixed(PlannerInfo *root, RelOptInfo *rel, Node *column)
+column_is_fixed_by(PlannerInfo *root, RelOptInfo *rel, List *restrictions, Node *column)
 {
 	ListCell *cell;
 
-	foreach(cell, rel->baserestrictinfo)
+	foreach(cell, restrictions)
 	{
 		RestrictInfo *restriction = lfirst_node(RestrictInfo, cell);
 		OpExpr       *clause = (OpExpr *) restriction->clause;
@@ -117,6 +117,12 @@ column_is_fixed(PlannerInfo *root, RelOptInfo *rel, Node *column)
 			return true;
 	}
 	return false;
+}
+
+bool
+column_is_fixed(PlannerInfo *root, RelOptInfo *rel, Node *column)
+{
+	return column_is_fixed_by(root, rel, rel->baserestrictinfo, column);
 }
 
 /* is_any_of makes column = ANY (permitted_tenants(permission)). */

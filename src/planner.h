@@ -14,8 +14,13 @@
 #define UUID_BTREE_FAMILY 2968
 
 /*
- * Whether the query itself equates the tenant's column, as it stands in a table's restrictions, to one value.
+ * Whether some of a table's restrictions, by the query itself, equate the tenant's column to one value; the column is
+ * as it stands there.
  */
+extern bool column_is_fixed_by(PlannerInfo *root, RelOptInfo *rel, List *restrictions,
+                               Node *column);
+
+/* The same of all of the table's. */
 extern bool column_is_fixed(PlannerInfo *root, RelOptInfo *rel, Node *column);
 
 /* The functions as the last query found them, or NULL where none has, or they may have changed since. */

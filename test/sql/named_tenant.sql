@@ -105,6 +105,11 @@ EXECUTE of(:t7);
 SET plan_cache_mode = force_custom_plan;
 EXECUTE of(:t7);
 RESET plan_cache_mode;
+-- A parameter that is null leaves nothing of the condition, and an index without the column to read.
+PREPARE none(uuid) AS SELECT true FROM doc WHERE tenant_id = $1 AND id < 100;
+SET enable_seqscan = off; SET enable_bitmapscan = off;
+EXECUTE none(NULL);
+RESET enable_seqscan; RESET enable_bitmapscan;
 RESET ROLE;
 
 -- A partial index whose predicate says what the query says has no such column.
@@ -124,6 +129,10 @@ SELECT id, body FROM doc WHERE tenant_id = :t8 AND id < 100 AND leak(body);
 SELECT id, body FROM doc WHERE tenant_id = '00000000-0000-0000-0000-000000000006' AND id < 10 AND leak(body);
 SET client_min_messages = warning;
 RESET enable_seqscan; RESET enable_bitmapscan;
+-- One that cannot serve the query changes nothing.
+SET enable_indexscan = off; SET enable_indexonlyscan = off; SET enable_bitmapscan = off;
+EXPLAIN (COSTS OFF) SELECT id FROM doc WHERE tenant_id = '00000000-0000-0000-0000-000000000005';
+RESET enable_indexscan; RESET enable_indexonlyscan; RESET enable_bitmapscan;
 RESET ROLE;
 
 -- Children have rows of their own, and come and go.
@@ -137,6 +146,24 @@ RESET ROLE;
 DROP TABLE doc_child;
 SET ROLE regress_app;
 SELECT count(*) FROM (SELECT id FROM doc WHERE tenant_id = :t8) AS d;
+
+-- 18 plans another query where a column is virtual.
+RESET ROLE;
+DO $$ BEGIN
+	EXECUTE 'CREATE TABLE made (id int PRIMARY KEY, tenant_id uuid NOT NULL, twice int GENERATED ALWAYS AS (id * 2) '
+		|| CASE WHEN current_setting('server_version_num')::int >= 180000 THEN 'VIRTUAL)' ELSE 'STORED)' END;
+END $$;
+CREATE INDEX made_tenant_idx ON made (tenant_id, id);
+INSERT INTO made SELECT g, u(5 + g % 4) FROM generate_series(1, 400) AS g;
+VACUUM ANALYZE made;
+SELECT teamrbac.protect_table('made', 'endpoints.view', 'endpoints.edit');
+GRANT SELECT ON made TO regress_app;
+SET ROLE regress_app;
+SELECT id, twice FROM made WHERE tenant_id = '00000000-0000-0000-0000-000000000006' ORDER BY id LIMIT 3;
+SELECT id, twice FROM made WHERE tenant_id = :t8 AND twice > 0 ORDER BY id LIMIT 3;
+RESET ROLE;
+SELECT teamrbac.unprotect_table('made');
+DROP TABLE made;
 
 -- Further policies are not mistaken for the call.
 RESET ROLE;
