@@ -297,6 +297,16 @@ find_withdrawal(const QueryDesc *query)
 	return withdrawal;
 }
 
+/* is_rewound tells whether COMMIT reads a cursor's rows from the first one on, to hold them, and counts on each. */
+static bool
+is_rewound(const QueryDesc *query)
+{
+	const int options = CURSOR_OPT_HOLD | CURSOR_OPT_SCROLL;
+
+	return query->dest->mydest == DestTuplestore && ActivePortal != NULL &&
+	       ActivePortal->queryDesc == query && (ActivePortal->cursorOptions & options) == options;
+}
+
 /* may_resume tells whether a query may hand out further rows; 24000 if some of them only. */
 static bool
 may_resume(const QueryDesc *query)
@@ -307,10 +317,13 @@ may_resume(const QueryDesc *query)
 	if (!withdrawal.some_lost)
 		return true;
 	origin = rows_origin(query);
-	if (origin == ROWS_CHECKED)
-		return true;
-	if (origin == ROWS_READ && !withdrawal.some_kept)
-		return false;
+	if (!is_rewound(query))
+	{
+		if (origin == ROWS_CHECKED)
+			return true;
+		if (origin == ROWS_READ && !withdrawal.some_kept)
+			return false;
+	}
 	ereport(ERROR, (errcode(ERRCODE_INVALID_CURSOR_STATE), errmsg("cursor can no longer be read"),
 	                errdetail("Some of what its rows were read by has been withdrawn meanwhile."),
 	                errhint("Close the cursor and open it again.")));

@@ -288,6 +288,8 @@ renew_memo(CheckMemo *memo, const text *permission)
 {
 	Subject *subject;
 
+	/* Should anything fail, the next call begins anew. */
+	memo->authority.permission = -1;
 	AcceptInvalidationMessages();
 	/* Labels first, as everywhere: what comes in while loading makes the memo old at once. */
 	memo->cache_epoch = cache_epoch;

@@ -390,6 +390,9 @@ merge_gives_page(PlannerInfo *root, IndexOptInfo *index)
 
 	if (!wants_page(root) || !wants_order(root, rel, planner_rt_fetch(rel->relid, root)))
 		return false;
+	/* The rows of more are sorted, and any other scan may be better. */
+	if (offered_tenants() > MAX_MERGED)
+		return false;
 	call = find_call(root, rel);
 	return call != NULL && fits(index, call) && !reads_system_columns(rel) &&
 	       (orders_page(root, index, call, false) || orders_page(root, index, call, true));

@@ -135,6 +135,24 @@ EXPLAIN (COSTS OFF) SELECT id FROM doc WHERE tenant_id = '00000000-0000-0000-000
 RESET enable_indexscan; RESET enable_indexonlyscan; RESET enable_bitmapscan;
 RESET ROLE;
 
+-- A cursor that is held reads its rows again at COMMIT, which is a command of its own.
+BEGIN;
+SET LOCAL ROLE regress_app;
+DECLARE held CURSOR WITH HOLD FOR SELECT id FROM doc WHERE tenant_id = '00000000-0000-0000-0000-000000000004' ORDER BY id;
+FETCH 1 FROM held;
+RESET ROLE;
+DELETE FROM teamrbac.membership WHERE tenant_id = u(4) AND user_id = u(9001);
+COMMIT;
+BEGIN;
+SET LOCAL ROLE regress_app;
+DECLARE held NO SCROLL CURSOR WITH HOLD FOR SELECT id FROM doc WHERE tenant_id = '00000000-0000-0000-0000-000000000004' ORDER BY id;
+FETCH 1 FROM held;
+RESET ROLE;
+DELETE FROM teamrbac.membership WHERE tenant_id = u(4) AND user_id = u(9001);
+COMMIT;
+FETCH ALL FROM held;
+CLOSE held;
+
 -- Children have rows of their own, and come and go.
 CREATE TABLE doc_child () INHERITS (doc);
 INSERT INTO doc_child SELECT g, u(6 + g % 3), NULL, 'child' FROM generate_series(10001, 10006) AS g;

@@ -50,6 +50,18 @@ SELECT query, merges(query) FROM unnest(ARRAY[
 	'SELECT * FROM note ORDER BY written NULLS FIRST LIMIT 50',
 	'SELECT * FROM note WHERE tenant_id = u(7) ORDER BY id LIMIT 50']) AS query;
 RESET ROLE;
+-- For somebody in more tenants than are merged, another scan of the index may still be better; never one of everybody's rows.
+CREATE TABLE wide (id int NOT NULL, tenant_id uuid NOT NULL);
+INSERT INTO wide SELECT g, u(1 + g % 4000) FROM generate_series(1, 40000) AS g;
+CREATE INDEX ON wide (tenant_id, id);
+VACUUM ANALYZE wide;
+SELECT teamrbac.protect_table('wide', 'prompts.view', 'prompts.edit');
+GRANT SELECT ON wide TO regress_app;
+SELECT teamrbac.sign_in(u(9001), false);
+SET ROLE regress_app;
+EXPLAIN (COSTS OFF) SELECT id FROM wide ORDER BY id LIMIT 50;
+RESET ROLE;
+DROP TABLE wide;
 
 -- Each page by the merge and by sorting, for each of the users.
 CREATE TABLE page (n int, query text);
