@@ -153,6 +153,17 @@ check_case('merged, one of two', $merge, [1, 2], 2, '0 24000');
 check_case('sorted, one of two', $sorted, [1, 2], 2, '0 24000');
 check_case('grouped', 'SELECT id % 50, count(*) FROM log GROUP BY 1', [1], 1, '0 24000');
 
+# A session's second query that names its tenant by a constant is planned without the policy's call at first.
+join_tenants(1);
+open_session();
+open_portal('SELECT id FROM log WHERE id = 2');
+is(portion(0), '1 end', 'named by a constant: the query before');
+open_portal("SELECT id FROM log WHERE tenant_id = '00000000-0000-0000-0000-000000000001' AND id > 10");
+is(portion(5), '5 more', 'named by a constant: the first portion');
+leave_tenant(1);
+is(portion(5), '0 end', 'named by a constant: the next');
+close_session();
+
 # What changes nothing for the reader ends nothing.
 join_tenants(1);
 open_session();
