@@ -23,6 +23,7 @@
 #include "authority.h"
 #include "check.h"
 #include "compat.h"
+#include "lookup.h"
 #include "merge.h"
 
 static ExecutorRun_hook_type previous_run_hook = NULL;
@@ -222,7 +223,10 @@ origin_of_node(Plan *plan)
 		case T_MergeAppend:
 			return Max(ROWS_READ, origin_of_list(((MergeAppend *) plan)->mergeplans));
 		case T_CustomScan:
-			return ((CustomScan *) plan)->methods == &merge_scan_methods ? ROWS_READ : ROWS_DERIVED;
+			return ((CustomScan *) plan)->methods == &merge_scan_methods ||
+			               ((CustomScan *) plan)->methods == &lookup_scan_methods
+			           ? ROWS_READ
+			           : ROWS_DERIVED;
 		case T_Sort:
 		case T_IncrementalSort:
 		case T_Material:

@@ -460,6 +460,39 @@ teamrbac_require_permission(PG_FUNCTION_ARGS)
 
 /* ---- lists ----------------------------------------------------------------------------------------- */
 
+PermittedTenants
+only_permitted_tenant(const text *name, Authority *authority, pg_uuid_t *tenant)
+{
+	Subject      *subject = current_subject();
+	int           permission = permission_arg(subject_definitions(subject), name);
+	const Grant **grants;
+	const Grant  *only;
+	int           ngrants;
+
+	counters->checks++;
+	authority_take(authority, subject);
+	authority->permission = permission;
+	if (subject_estimate(subject) > 1)
+		return PERMITTED_IN_SOME;
+	grants = subject_grants(subject, &ngrants);
+	if (ngrants > 1)
+		return PERMITTED_IN_SOME;
+	only = ngrants == 1 ? grants[0] : NULL;
+	pfree(grants);
+	if (only == NULL ||
+	    !grant_allows(only, permission, only->expires_at == DT_NOEND ? 0 : GetCurrentTimestamp()))
+		return PERMITTED_NOWHERE;
+	*tenant = only->tenant_id;
+	return PERMITTED_IN_ONE;
+}
+
+bool
+authority_permits(const Authority *authority, const pg_uuid_t *tenant)
+{
+	return grant_allows(subject_grant(authority->subject, tenant), authority->permission,
+	                    authority->command_start);
+}
+
 ArrayType *
 permitted_tenants(const text *name, Authority *authority)
 {

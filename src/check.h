@@ -37,6 +37,24 @@ extern bool asker_may(const pg_uuid_t *tenant, const char *permission);
  */
 extern ArrayType *permitted_tenants(const text *permission, Authority *authority);
 
+/* Where whoever is asking has a permission. */
+typedef enum PermittedTenants
+{
+	PERMITTED_NOWHERE,
+	PERMITTED_IN_ONE,
+	PERMITTED_IN_SOME /* or in one, or nowhere: each row must be asked about */
+} PermittedTenants;
+
+/*
+ * Whether whoever is asking has the permission in one tenant only at this moment, and in which; without going through more
+ * than one grant.  What the answer came from goes into authority.  22023 for an unknown permission.
+ */
+extern PermittedTenants only_permitted_tenant(const text *permission, Authority *authority,
+                                              pg_uuid_t *tenant);
+
+/* Whether the subject and the permission of an authority let a tenant's rows through. */
+extern bool authority_permits(const Authority *authority, const pg_uuid_t *tenant);
+
 /*
  * Raises 28000 when nobody is asking, 42501 unless whoever is asking has the permission in the tenant at
  * this moment, 22023 for an unknown permission.

@@ -28,9 +28,11 @@
 #include "check.h"
 #include "compat.h"
 #include "filter.h"
+#include "lookup.h"
 #include "merge.h"
 #include "named_tenant.h"
 #include "planner.h"
+#include "tenant_scan.h"
 
 /* Up to how many rows are a page, for which no other scan of an index is considered than ours. */
 #define MAX_PAGE 1000
@@ -49,43 +51,6 @@ typedef struct MergeOffer
 } MergeOffer;
 
 /* ---- what fits ------------------------------------------------------------------------------------- */
-
-/* find_call finds the policy's call among a table's restrictions, unless the query names the tenant. */
-static RestrictInfo *
-find_call(PlannerInfo *root, RelOptInfo *rel)
-{
-	ListCell *cell;
-
-	foreach(cell, rel->baserestrictinfo)
-	{
-		RestrictInfo *restriction = lfirst_node(RestrictInfo, cell);
-		FuncExpr     *call = (FuncExpr *) restriction->clause;
-		Const        *permission;
-
-		if (!filter_is_check((Node *) call))
-			continue;
-		permission = lsecond(call->args);
-		if (IsA(linitial(call->args), Var) && IsA(permission, Const) && !permission->constisnull &&
-		    !column_is_fixed(root, rel, linitial(call->args)))
-			return restriction;
-	}
-	return NULL;
-}
-
-/* reads_system_columns: our scan's rows have none. */
-static bool
-reads_system_columns(RelOptInfo *rel)
-{
-	Bitmapset *columns = NULL;
-	int        column;
-
-	pull_varattnos((Node *) rel->reltarget->exprs, rel->relid, &columns);
-	pull_varattnos((Node *) extract_actual_clauses(rel->baserestrictinfo, false), rel->relid,
-	               &columns);
-	pull_varattnos((Node *) extract_actual_clauses(rel->joininfo, false), rel->relid, &columns);
-	column = bms_next_member(columns, -1);
-	return column >= 0 && column + FirstLowInvalidHeapAttributeNumber < 0;
-}
 
 /* is_ordered_by tells whether one column of an index gives the order that a path key asks for. */
 static bool
@@ -138,33 +103,6 @@ match_order(MergeOffer *offer, PlannerInfo *root, RelOptInfo *rel, IndexOptInfo 
 		offer->nulls_first = lappend_int(offer->nulls_first, key->pk_nulls_first);
 		column++;
 	}
-}
-
-/*
- * index_qual makes a restriction into a condition on a column of the index, or returns NULL.  Only
- * column operator value, as a page's "id > the last one" is.
- */
-static Node *
-index_qual(PlannerInfo *root, IndexOptInfo *index, int column, RestrictInfo *restriction)
-{
-	OpExpr *clause = (OpExpr *) restriction->clause;
-	Node   *left;
-	OpExpr *qual;
-
-	if (!IsA(clause, OpExpr) || list_length(clause->args) != 2 || index->indexkeys[column] <= 0)
-		return NULL;
-	left = linitial(clause->args);
-	if (!match_index_to_operand(left, column, index) ||
-	    !is_pseudo_constant_for_index(root, lsecond(clause->args), index) ||
-	    !op_in_opfamily(clause->opno, index->opfamily[column]) ||
-	    (OidIsValid(index->indexcollations[column]) &&
-	     index->indexcollations[column] != clause->inputcollid) ||
-	    !restriction_is_securely_promotable(restriction, index->rel))
-		return NULL;
-	qual = copyObject(clause);
-	linitial(qual->args) =
-		makeVar(INDEX_VAR, column + 1, exprType(left), exprTypmod(left), exprCollation(left), 0);
-	return (Node *) qual;
 }
 
 static void
@@ -309,25 +247,11 @@ offer_index(PlannerInfo *root, RelOptInfo *rel, IndexOptInfo *index, RestrictInf
 	add_path(rel, &path->path);
 }
 
-/* wants_order tells whether the query wants the first few of a table's rows in some order, and nothing else. */
+/* wants_order tells whether the query wants the first few of a table's rows in some order. */
 static bool
 wants_order(PlannerInfo *root, RelOptInfo *rel, RangeTblEntry *rte)
 {
-	return rel->reloptkind == RELOPT_BASEREL && rte->rtekind == RTE_RELATION &&
-	       rte->relkind == RELKIND_RELATION && !rte->inh && rte->tablesample == NULL &&
-	       rel->consider_startup && root->query_pathkeys != NIL &&
-	       root->parse->commandType == CMD_SELECT && root->rowMarks == NIL &&
-	       bms_is_empty(rel->lateral_relids) && enable_indexscan && !planning_cursor();
-}
-
-/* fits tells whether such a scan may read this index. */
-static bool
-fits(const IndexOptInfo *index, const RestrictInfo *call)
-{
-	return index->opfamily[0] == UUID_BTREE_FAMILY && index->sortopfamily != NULL &&
-	       (index->indpred == NIL || index->predOK) && !index->hypothetical &&
-	       match_index_to_operand(linitial(((FuncExpr *) call->clause)->args), 0,
-	                              (IndexOptInfo *) index);
+	return is_plain_read(root, rel, rte) && rel->consider_startup && root->query_pathkeys != NIL;
 }
 
 static void
@@ -340,16 +264,17 @@ offer_merges(PlannerInfo *root, RelOptInfo *rel, Index rti, RangeTblEntry *rte)
 		return;
 	if (previous_hook != NULL)
 		previous_hook(root, rel, rti, rte);
-	if (!wants_order(root, rel, rte))
+	if (!is_plain_read(root, rel, rte))
 		return;
 	call = find_call(root, rel);
-	if (call == NULL || reads_system_columns(rel))
+	if (call == NULL || reads_system_columns(rel) || offer_lookup(root, rel, call) ||
+	    !wants_order(root, rel, rte))
 		return;
 	foreach(cell, rel->indexlist)
 	{
 		IndexOptInfo *index = lfirst_node(IndexOptInfo, cell);
 
-		if (!fits(index, call))
+		if (!leads_with_tenant(index, call))
 			continue;
 		offer_index(root, rel, index, call, ForwardScanDirection);
 		offer_index(root, rel, index, call, BackwardScanDirection);
@@ -394,7 +319,7 @@ merge_gives_page(PlannerInfo *root, IndexOptInfo *index)
 	if (offered_tenants() > MAX_MERGED)
 		return false;
 	call = find_call(root, rel);
-	return call != NULL && fits(index, call) && !reads_system_columns(rel) &&
+	return call != NULL && leads_with_tenant(index, call) && !reads_system_columns(rel) &&
 	       (orders_page(root, index, call, false) || orders_page(root, index, call, true));
 }
 

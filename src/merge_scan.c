@@ -31,6 +31,7 @@
 #include "check.h"
 #include "compat.h"
 #include "merge.h"
+#include "tenant_scan.h"
 
 /* One tenant's rows, in order. */
 typedef struct Stream
@@ -360,34 +361,20 @@ merge_end(CustomScanState *node)
 		index_close(state->index, NoLock);
 }
 
-/* explain_conditions shows them as an index scan's are shown. */
-static void
-explain_conditions(CustomScanState *node, List *ancestors, ExplainState *es)
-{
-	CustomScan *plan = (CustomScan *) node->ss.ps.plan;
-	List       *quals = list_copy_tail(plan->custom_exprs, list_length(plan->custom_exprs) / 2);
-	List       *context;
-
-	if (quals == NIL)
-		return;
-	context = set_deparse_context_plan(es->deparse_cxt, &plan->scan.plan, ancestors);
-	ExplainPropertyText("Index Cond",
-	                    deparse_expression((Node *) make_ands_explicit(quals), context,
-	                                       list_length(es->rtable) > 1 || es->verbose, false),
-	                    es);
-}
-
 static void
 merge_explain(CustomScanState *node, List *ancestors, ExplainState *es)
 {
 	MergeState *state = (MergeState *) node;
+	CustomScan *plan = (CustomScan *) node->ss.ps.plan;
 	Const      *permission = linitial(private_list(state, MERGE_PERMISSION));
 	char       *name = TextDatumGetCString(permission->constvalue);
 
 	ExplainPropertyText("Index", get_rel_name(linitial_oid(private_list(state, MERGE_INDEX))), es);
 	ExplainPropertyText("Tenants",
 	                    psprintf("teamrbac.permitted_tenants(%s)", quote_literal_cstr(name)), es);
-	explain_conditions(node, ancestors, es);
+	explain_index_conditions(
+		node, list_copy_tail(plan->custom_exprs, list_length(plan->custom_exprs) / 2), ancestors,
+		es);
 }
 
 static const CustomExecMethods exec_methods = {
