@@ -463,11 +463,11 @@ teamrbac_require_permission(PG_FUNCTION_ARGS)
 PermittedTenants
 only_permitted_tenant(const text *name, Authority *authority, pg_uuid_t *tenant)
 {
-	Subject      *subject = current_subject();
-	int           permission = permission_arg(subject_definitions(subject), name);
-	const Grant **grants;
-	const Grant  *only;
-	int           ngrants;
+	Subject         *subject = current_subject();
+	int              permission = permission_arg(subject_definitions(subject), name);
+	const Grant    **grants;
+	int              ngrants;
+	PermittedTenants answer = PERMITTED_NOWHERE;
 
 	counters->checks++;
 	authority_take(authority, subject);
@@ -476,14 +476,16 @@ only_permitted_tenant(const text *name, Authority *authority, pg_uuid_t *tenant)
 		return PERMITTED_IN_SOME;
 	grants = subject_grants(subject, &ngrants);
 	if (ngrants > 1)
-		return PERMITTED_IN_SOME;
-	only = ngrants == 1 ? grants[0] : NULL;
+		answer = PERMITTED_IN_SOME;
+	else if (ngrants == 1 &&
+	         grant_allows(grants[0], permission,
+	                      grants[0]->expires_at == DT_NOEND ? 0 : GetCurrentTimestamp()))
+	{
+		answer = PERMITTED_IN_ONE;
+		*tenant = grants[0]->tenant_id;
+	}
 	pfree(grants);
-	if (only == NULL ||
-	    !grant_allows(only, permission, only->expires_at == DT_NOEND ? 0 : GetCurrentTimestamp()))
-		return PERMITTED_NOWHERE;
-	*tenant = only->tenant_id;
-	return PERMITTED_IN_ONE;
+	return answer;
 }
 
 bool
