@@ -294,8 +294,7 @@ find_withdrawal(const QueryDesc *query)
 		Authority *authority = dlist_container(Authority, node, iter.cur);
 
 		if (authority->query == query->estate->es_query_cxt && authority->subject != NULL &&
-		    authority->permission >= 0 &&
-		    authority->command_start != GetCurrentStatementStartTimestamp())
+		    authority->permission >= 0 && authority->command != client_command)
 			compare_grants(authority, &withdrawal);
 	}
 	return withdrawal;
