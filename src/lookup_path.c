@@ -90,27 +90,7 @@ static Plan *
 plan_lookup(PlannerInfo *root, RelOptInfo *rel, CustomPath *path, List *tlist, List *clauses,
             List *children)
 {
-	CustomScan *scan = makeNode(CustomScan);
-	List       *applied = linitial(path->custom_private);
-	List       *filter = NIL;
-	ListCell   *cell;
-
-	foreach(cell, clauses)
-	{
-		RestrictInfo *restriction = lfirst_node(RestrictInfo, cell);
-
-		if (!restriction->pseudoconstant && !list_member_ptr(applied, restriction))
-			filter = lappend(filter, restriction->clause);
-	}
-	scan->scan.plan.targetlist = tlist;
-	scan->scan.plan.qual = filter;
-	scan->scan.scanrelid = rel->relid;
-	scan->flags = path->flags;
-	scan->custom_exprs = list_concat_copy(lsecond(path->custom_private),
-	                                      get_actual_clauses(list_copy_tail(applied, 1)));
-	scan->custom_private = lthird(path->custom_private);
-	scan->methods = &lookup_scan_methods;
-	return &scan->scan.plan;
+	return plan_tenant_scan(rel, path, tlist, clauses, &lookup_scan_methods);
 }
 
 static const CustomPathMethods path_methods = {

@@ -167,7 +167,6 @@ is_permitted(LookupState *state)
 	return !isnull && authority_permits(&state->authority, DatumGetUUIDP(tenant));
 }
 
-/* next_tuple hands the row on in the kind of slot that a custom scan's expressions are made for. */
 static TupleTableSlot *
 next_tuple(ScanState *node)
 {
@@ -183,25 +182,15 @@ next_tuple(ScanState *node)
 		CHECK_FOR_INTERRUPTS();
 		if (!is_permitted(state))
 			continue;
-		slot_getallattrs(state->row);
-		memcpy(result->tts_values, state->row->tts_values, state->row->tts_nvalid * sizeof(Datum));
-		memcpy(result->tts_isnull, state->row->tts_isnull, state->row->tts_nvalid * sizeof(bool));
-		return ExecStoreVirtualTuple(result);
+		return store_row(result, state->row);
 	}
 	return result;
-}
-
-/* recheck_tuple: no lock is taken on such a scan's rows, so there is nothing to recheck. */
-static bool
-recheck_tuple(ScanState *node, TupleTableSlot *slot)
-{
-	return false;
 }
 
 static TupleTableSlot *
 lookup_exec(CustomScanState *node)
 {
-	return ExecScan(&node->ss, next_tuple, recheck_tuple);
+	return ExecScan(&node->ss, next_tuple, recheck_row);
 }
 
 static void
@@ -235,18 +224,12 @@ static void
 lookup_explain(CustomScanState *node, List *ancestors, ExplainState *es)
 {
 	LookupState *state = (LookupState *) node;
-	CustomScan  *plan = (CustomScan *) node->ss.ps.plan;
 	List        *indexes = private_list(state, LOOKUP_INDEXES);
 	Const       *permission = linitial(private_list(state, LOOKUP_PERMISSION));
-	char        *name = TextDatumGetCString(permission->constvalue);
 
 	ExplainPropertyText("Index", get_rel_name(lsecond_oid(indexes)), es);
 	ExplainPropertyText("Tenant Index", get_rel_name(linitial_oid(indexes)), es);
-	ExplainPropertyText("Tenants",
-	                    psprintf("teamrbac.permitted_tenants(%s)", quote_literal_cstr(name)), es);
-	explain_index_conditions(
-		node, list_copy_tail(plan->custom_exprs, 2 * list_length(plan->custom_exprs) / 3),
-		ancestors, es);
+	explain_tenant_scan(node, permission, 3, ancestors, es);
 }
 
 static const CustomExecMethods exec_methods = {

@@ -11,19 +11,16 @@
 #include "access/relscan.h"
 #include "access/stratnum.h"
 #include "access/tableam.h"
-#include "commands/explain.h"
 #include "executor/executor.h"
 #include "executor/nodeIndexscan.h"
 #include "lib/binaryheap.h"
 #include "miscadmin.h"
-#include "nodes/makefuncs.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
-#include "utils/ruleutils.h"
 #include "utils/sortsupport.h"
 #include "utils/tuplesort.h"
 #include "utils/uuid.h"
@@ -311,7 +308,6 @@ next_slot(MergeState *state)
 	return state->streams[first].slot;
 }
 
-/* next_tuple hands the next row on in the kind of slot that a custom scan's expressions are made for. */
 static TupleTableSlot *
 next_tuple(ScanState *node)
 {
@@ -325,23 +321,13 @@ next_tuple(ScanState *node)
 	ExecClearTuple(result);
 	if (row == NULL)
 		return result;
-	slot_getallattrs(row);
-	memcpy(result->tts_values, row->tts_values, row->tts_nvalid * sizeof(Datum));
-	memcpy(result->tts_isnull, row->tts_isnull, row->tts_nvalid * sizeof(bool));
-	return ExecStoreVirtualTuple(result);
-}
-
-/* recheck_tuple: no lock is taken on such a scan's rows, so there is nothing to recheck. */
-static bool
-recheck_tuple(ScanState *node, TupleTableSlot *slot)
-{
-	return false;
+	return store_row(result, row);
 }
 
 static TupleTableSlot *
 merge_exec(CustomScanState *node)
 {
-	return ExecScan(&node->ss, next_tuple, recheck_tuple);
+	return ExecScan(&node->ss, next_tuple, recheck_row);
 }
 
 static void
@@ -365,16 +351,10 @@ static void
 merge_explain(CustomScanState *node, List *ancestors, ExplainState *es)
 {
 	MergeState *state = (MergeState *) node;
-	CustomScan *plan = (CustomScan *) node->ss.ps.plan;
 	Const      *permission = linitial(private_list(state, MERGE_PERMISSION));
-	char       *name = TextDatumGetCString(permission->constvalue);
 
 	ExplainPropertyText("Index", get_rel_name(linitial_oid(private_list(state, MERGE_INDEX))), es);
-	ExplainPropertyText("Tenants",
-	                    psprintf("teamrbac.permitted_tenants(%s)", quote_literal_cstr(name)), es);
-	explain_index_conditions(
-		node, list_copy_tail(plan->custom_exprs, list_length(plan->custom_exprs) / 2), ancestors,
-		es);
+	explain_tenant_scan(node, permission, 2, ancestors, es);
 }
 
 static const CustomExecMethods exec_methods = {

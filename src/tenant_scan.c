@@ -6,12 +6,14 @@
 
 #include "access/sysattr.h"
 #include "catalog/pg_class.h"
+#include "executor/executor.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/cost.h"
 #include "optimizer/optimizer.h"
 #include "optimizer/paths.h"
 #include "optimizer/restrictinfo.h"
+#include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/ruleutils.h"
 
@@ -96,12 +98,60 @@ index_qual(PlannerInfo *root, IndexOptInfo *index, int column, RestrictInfo *res
 	return (Node *) qual;
 }
 
+Plan *
+plan_tenant_scan(RelOptInfo *rel, CustomPath *path, List *tlist, List *clauses,
+                 const CustomScanMethods *methods)
+{
+	CustomScan *scan = makeNode(CustomScan);
+	List       *applied = linitial(path->custom_private);
+	List       *filter = NIL;
+	ListCell   *cell;
+
+	foreach(cell, clauses)
+	{
+		RestrictInfo *restriction = lfirst_node(RestrictInfo, cell);
+
+		if (!restriction->pseudoconstant && !list_member_ptr(applied, restriction))
+			filter = lappend(filter, restriction->clause);
+	}
+	scan->scan.plan.targetlist = tlist;
+	scan->scan.plan.qual = filter;
+	scan->scan.scanrelid = rel->relid;
+	scan->flags = path->flags;
+	scan->custom_exprs = list_concat_copy(lsecond(path->custom_private),
+	                                      get_actual_clauses(list_copy_tail(applied, 1)));
+	scan->custom_private = lthird(path->custom_private);
+	scan->methods = methods;
+	return &scan->scan.plan;
+}
+
+TupleTableSlot *
+store_row(TupleTableSlot *slot, TupleTableSlot *row)
+{
+	slot_getallattrs(row);
+	memcpy(slot->tts_values, row->tts_values, row->tts_nvalid * sizeof(Datum));
+	memcpy(slot->tts_isnull, row->tts_isnull, row->tts_nvalid * sizeof(bool));
+	return ExecStoreVirtualTuple(slot);
+}
+
+bool
+recheck_row(ScanState *node, TupleTableSlot *slot)
+{
+	return false;
+}
+
 void
-explain_index_conditions(CustomScanState *node, List *quals, List *ancestors, ExplainState *es)
+explain_tenant_scan(CustomScanState *node, const Const *permission, int nterms, List *ancestors,
+                    ExplainState *es)
 {
 	CustomScan *plan = (CustomScan *) node->ss.ps.plan;
+	int         nexprs = list_length(plan->custom_exprs);
+	List       *quals = list_copy_tail(plan->custom_exprs, nexprs - nexprs / nterms);
+	char       *name = TextDatumGetCString(permission->constvalue);
 	List       *context;
 
+	ExplainPropertyText("Tenants",
+	                    psprintf("teamrbac.permitted_tenants(%s)", quote_literal_cstr(name)), es);
 	if (quals == NIL)
 		return;
 	context = set_deparse_context_plan(es->deparse_cxt, &plan->scan.plan, ancestors);

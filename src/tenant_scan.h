@@ -31,8 +31,28 @@ extern bool leads_with_tenant(const IndexOptInfo *index, const RestrictInfo *cal
 extern Node *index_qual(PlannerInfo *root, IndexOptInfo *index, int column,
                         RestrictInfo *restriction);
 
-/* Shows conditions, in terms of the table, as an index scan's are shown. */
-extern void explain_index_conditions(CustomScanState *node, List *quals, List *ancestors,
-                                     ExplainState *es);
+/*
+ * Makes the plan of a path whose custom_private holds three lists: the restrictions that the scan applies, the call first;
+ * all but the call's as conditions on the columns of an index, in such terms as the scan reads; and what becomes the plan's
+ * custom_private.  The plan's custom_exprs are those conditions, and then the same in terms of the table.
+ */
+extern Plan *plan_tenant_scan(RelOptInfo *rel, CustomPath *path, List *tlist, List *clauses,
+                              const CustomScanMethods *methods);
+
+/*
+ * Hands a row on in the kind of slot that a custom scan's expressions are made for; it is good as long as the row is.
+ * The slot is empty.
+ */
+extern TupleTableSlot *store_row(TupleTableSlot *slot, TupleTableSlot *row);
+
+/* No lock is taken on such a scan's rows, so there is nothing to recheck. */
+extern bool recheck_row(ScanState *node, TupleTableSlot *slot);
+
+/*
+ * Shows the tenants, and as an index scan's are shown the conditions: custom_exprs holds these in so many terms, the table's
+ * last.
+ */
+extern void explain_tenant_scan(CustomScanState *node, const Const *permission, int nterms,
+                                List *ancestors, ExplainState *es);
 
 #endif /* TEAMRBAC_TENANT_SCAN_H */
