@@ -7,14 +7,11 @@
 #include "fmgr.h"
 #include "utils/guc.h"
 
-#include "authority.h"
-#include "catalog.h"
-#include "filter.h"
-#include "identity.h"
-#include "merge.h"
-#include "planner.h"
-#include "settings.h"
-#include "statistics.h"
+#include "authority/authority.h"
+#include "store/catalog.h"
+#include "authority/identity.h"
+#include "store/settings.h"
+#include "store/statistics.h"
 
 PG_MODULE_MAGIC;
 
@@ -25,9 +22,6 @@ _PG_init(void)
 {
 	catalog_init();
 	identity_init();
-	planner_init();
-	filter_init();
-	merge_init();
 	authority_init();
 	settings_init();
 	statistics_init();
