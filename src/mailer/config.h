@@ -22,7 +22,8 @@ typedef struct Config
 	char *template_file;
 	int   poll_interval; /* these in seconds */
 	int   connect_timeout;
-	int   send_timeout;
+	int   send_timeout;   /* for a mail up to its last byte */
+	int   answer_timeout; /* for the answer to that */
 } Config;
 
 /*

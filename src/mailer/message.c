@@ -80,7 +80,7 @@ add_header(Text *message, const char *name, const char *value)
 	text_free(&line);
 }
 
-/* add_mailbox adds a header with one address, which is_safe_address has accepted, and perhaps a name. */
+/* add_mailbox adds a header with one address, as address_to_ascii makes it, and perhaps a name. */
 static void
 add_mailbox(Text *message, const char *header, const char *name, const char *address)
 {
@@ -171,13 +171,13 @@ add_quoted_printable(Text *message, const char *body)
 }
 
 void
-message_build(Text *message, const Config *config, const Mail *mail, const char *subject,
-              const char *body)
+message_build(Text *message, const Config *config, const Mail *mail, const char *recipient,
+              const char *subject, const char *body)
 {
 	bool plain = is_plain(body);
 
 	add_mailbox(message, "From", config->from_name, config->from_address);
-	add_mailbox(message, "To", "", mail->recipient);
+	add_mailbox(message, "To", "", recipient);
 	if (*config->reply_to != '\0')
 		add_mailbox(message, "Reply-To", "", config->reply_to);
 	add_header(message, "Subject", subject);
