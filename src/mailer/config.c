@@ -280,7 +280,7 @@ read_environment(Config *config)
 		const Setting *setting;
 
 		if (strncmp(*variable, ENVIRONMENT_PREFIX, strlen(ENVIRONMENT_PREFIX)) != 0 ||
-		    length >= sizeof(name))
+		    value == NULL || length >= sizeof(name))
 			continue;
 		memcpy(name, *variable, length);
 		name[length] = '\0';

@@ -317,6 +317,7 @@ main(int argc, char **argv)
 	status = work(&mailer);
 	queue_disconnect(&mailer.queue);
 	smtp_close(mailer.smtp);
+	template_free(&mailer.template);
 	if (!mailer.once)
 		log_line("stopped");
 	return status;

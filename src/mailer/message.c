@@ -124,7 +124,7 @@ is_plain(const char *body)
 	for (; *body != '\0'; body++)
 	{
 		length = *body == '\n' ? 0 : length + 1;
-		if ((unsigned char) *body >= 0x80 || length > BODY_LINE_LENGTH)
+		if ((unsigned char) *body >= 0x80 || *body == '\r' || length > BODY_LINE_LENGTH)
 			return false;
 	}
 	return true;

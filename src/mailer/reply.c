@@ -9,7 +9,6 @@
  */
 #include <ctype.h>
 #include <stdbool.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "reply.h"
@@ -118,6 +117,16 @@ subject_by_words(const char *reply)
 	return HAS_WORDS(reply, recipient_words) ? ABOUT_RECIPIENT : ABOUT_UNKNOWN;
 }
 
+/* reply_code returns the three digits that an answer starts with, 0 if it is no answer. */
+static int
+reply_code(const char *reply)
+{
+	const char *end = reply;
+	int         code = read_number(&end);
+
+	return end - reply == 3 && !isalnum((unsigned char) *end) ? code : 0;
+}
+
 /* subject_of tells what an answer of 5xx is about. */
 static Subject
 subject_of(const char *reply)
@@ -140,7 +149,7 @@ subject_of(const char *reply)
 		case 6: /* content */
 			return ABOUT_MESSAGE;
 	}
-	switch (atoi(reply))
+	switch (reply_code(reply))
 	{
 		case 530: /* authentication: required, too weak, wrong, without encryption */
 		case 534:
@@ -154,7 +163,7 @@ subject_of(const char *reply)
 SmtpOutcome
 reply_judge(SmtpStage stage, const char *reply)
 {
-	int code = strlen(reply) > 3 ? atoi(reply) : 0;
+	int code = reply_code(reply);
 
 	/* Accepted, whatever happened to the connection afterwards. */
 	if (stage == STAGE_MESSAGE && code >= 200 && code < 300)

@@ -167,6 +167,16 @@ template_load(Template *template, const char *path)
 	}
 }
 
+void
+template_free(Template *template)
+{
+	for (int kind = 0; kind < TEMPLATE_KINDS; kind++)
+	{
+		text_free(&template->sections[kind].subject);
+		text_free(&template->sections[kind].body);
+	}
+}
+
 /* ---- filling in ------------------------------------------------------------------------------------- */
 
 /* add_url_escaped adds a token as it may stand within a URL. */

@@ -32,6 +32,8 @@ typedef struct Template
 /* Reads a template file.  Ends the program where something is wrong with it. */
 extern void template_load(Template *template, const char *path);
 
+extern void template_free(Template *template);
+
 /*
  * Fills in the section of the mail's kind.  Values are put in as they are found, once: braces within a value
  * mean nothing.  Returns false if the template has no such kind.
