@@ -72,14 +72,14 @@ ALTER TABLE teamrbac.outbox ENABLE ROW LEVEL SECURITY;
 -- No token, and nothing that a sender of the restored database could send a second time.
 SELECT pg_catalog.pg_extension_config_dump('teamrbac.outbox', 'WHERE next_attempt_at IS NULL');
 
-CREATE FUNCTION teamrbac.claim_mail(batch integer DEFAULT 10, lease interval DEFAULT '5 minutes',
+CREATE FUNCTION teamrbac.claim_mail(batch integer DEFAULT 10, lease interval DEFAULT '15 minutes',
 		OUT mail_id uuid, OUT kind text, OUT recipient text, OUT tenant_id uuid, OUT tenant_name text,
 		OUT invitation_id uuid, OUT token text, OUT fields jsonb, OUT attempt integer, OUT created_at timestamptz)
 	RETURNS SETOF record
 	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
 	ROWS 10 AS 'MODULE_PATHNAME', 'teamrbac_claim_mail';
 COMMENT ON FUNCTION teamrbac.claim_mail(integer, interval) IS
-	'Hands out at most batch mails that are due, and to nobody else before the lease ends: commit, send each, then report by mail_sent, mail_failed, mail_blocked or mail_refused. A mail whose sender died is handed out again, with the same mail_id: make the Message-ID of it. Mail of deleted tenants waits. LISTEN teamrbac_outbox tells of new mail. Errors: 22023 batch not within 1 and 1000, or lease not positive. For the mailer''s role, which needs EXECUTE and nothing else. Locks the rows, skips those that others have locked.';
+	'Hands out at most batch mails that are due, and to nobody else before the lease ends: commit, send each, then report by mail_sent, mail_failed, mail_blocked or mail_refused. A mail whose sender died is handed out again, with the same mail_id: make the Message-ID of it. Mail of deleted tenants waits. The lease has to be longer than a mail server may hesitate, which is ten minutes (RFC 5321). LISTEN teamrbac_outbox tells of new mail. Errors: 22023 batch not within 1 and 1000, or lease not positive. For the mailer''s role, which needs EXECUTE and nothing else. Locks the rows, skips those that others have locked.';
 CREATE FUNCTION teamrbac.mail_sent(mail_id uuid) RETURNS boolean
 	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
 	AS 'MODULE_PATHNAME', 'teamrbac_mail_sent';

@@ -178,7 +178,7 @@ holds_password(const Setting *setting, const char *value, const char *where)
 	switch (setting->type)
 	{
 		case SETTING_SECRET:
-			return true;
+			return *value != '\0';
 		case SETTING_CONNECTION:
 			return connection_has_password(value, where);
 		case SETTING_TEXT:
