@@ -55,6 +55,7 @@ static const Setting settings[] = {
 	{"from_name", SETTING_TEXT, FIELD(from_name), ""},
 	{"reply_to", SETTING_TEXT, FIELD(reply_to), ""},
 	{"accept_url", SETTING_TEXT, FIELD(accept_url), ""},
+	{"unsubscribe_url", SETTING_TEXT, FIELD(unsubscribe_url), ""},
 	{"template", SETTING_TEXT, FIELD(template_file), MAILER_TEMPLATE},
 	{"poll_interval", SETTING_SECONDS, FIELD(poll_interval), "30"},
 	{"connect_timeout", SETTING_SECONDS, FIELD(connect_timeout), "10"},
@@ -304,6 +305,17 @@ require_address(char **field, const char *name)
 }
 
 static void
+require_url(const char *url, const char *name)
+{
+	bool ok = strstr(url, "{{token}}") != NULL;
+
+	for (const char *c = url; *c != '\0'; c++)
+		ok = ok && isgraph((unsigned char) *c) && strchr("<>\"", *c) == NULL;
+	if (!ok || has_non_ascii(url))
+		die(EXIT_USAGE, "%s must be a URL with {{token}} in it", name);
+}
+
+static void
 require_consistent(Config *config)
 {
 	bool smtps = strncmp(config->smtp_url, "smtps://", 8) == 0;
@@ -318,9 +330,9 @@ require_consistent(Config *config)
 	require_address(&config->from_address, "from_address");
 	if (*config->reply_to != '\0')
 		require_address(&config->reply_to, "reply_to");
-	if (strstr(config->accept_url, "{{token}}") == NULL || has_non_ascii(config->accept_url) ||
-	    strpbrk(config->accept_url, " \t<>\"") != NULL)
-		die(EXIT_USAGE, "accept_url must be a URL with {{token}} in it");
+	require_url(config->accept_url, "accept_url");
+	if (*config->unsubscribe_url != '\0')
+		require_url(config->unsubscribe_url, "unsubscribe_url");
 	/* In the environment no file tells; libpq would quote a malformed one in its error. */
 	connection_has_password(config->database, "database");
 }
@@ -337,4 +349,18 @@ config_load(Config *config, const char *file)
 	read_file(config, file != NULL ? file : MAILER_CONFIG, file == NULL);
 	read_environment(config);
 	require_consistent(config);
+}
+
+void
+config_free(Config *config)
+{
+	for (size_t i = 0; i < SETTINGS; i++)
+	{
+		char **field = (char **) ((char *) config + settings[i].offset);
+
+		if (settings[i].type == SETTING_SWITCH || settings[i].type == SETTING_SECONDS)
+			continue;
+		free(*field);
+		*field = NULL;
+	}
 }

@@ -18,7 +18,8 @@ typedef struct Config
 	char *from_address;
 	char *from_name;
 	char *reply_to;
-	char *accept_url; /* with {{token}} */
+	char *accept_url;      /* with {{token}} */
+	char *unsubscribe_url; /* the same; may be empty */
 	char *template_file;
 	int   poll_interval; /* these in seconds */
 	int   connect_timeout;
@@ -31,5 +32,7 @@ typedef struct Config
  * may be missing.  Ends the program where something is wrong with them.
  */
 extern void config_load(Config *config, const char *file);
+
+extern void config_free(Config *config);
 
 #endif /* TEAMRBAC_MAILER_CONFIG_H */

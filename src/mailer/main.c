@@ -30,14 +30,14 @@
 
 typedef struct Mailer
 {
-	Config config;
-	Template template;
-	Smtp    *smtp;
-	Queue    queue;
-	bool     once;
-	int      database_pause; /* seconds, 0 while all is well */
-	int      smtp_pause;
-	sigset_t waiting_mask; /* the signals that remain blocked while it waits */
+	Config      config;
+	TemplateSet templates;
+	Smtp       *smtp;
+	Queue       queue;
+	bool        once;
+	int         database_pause; /* seconds, 0 while all is well */
+	int         smtp_pause;
+	sigset_t    waiting_mask; /* the signals that remain blocked while it waits */
 } Mailer;
 
 static volatile sig_atomic_t stopping = false;
@@ -110,23 +110,21 @@ static SmtpOutcome
 send_mail(Mailer *mailer, const Mail *mail, Text *reason)
 {
 	Text        recipient = {0};
-	Text        subject = {0};
-	Text        body = {0};
+	Letter      letter = {0};
 	Text        message = {0};
 	SmtpOutcome outcome = SMTP_REFUSED;
 
 	if (!address_to_ascii(&recipient, mail->recipient))
 		text_add(reason, "malformed address");
-	else if (!template_render(&mailer->template, mail, mailer->config.accept_url, &subject, &body))
+	else if (!template_render(&mailer->templates, mail, mailer->config.accept_url, &letter))
 		text_format(reason, "no template for mail of kind %s", mail->kind);
 	else
 	{
-		message_build(&message, &mailer->config, mail, recipient.data, subject.data, body.data);
+		message_build(&message, &mailer->config, mail, recipient.data, &letter);
 		outcome = smtp_send(mailer->smtp, recipient.data, &message, mail->token, reason);
 	}
 	text_free(&recipient);
-	text_free(&subject);
-	text_free(&body);
+	letter_free(&letter);
 	text_free(&message);
 	return outcome;
 }
@@ -309,7 +307,7 @@ main(int argc, char **argv)
 	setvbuf(stderr, NULL, _IOLBF, 0);
 	file = read_options(argc, argv, &mailer.once);
 	config_load(&mailer.config, file);
-	template_load(&mailer.template, mailer.config.template_file);
+	template_load(&mailer.templates, mailer.config.template_file);
 	catch_signals(&mailer.waiting_mask);
 	mailer.smtp = smtp_open(&mailer.config);
 	if (!mailer.once)
@@ -317,7 +315,8 @@ main(int argc, char **argv)
 	status = work(&mailer);
 	queue_disconnect(&mailer.queue);
 	smtp_close(mailer.smtp);
-	template_free(&mailer.template);
+	template_free(&mailer.templates);
+	config_free(&mailer.config);
 	if (!mailer.once)
 		log_line("stopped");
 	return status;

@@ -152,21 +152,6 @@ require_no_secret(const Config *config)
 }
 
 static void
-free_config(Config *config)
-{
-	free(config->database);
-	free(config->smtp_url);
-	free(config->smtp_ca_file);
-	free(config->smtp_user);
-	free(config->smtp_password);
-	free(config->from_address);
-	free(config->from_name);
-	free(config->reply_to);
-	free(config->accept_url);
-	free(config->template_file);
-}
-
-static void
 try_config(void)
 {
 	Config config;
@@ -181,7 +166,7 @@ try_config(void)
 		REQUIRE(config.answer_timeout >= 1 && config.answer_timeout <= 3600);
 		if (input.mode != 0600)
 			require_no_secret(&config);
-		free_config(&config);
+		config_free(&config);
 	}
 	close_all();
 }
@@ -209,7 +194,7 @@ try_environment(void)
 	if (setjmp(dead) == 0)
 	{
 		config_load(&config, "config");
-		free_config(&config);
+		config_free(&config);
 	}
 	environ = no_environment;
 	close_all();
@@ -220,9 +205,9 @@ make_mail(Mail *mail)
 {
 	static const char *const kinds[] = {"invitation", "invitation_resent",     "role_changed",
 	                                    "removed",    "ownership_transferred", "other"};
-	static const char *const names[] = {"tenant",   "role",       "inviter",   "expires_at",
-	                                    "old_role", "changed_by", "old_owner", "new_owner",
-	                                    "",         "token"};
+	static const char *const names[] = {"tenant",    "role",       "inviter", "expires_at",
+	                                    "old_role",  "changed_by", "locale",  "old_owner",
+	                                    "new_owner", "",           "token"};
 
 	*mail = (Mail){
 		.mail_id = "00000000-0000-0000-0000-000000000001",
@@ -235,33 +220,27 @@ make_mail(Mail *mail)
 		mail->fields[i] = (MailField){PICK(names), make_text(text_seeds)};
 }
 
-/* require_headers: ours, each once and in order, and nothing else; returns where the body begins. */
+/* require_headers: those named, each once and in order, and nothing else; returns where the body begins. */
 static const char *
-require_headers(const char *message, bool reply_to)
+require_headers(const char *message, const char *const *headers)
 {
-	static const char *const headers[] = {"From: ",           "To: ",
-	                                      "Reply-To: ",       "Subject: ",
-	                                      "Date: ",           "Message-ID: ",
-	                                      "Auto-Submitted: ", "MIME-Version: ",
-	                                      "Content-Type: ",   "Content-Transfer-Encoding: "};
-	size_t                   next = 0;
-
 	while (strncmp(message, "\r\n", 2) != 0)
 	{
 		if (*message != ' ')
 		{
-			next += next == 2 && !reply_to;
-			REQUIRE(next < sizeof(headers) / sizeof(headers[0]));
-			REQUIRE(strncmp(message, headers[next], strlen(headers[next])) == 0);
-			next++;
+			REQUIRE(*headers != NULL && strncmp(message, *headers, strlen(*headers)) == 0);
+			headers++;
 		}
 		message = strstr(message, "\r\n");
 		REQUIRE(message != NULL);
 		message += 2;
 	}
-	REQUIRE(next == sizeof(headers) / sizeof(headers[0]));
+	REQUIRE(*headers == NULL);
 	return message + 2;
 }
+
+static const char *const part_headers[] = {"Content-Type: text/",
+                                           "Content-Transfer-Encoding: ", NULL};
 
 static void
 require_lines(const char *message)
@@ -282,13 +261,13 @@ require_lines(const char *message)
 	}
 }
 
-/* require_body: what is read is what was written. */
+/* require_body: what is read, up to the end, is what was written. */
 static void
-require_body(const char *encoded, bool quoted, const char *body)
+require_body(const char *encoded, const char *end, bool quoted, const char *body)
 {
 	Text text = {0};
 
-	while (*encoded != '\0')
+	while (encoded < end)
 	{
 		unsigned int byte;
 
@@ -311,62 +290,127 @@ require_body(const char *encoded, bool quoted, const char *body)
 		else
 			text_append(&text, encoded++, 1);
 	}
-	REQUIRE(strcmp(text.data != NULL ? text.data : "", body) == 0);
+	REQUIRE(encoded == end && strcmp(text.data != NULL ? text.data : "", body) == 0);
 	text_free(&text);
+}
+
+/* require_part: a part of a mail with alternatives; returns what comes after its delimiter. */
+static const char *
+require_part(const char *part, const char *delimiter, const char *body)
+{
+	const char *encoded;
+	const char *end = strstr(part, delimiter);
+
+	REQUIRE(end != NULL);
+	encoded = require_headers(part, part_headers);
+	require_body(encoded, end, true, body);
+	return end + strlen(delimiter);
+}
+
+static void
+require_message(const Text *message, const Config *config, const Mail *mail, const Letter *letter)
+{
+	static const char delimiter[] = "\r\n--=_00000000-0000-0000-0000-000000000001";
+	const char       *headers[12] = {"From: ", "To: "};
+	int               next = 2;
+	const char       *body;
+
+	if (*config->reply_to != '\0')
+		headers[next++] = "Reply-To: ";
+	headers[next++] = "Subject: ";
+	headers[next++] = "Date: ";
+	headers[next++] = "Message-ID: ";
+	headers[next++] = "Auto-Submitted: ";
+	if (*mail->token != '\0' &&
+	    strstr(message->data, "\r\nList-Unsubscribe: <https://app.example/no?") != NULL)
+		headers[next++] = "List-Unsubscribe:";
+	headers[next++] = "MIME-Version: ";
+	if (letter->html.length == 0)
+	{
+		memcpy(headers + next, part_headers, sizeof(part_headers));
+		body = require_headers(message->data, headers);
+		require_body(body, message->data + message->length,
+		             strstr(message->data,
+		                    "\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n") != NULL,
+		             letter->body.data);
+		return;
+	}
+	headers[next++] = "Content-Type: multipart/alternative";
+	body = require_headers(message->data, headers);
+	REQUIRE(strncmp(body, delimiter + 2, strlen(delimiter + 2)) == 0);
+	body = require_part(body + strlen(delimiter), delimiter, letter->body.data);
+	body = require_part(body + 2, delimiter, letter->html.data);
+	REQUIRE(strcmp(body, "--\r\n") == 0);
 }
 
 static void
 try_message(void)
 {
-	Config      config = {.from_address = "no-reply@app.example", .reply_to = ""};
-	Mail        mail;
-	Text        recipient = {0};
-	Text        message = {0};
-	const char *subject = make_text(text_seeds);
-	const char *body;
+	Config config = {.from_address = "no-reply@app.example", .reply_to = "", .unsubscribe_url = ""};
+	Mail   mail;
+	Text   recipient = {0};
+	Text   message = {0};
+	Letter letter = {0};
 
 	config.from_name = (char *) make_text(text_seeds);
 	if (random_below(2) == 0)
 		config.reply_to = "help@app.example";
+	if (random_below(2) == 0)
+		config.unsubscribe_url = "https://app.example/no?{{token}}";
 	make_mail(&mail);
+	text_add(&letter.subject, make_text(text_seeds));
 	make_input(&input, text_seeds);
-	body = input.bytes;
+	text_add(&letter.body, input.bytes);
+	if (random_below(2) == 0)
+		text_add(&letter.html, make_text(text_seeds));
 	if (address_to_ascii(&recipient, mail.recipient))
 	{
 		REQUIRE(is_safe_address(recipient.data) && !has_non_ascii(strchr(recipient.data, '@')));
-		message_build(&message, &config, &mail, recipient.data, subject, body);
+		message_build(&message, &config, &mail, recipient.data, &letter);
 		require_lines(message.data);
-		require_body(require_headers(message.data, *config.reply_to != '\0'),
-		             strstr(message.data, "\r\nContent-Transfer-Encoding: quoted-printable\r\n") !=
-		                 NULL,
-		             body);
+		require_message(&message, &config, &mail, &letter);
 	}
+	letter_free(&letter);
 	text_free(&recipient);
 	text_free(&message);
+}
+
+/* No value adds a tag: the template of HTML has none but its own. */
+static void
+require_html(const char *html)
+{
+	static const char own[] = "<p>";
+
+	for (const char *c = html; (c = strpbrk(c, "<\"'")) != NULL; c += strlen(own))
+		REQUIRE(strncmp(c, own, strlen(own)) == 0);
 }
 
 static void
 try_template(void)
 {
-	Template template;
-	Mail mail;
-	Text subject = {0};
-	Text body = {0};
+	static const char html[] =
+		"<p>{{inviter}}{{tenant}}{{accept_url}}{{role}}{{recipient}}{{changed_by}}";
+	TemplateSet set;
+	Mail        mail;
+	Letter      letter = {0};
 
 	make_input(&input, template_seeds);
 	make_mail(&mail);
 	if (setjmp(dead) == 0)
 	{
-		template_load(&template, "template");
-		if (template_render(&template, &mail, "https://app.example/{{token}}", &subject, &body))
+		template_load(&set, "template");
+		for (int kind = 0; kind < TEMPLATE_KINDS; kind++)
+			text_add(&set.templates[0].sections[kind].html, html);
+		if (template_render(&set, &mail, "https://app.example/{{token}}", &letter))
 		{
-			REQUIRE(strpbrk(subject.data, "\r\n") == NULL);
-			require_utf8(subject.data);
-			require_utf8(body.data);
+			REQUIRE(strpbrk(letter.subject.data, "\r\n") == NULL);
+			require_utf8(letter.subject.data);
+			require_utf8(letter.body.data);
+			require_utf8(letter.html.data);
+			require_html(letter.html.data);
 		}
-		text_free(&subject);
-		text_free(&body);
-		template_free(&template);
+		letter_free(&letter);
+		template_free(&set);
 	}
 	close_all();
 }

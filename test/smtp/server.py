@@ -139,7 +139,10 @@ class Handler:
             "raw": envelope.original_content.decode("utf-8", "replace"),
             "headers": [[name, str(value)] for name, value in message.items()],
             "defects": [str(defect) for defect in message.defects],
-            "body": message.get_content().replace("\r\n", "\n"),
+            "type": message.get_content_type(),
+            "parts": [[part.get_content_type(), part.get_content().replace("\r\n", "\n")]
+                      for part in message.walk() if not part.is_multipart()],
+            "body": message.get_body(("plain",)).get_content().replace("\r\n", "\n"),
         }))
 
 

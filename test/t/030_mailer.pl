@@ -273,6 +273,39 @@ like(outbox('clear@example.com'), qr/^waits\|1\|f\|connecting: /, 'nothing is se
 
 # Settings and template: what is wrong with them is said at start.
 my $dir = PostgreSQL::Test::Utils::tempdir();
+
+# Languages, HTML and where to say no more: each is there if its file or setting is.
+sub template { return join '', map { "[$_]\n$_[0]\n" } qw(invitation invitation_resent role_changed removed ownership_transferred) }
+append_to_file("$dir/t[1]", template("Subject: Hello\n\nText for {{tenant}}"));
+append_to_file("$dir/t[1].html", "[invitation]\n<p title=\"{{tenant}}\">{{inviter}} <a href='{{accept_url}}'>\xc3\xa4</a>\n");
+append_to_file("$dir/t[1].de", template("Subject: Hallo\n\nText f\xc3\xbcr {{tenant}}"));
+append_to_file("$dir/t[1].pt-BR", template("Subject: Ol\xc3\xa1\n\nTexto"));
+append_to_file("$dir/t[1].orig", 'no template, and no locale either');
+$node->safe_psql('postgres', "UPDATE teamrbac.tenant SET name = 'A&B'");
+sub letter
+{
+	my ($kind, $fields, %more) = @_;
+	queue($node, 'letter@example.com', $kind, $fields);
+	run_once($node, $smtp, template => "$dir/t[1]", accept_url => 'https://app.example/join?a=b&t={{token}}', %more);
+	return (received($smtp))[-1];
+}
+$mail = letter('invitation', q({"inviter": "<script>\"'Olivia"}));
+is($mail->{type}, 'multipart/alternative', 'HTML beside text');
+is_deeply($mail->{defects}, [], 'a parser finds nothing wrong');
+is_deeply($mail->{parts}, [
+	[ 'text/plain', "Text for A&B\n" ],
+	[ 'text/html', "<p title=\"A&#38;B\">&#60;script&#62;&#34;&#39;Olivia <a href='https://app.example/join?a=b&#38;t=secret-token'>\xe4</a>\n" ] ],
+	'values in HTML are text');
+is(header($mail, 'List-Unsubscribe'), '', 'no header without the setting');
+is(letter('removed', '{}')->{type}, 'text/plain', 'a kind that has no HTML');
+is(header(letter('removed', qq({"locale": "$_->[0]"})), 'Subject'), $_->[1], "locale '$_->[0]'")
+	for [ 'de', 'Hallo' ], [ 'de-AT', 'Hallo' ], [ 'DE_at.UTF-8', 'Hallo' ], [ 'pt_BR', "Ol\xe1" ], [ 'pt', 'Hello' ], [ 'd', 'Hello' ], [ 'deu', 'Hello' ],
+	[ 'fr', 'Hello' ], [ '', 'Hello' ], [ 'orig', 'Hello' ], [ '../de', 'Hello' ];
+is(letter('invitation', '{"locale": "de"}')->{type}, 'text/plain', 'no HTML of another language');
+my %unsubscribe = (unsubscribe_url => 'https://app.example/no?t={{token}}');
+is(header(letter('invitation', '{}', %unsubscribe), 'List-Unsubscribe'), '<https://app.example/no?t=secret-token>', 'List-Unsubscribe of an invitation');
+is(header(letter('removed', '{}', %unsubscribe), 'List-Unsubscribe'), '', 'none of what a member has to know');
+
 append_to_file("$dir/conf", "smtp_url = smtp://ignored.example\n# comment\n\nfrom_name = \xc3\x84 \"App\"\n");
 chmod 0644, "$dir/conf";
 sub usage
@@ -293,6 +326,7 @@ usage('switch', qr/smtp_tls must be on or off/, smtp_tls => 'maybe');
 usage('from', qr/from_address must be/, from_address => 'a@example.com, b@example.com');
 usage('reply_to', qr/reply_to must be/, reply_to => "a\@example.com\nBcc: b\@example.com");
 usage('accept_url', qr/accept_url must be/, accept_url => 'https://app.example/join');
+usage('unsubscribe_url', qr/unsubscribe_url must be/, unsubscribe_url => "https://app.example/{{token}}\r\nBcc: b\@example.com");
 usage('unknown setting', qr/no setting "TEAMRBAC_MAILER_SMPT_URL"/, smpt_url => 'x');
 usage('missing template', qr/cannot open "\/nonexistent"/, template => '/nonexistent');
 my @sections = map { "[$_]\nSubject: s\n\nt\n" } qw(invitation invitation_resent role_changed removed);
@@ -308,6 +342,14 @@ for (['incomplete', qr/no text for \[ownership_transferred\]/, @sections],
 	append_to_file("$dir/template", join('', @lines));
 	usage("template: $name", $expected, template => "$dir/template");
 }
+unlink "$dir/template";
+append_to_file("$dir/template", template("Subject: s\n\nt"));
+append_to_file("$dir/template.de", "[removed]\nSubject: s\n\nt\n");
+usage('template: a language incomplete', qr/template\.de: there is no text for \[invitation\]/, template => "$dir/template");
+unlink "$dir/template.de";
+append_to_file("$dir/template.html", "[removed]\n{{tenat}}\n");
+usage('template: HTML', qr/template\.html:2: unknown name/, template => "$dir/template");
+
 # A password in a file that others may read: in any form, for each of them.
 sub conf
 {
