@@ -109,7 +109,7 @@ test-all-versions:
 coverage:
 	@scripts/coverage.sh
 
-# The regression and isolation tests with the library under AddressSanitizer and UndefinedBehaviorSanitizer.
+# The mailer on random input, the regression and isolation tests, under AddressSanitizer and UndefinedBehaviorSanitizer.
 sanitize:
 	@scripts/sanitize.sh
 
@@ -117,6 +117,7 @@ sanitize:
 fuzz:
 	@TEAMRBAC_FUZZ_SECONDS=300 TEAMRBAC_SQLSMITH_QUERIES=20000 TEAMRBAC_SQLSMITH_SEEDS="$$(date +%s)" TEAMRBAC_OOM_STEP=3 \
 		TESTS="014_fuzz 016_sqlsmith 017_out_of_memory" scripts/run-tests.sh
+	@scripts/fuzz-mailer.sh "$$(date +%s)" 0 0 300
 
 demo:
 	@scripts/with-cluster.sh --cron -- demo/run.sh
