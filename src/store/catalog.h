@@ -129,6 +129,9 @@ extern void catalog_require_version(void);
 extern Oid catalog_table_oid(CatalogTable table);
 extern Oid catalog_index_oid(CatalogIndex index);
 
+/* The owner of any relation, without opening it. */
+extern Oid catalog_relation_owner(Oid relation);
+
 /* Sends the facet's signal to every session, this one included, when the transaction commits. */
 extern void catalog_signal(Facet facet);
 
