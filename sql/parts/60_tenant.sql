@@ -29,12 +29,12 @@ CREATE PROCEDURE teamrbac.remove_member(tenant_id uuid, user_id uuid, revoke_key
 	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
 	AS 'MODULE_PATHNAME', 'teamrbac_remove_member';
 COMMENT ON PROCEDURE teamrbac.remove_member(uuid, uuid, boolean) IS
-	'Ends a membership, obeyed by every statement that starts after the commit. API keys that they made stay, unless revoke_keys: then all of them are revoked, which needs api_keys.manage. Needs team.manage, and every permission of the member''s role. Errors: 42501 not allowed, or the Owner; P0002 not a member; 28000 nobody signed in. Locks the tenant''s row.';
+	'Ends a membership, obeyed by every statement that starts after the commit. API keys that they made stay, unless revoke_keys: then all of them are revoked, which needs api_keys.manage. Needs team.manage, and every permission of the member''s role. Errors: 42501 not allowed, or the Owner; P0002 not a member; 23503 or 55000 where foreign keys of the application''s tables forbid it (see docs/security.md); 28000 nobody signed in. Locks the tenant''s row.';
 CREATE PROCEDURE teamrbac.leave_tenant(tenant_id uuid)
 	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
 	AS 'MODULE_PATHNAME', 'teamrbac_leave_tenant';
 COMMENT ON PROCEDURE teamrbac.leave_tenant(uuid) IS
-	'The signed-in user ends their own membership. Errors: 42501 not a member, or the Owner, who transfers ownership first; 28000 no user signed in. Locks the tenant''s row.';
+	'The signed-in user ends their own membership. Errors: 42501 not a member, or the Owner, who transfers ownership first; 23503 or 55000 where foreign keys of the application''s tables forbid it (see docs/security.md); 28000 no user signed in. Locks the tenant''s row.';
 
 CREATE VIEW teamrbac.team WITH (security_barrier = true) AS
 	SELECT m.tenant_id,

@@ -83,10 +83,11 @@ COMMENT ON FUNCTION teamrbac.check_setup_mail(OUT text, OUT integer, OUT text, O
 	'Internal to check_setup: mail that was given up, whose remedy sends it again, or forgets it where its token is gone; mail kept since the mail server refuses the sender; mail that nobody sends.';
 
 -- Maintenance.  In PL/pgSQL, since it reads pg_cron's table where there is one, and only a real one: somebody who
--- may create schemas might have planted a view of that name.
+-- may create schemas might have planted a view of that name.  It stays a superuser's: shared_preload_libraries, and the
+-- jobs of other roles, are shown to nobody else.
 CREATE FUNCTION teamrbac.check_setup_maintenance(OUT severity text, OUT step integer, OUT object text, OUT problem text, OUT remedy text)
 	RETURNS SETOF record
-	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
 AS $$
 DECLARE
 	cron_database CONSTANT text := current_setting('cron.database_name', true);
@@ -151,4 +152,5 @@ COMMENT ON FUNCTION teamrbac.check_setup_maintenance(OUT text, OUT integer, OUT 
 
 REVOKE ALL ON FUNCTION teamrbac.check_setup_publications() FROM PUBLIC;
 REVOKE ALL ON FUNCTION teamrbac.check_setup_maintenance() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION teamrbac.check_setup_maintenance() TO teamrbac_owner;
 REVOKE ALL ON FUNCTION teamrbac.check_setup_mail() FROM PUBLIC;

@@ -12,6 +12,7 @@ AS $$
 		  UNION ALL SELECT * FROM teamrbac.check_setup_privileges()
 		  UNION ALL SELECT * FROM teamrbac.check_setup_functions()
 		  UNION ALL SELECT * FROM teamrbac.check_setup_own_tables()
+		  UNION ALL SELECT * FROM teamrbac.check_setup_owner()
 		  UNION ALL SELECT * FROM teamrbac.check_setup_publications()
 		  UNION ALL SELECT * FROM teamrbac.check_setup_mail()
 		  UNION ALL SELECT * FROM teamrbac.check_setup_maintenance()) AS f

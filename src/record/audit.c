@@ -103,6 +103,7 @@ audit_open_chain(AuditChain *chain)
 		.sql =
 			"INSERT INTO teamrbac.audit_head (tenant_id, scope) VALUES ($1, $2) ON CONFLICT DO NOTHING",
 		.nargs = 2,
+		.changes_audit = true,
 		.argtypes = {UUIDOID, TEXTOID},
 	};
 
@@ -121,6 +122,7 @@ audit_close_chain(const AuditChain *chain)
 		.sql = "UPDATE teamrbac.audit_head SET sequence = $3, hash = $4"
 			   " WHERE tenant_id = $1 AND scope = $2",
 		.nargs = 4,
+		.changes_audit = true,
 		.argtypes = {UUIDOID, TEXTOID, INT8OID, BYTEAOID},
 	};
 
@@ -152,6 +154,7 @@ audit_append(AuditChain *chain, const AuditEntry *entry)
 			" $11) AS e"
 			" RETURNING hash",
 		.nargs = 11,
+		.changes_audit = true,
 		.argtypes = {UUIDOID, TEXTOID, INT8OID, TEXTOID, UUIDOID, TEXTOID, TEXTOID, TEXTOID,
 	                 TEXTOID, TEXTOID, BYTEAOID},
 	};

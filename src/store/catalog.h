@@ -148,5 +148,8 @@ extern Oid catalog_index_oid(CatalogIndex index);
 
 /* Sends this kind's signal to every session, this one included, when the transaction commits. */
 extern void catalog_signal(Facts kind);
+/* The owner of any relation, without opening it. */
+extern Oid catalog_relation_owner(Oid relation);
+
 
 #endif /* TEAMRBAC_CATALOG_H */
