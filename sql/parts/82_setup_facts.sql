@@ -18,7 +18,7 @@ COMMENT ON FUNCTION teamrbac.setup_mentions(text, text) IS
 -- The permissions that a policy names.  One that is nested too deeply to be read, by its owner's intent or not, must
 -- not end the check of all the others.
 CREATE FUNCTION teamrbac.policy_permissions(policy oid) RETURNS text[]
-	LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'teamrbac_policy_permissions';
+	LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'teamrbac_policy_permissions';
 COMMENT ON FUNCTION teamrbac.policy_permissions(oid) IS
 	'Internal to check_setup: the permissions for which the policy asks teamrbac. Errors: 54001 too deeply nested; 55000 the extension has another version than the library.';
 CREATE FUNCTION teamrbac.setup_policy_permissions(policy oid, OUT permissions text[], OUT failure text)

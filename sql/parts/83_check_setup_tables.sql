@@ -18,8 +18,8 @@ AS $$
 			   teamrbac.setup_grantees(c.relacl, c.relowner, 'TRUNCATE') AS may_truncate
 		FROM tenant_table AS t JOIN pg_class AS c ON c.oid = t.relation
 	)
-	SELECT 'critical', 2, t.table_name, format('column %s allows nulls, so the table cannot be protected', t.column_name),
-		   format('ALTER TABLE %s ALTER COLUMN %s SET NOT NULL', t.table_name, t.column_name)
+	-- No remedy: to see whether a CHECK says so already, the server runs immutable functions in it, as whoever is asking.
+	SELECT 'critical', 2, t.table_name, format('has a tenant''s column, %s, that allows nulls, so that the table cannot be protected: let its owner SET NOT NULL', t.column_name), NULL
 	FROM granted AS t WHERE NOT t.asks AND NOT t.not_null
 	UNION ALL
 	SELECT CASE WHEN t.is_partition AND t.grantees IS NULL THEN 'warning' ELSE 'critical' END, 3, t.table_name,
@@ -28,7 +28,7 @@ AS $$
 				ELSE format('has a tenant''s column, %s, but no policy asks teamrbac', t.column_name) END,
 		   format('SELECT teamrbac.protect_table(%s, %L, %s, %s)', teamrbac.printable_literal(t.relation::regclass::text), p.view_permission,
 				  quote_nullable(p.edit_permission), teamrbac.printable_literal(t.tenant_column))
-	FROM granted AS t, teamrbac.setup_permissions(t.relation) AS p WHERE NOT t.asks
+	FROM granted AS t, teamrbac.setup_permissions(t.relation) AS p WHERE NOT t.asks AND t.not_null
 	UNION ALL
 	SELECT 'critical', 4, t.table_name, 'has policies, but row-level security is disabled',
 		   format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', t.table_name)
@@ -155,7 +155,7 @@ AS $$
 	), application AS MATERIALIZED (
 		SELECT r.role, r.via, r.signs_in, r.role = r.via AS direct, teamrbac.setup_role_name(r.role) AS name, teamrbac.setup_role_name(r.via) AS via_name,
 			   o.rolsuper, o.rolbypassrls,
-			   CASE WHEN o.rolsuper THEN 'a superuser' WHEN o.rolbypassrls THEN 'which has BYPASSRLS' END AS exempt
+			   CASE WHEN o.rolsuper THEN 'a superuser' WHEN o.rolbypassrls THEN 'one with BYPASSRLS' END AS exempt
 		FROM teamrbac.setup_role() AS r JOIN pg_roles AS o ON o.oid = r.role
 	), reconnect(advice) AS (
 		VALUES ('; afterwards have its sessions reconnect, since statements that they have prepared go on without')
@@ -175,8 +175,7 @@ AS $$
 	FROM application AS a, reconnect AS r WHERE a.rolbypassrls AND a.signs_in
 	UNION ALL
 	-- A membership makes no role one of the application's beyond doubt: a group's administrator can give it to the DBA.
-	SELECT 'critical', 5, 'role ' || a.name, format('row-level security does not apply to this member of %s, a role of the application: it is %s', a.via_name,
-													 CASE WHEN a.rolsuper THEN 'a superuser' ELSE 'one with BYPASSRLS' END),
+	SELECT 'critical', 5, 'role ' || a.name, format('row-level security does not apply to this member of %s, a role of the application: it is %s', a.via_name, a.exempt),
 		   (SELECT string_agg(format('REVOKE %s FROM %s', a.via_name, a.name)
 							  || CASE WHEN current_setting('server_version_num')::integer >= 160000 THEN ' GRANTED BY ' || teamrbac.setup_role_name(m.grantor) ELSE '' END
 							  || ' CASCADE', '; ' ORDER BY m.grantor)
@@ -184,7 +183,7 @@ AS $$
 	FROM application AS a WHERE a.exempt IS NOT NULL AND NOT a.direct
 	UNION ALL
 	-- Nor does a grant by the owner of some table.
-	SELECT 'warning', 5, 'role ' || a.name, format('row-level security does not apply to this role, %s, which has been granted tables of tenants: is it the application''s, take the attribute from it and have its sessions reconnect; is it not, let it be or revoke the tables', a.exempt), NULL
+	SELECT 'warning', 5, 'role ' || a.name, format('row-level security does not apply to this role, %s, which has been granted tables of tenants: if it is the application''s, take the attribute from it and have its sessions reconnect; if not, it may stay', a.exempt), NULL
 	FROM application AS a WHERE a.exempt IS NOT NULL AND a.direct AND NOT a.signs_in
 	UNION ALL
 	-- No remedy: the code of indexes, triggers and policies runs with the rights of the table's owner.

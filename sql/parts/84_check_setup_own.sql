@@ -78,6 +78,42 @@ $$;
 COMMENT ON FUNCTION teamrbac.check_setup_parts(OUT text, OUT integer, OUT text, OUT text, OUT text) IS
 	'Internal to check_setup: what was added to teamrbac''s own tables and views, or taken from them.';
 
+-- Foreign keys of others that carry a change of ours on, to tables whose triggers then run with the rights of whoever
+-- made it.  On teamrbac.tenant they are what purge goes by, which minds that.
+CREATE FUNCTION teamrbac.setup_follower(OUT foreign_key oid, OUT of_table oid, OUT on_table oid) RETURNS SETOF record
+	LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT f.oid, f.conrelid, f.confrelid
+	FROM teamrbac.own_relation() AS r JOIN pg_constraint AS f ON f.confrelid = r.relation AND f.contype = 'f'
+	WHERE f.connamespace <> 'teamrbac'::regnamespace AND r.name <> 'tenant'
+	  AND (f.confdeltype NOT IN ('a', 'r') OR f.confupdtype NOT IN ('a', 'r'));
+$$;
+COMMENT ON FUNCTION teamrbac.setup_follower(OUT oid, OUT oid, OUT oid) IS
+	'Internal to check_setup: foreign keys of the application that delete or change its rows with those of a table of ours.';
+
+CREATE FUNCTION teamrbac.check_setup_followers(OUT severity text, OUT step integer, OUT object text, OUT problem text, OUT remedy text)
+	RETURNS SETOF record
+	LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT 'warning', 5, format('foreign key %s on %s', teamrbac.printable_identifier(c.conname), teamrbac.printable_relation(f.of_table)),
+		   format('changes with %s, so that triggers there run with the rights of whoever changes that: let it say NO ACTION, or refer to teamrbac.tenant alone', teamrbac.printable_relation(f.on_table)), NULL
+	FROM teamrbac.setup_follower() AS f JOIN pg_constraint AS c ON c.oid = f.foreign_key;
+$$;
+COMMENT ON FUNCTION teamrbac.check_setup_followers(OUT text, OUT integer, OUT text, OUT text, OUT text) IS
+	'Internal to check_setup: foreign keys that carry changes of teamrbac''s tables on, but those to teamrbac.tenant.';
+
+-- Whether a statement on a table of ours, run by a superuser, runs nobody else's code.
+CREATE FUNCTION teamrbac.setup_runs_only_ours(own_table oid) RETURNS boolean
+	LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT NOT EXISTS (SELECT FROM teamrbac.present_part() AS p JOIN pg_class AS c ON c.relname = p.relation AND c.oid = own_table
+					   WHERE p.kind IN ('trigger', 'rule', 'constraint', 'index', 'policy')
+						 AND NOT EXISTS (SELECT FROM teamrbac.own_part AS o WHERE o.kind = p.kind AND o.relation = p.relation AND o.name = p.name))
+	   AND NOT EXISTS (SELECT FROM teamrbac.setup_follower() AS f WHERE f.on_table = own_table);
+$$;
+COMMENT ON FUNCTION teamrbac.setup_runs_only_ours(oid) IS
+	'Internal to check_setup: whether nobody has added anything to a table of ours that runs when a row of it changes.';
+
 -- What is in the schema without belonging to the extension, and who may put it there: our functions look there.
 CREATE FUNCTION teamrbac.check_setup_schema(OUT severity text, OUT step integer, OUT object text, OUT problem text, OUT remedy text)
 	RETURNS SETOF record
@@ -188,6 +224,9 @@ COMMENT ON FUNCTION teamrbac.check_setup_own_tables(OUT text, OUT integer, OUT t
 REVOKE ALL ON FUNCTION teamrbac.own_relation() FROM PUBLIC;
 REVOKE ALL ON FUNCTION teamrbac.present_part() FROM PUBLIC;
 REVOKE ALL ON FUNCTION teamrbac.check_setup_parts() FROM PUBLIC;
+REVOKE ALL ON FUNCTION teamrbac.setup_follower() FROM PUBLIC;
+REVOKE ALL ON FUNCTION teamrbac.check_setup_followers() FROM PUBLIC;
+REVOKE ALL ON FUNCTION teamrbac.setup_runs_only_ours(oid) FROM PUBLIC;
 REVOKE ALL ON FUNCTION teamrbac.check_setup_schema() FROM PUBLIC;
 REVOKE ALL ON FUNCTION teamrbac.check_setup_grants() FROM PUBLIC;
 REVOKE ALL ON FUNCTION teamrbac.check_setup_own_tables() FROM PUBLIC;

@@ -67,19 +67,21 @@ AS $$
 	)
 	SELECT 'warning', 5, format('mail %s', f.kind),
 		   format('%s given up: %s', f.mails, COALESCE(teamrbac.printable_literal(f.last_error), 'no reason known'))
-		   || CASE WHEN f.had_token THEN '; whoever manages the team can send a pending invitation again, by resend_invitation' ELSE '' END,
-		   CASE WHEN f.had_token THEN format('DELETE FROM teamrbac.outbox WHERE %s', f.condition)
+		   || CASE WHEN f.had_token THEN '; whoever manages the team can send a pending invitation again, by resend_invitation' ELSE '' END
+		   || CASE WHEN t.only_ours THEN '' ELSE '; there is a remedy once others have nothing on teamrbac.outbox' END,
+		   CASE WHEN NOT t.only_ours THEN NULL
+				WHEN f.had_token THEN format('DELETE FROM teamrbac.outbox WHERE %s', f.condition)
 				ELSE format('UPDATE teamrbac.outbox SET failed_at = NULL, attempts = 0, next_attempt_at = pg_catalog.clock_timestamp() WHERE %s', f.condition) END
-	FROM failed AS f
+	FROM failed AS f, teamrbac.setup_runs_only_ours('teamrbac.outbox'::regclass) AS t(only_ours)
 	UNION ALL
 	SELECT 'warning', 5, 'mail', format('%s due for more than a day, and nobody takes it: start teamrbac-mailer, or another sender; the remedy is for what shall not be sent any more', count(*)),
-		   'UPDATE teamrbac.outbox SET next_attempt_at = NULL, withdrawn_at = pg_catalog.clock_timestamp(), claimed_by = NULL, token = NULL WHERE next_attempt_at OPERATOR(pg_catalog.<) (pg_catalog.now() OPERATOR(pg_catalog.-) interval ''1 day'') AND tenant_id OPERATOR(pg_catalog.=) ANY (SELECT tenant_id FROM teamrbac.tenant WHERE deleted_at IS NULL)'
+		   CASE WHEN bool_and(teamrbac.setup_runs_only_ours('teamrbac.outbox'::regclass)) THEN 'UPDATE teamrbac.outbox SET next_attempt_at = NULL, withdrawn_at = pg_catalog.clock_timestamp(), claimed_by = NULL, token = NULL WHERE next_attempt_at OPERATOR(pg_catalog.<) (pg_catalog.now() OPERATOR(pg_catalog.-) interval ''1 day'') AND tenant_id OPERATOR(pg_catalog.=) ANY (SELECT tenant_id FROM teamrbac.tenant WHERE deleted_at IS NULL)' END
 	FROM teamrbac.outbox AS o JOIN teamrbac.tenant AS t ON t.tenant_id = o.tenant_id
 	WHERE o.next_attempt_at < now() - interval '1 day' AND t.deleted_at IS NULL
 	HAVING count(*) > 0;
 $$;
 COMMENT ON FUNCTION teamrbac.check_setup_mail(OUT text, OUT integer, OUT text, OUT text, OUT text) IS
-	'Internal to check_setup: mail that was given up, whose remedy sends it again, or forgets it where its token is gone; mail that nobody sends.';
+	'Internal to check_setup: mail that was given up, whose remedy sends it again, or forgets it where its token is gone; mail that nobody sends. No remedy while the table has triggers, rules or foreign keys of others, which are findings of their own.';
 
 -- Maintenance.  In PL/pgSQL, since it reads pg_cron's table where there is one, and only a real one: somebody who
 -- may create schemas might have planted a view of that name.

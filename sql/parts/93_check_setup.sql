@@ -12,6 +12,7 @@ AS $$
 		  UNION ALL SELECT * FROM teamrbac.check_setup_privileges()
 		  UNION ALL SELECT * FROM teamrbac.check_setup_functions()
 		  UNION ALL SELECT * FROM teamrbac.check_setup_parts()
+		  UNION ALL SELECT * FROM teamrbac.check_setup_followers()
 		  UNION ALL SELECT * FROM teamrbac.check_setup_schema()
 		  UNION ALL SELECT * FROM teamrbac.check_setup_grants()
 		  UNION ALL SELECT * FROM teamrbac.check_setup_own_tables()

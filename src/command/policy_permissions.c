@@ -108,6 +108,8 @@ teamrbac_policy_permissions(PG_FUNCTION_ARGS)
 	HeapTuple        policy;
 
 	catalog_require_version();
+	if (PG_ARGISNULL(0))
+		PG_RETURN_NULL();
 	catalog = table_open(PolicyRelationId, AccessShareLock);
 	ScanKeyInit(&key, Anum_pg_policy_oid, BTEqualStrategyNumber, F_OIDEQ, PG_GETARG_DATUM(0));
 	scan = systable_beginscan(catalog, PolicyOidIndexId, true, NULL, 1, &key);
