@@ -10,7 +10,8 @@ CREATE FUNCTION teamrbac.setup_mentions(body text, word text) RETURNS boolean
 	LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
 AS $$
 	SELECT CASE WHEN octet_length(body) > 1000000 THEN strpos(body, word) > 0
-				ELSE body ~ ('\m' || regexp_replace(word, '\.$', '\.') || CASE WHEN word ~ '\.$' THEN '' ELSE '\M' END) END;
+				ELSE body ~ ('\m' || regexp_replace(word, '\.$', '\.') || CASE WHEN word ~ '\.$' THEN ''
+					ELSE '\M' END) END;
 $$;
 COMMENT ON FUNCTION teamrbac.setup_mentions(text, text) IS
 	'Internal to check_setup: whether the text has the word, which may end in a dot.';
@@ -20,7 +21,8 @@ COMMENT ON FUNCTION teamrbac.setup_mentions(text, text) IS
 CREATE FUNCTION teamrbac.policy_permissions(policy oid) RETURNS text[]
 	LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'teamrbac_policy_permissions';
 COMMENT ON FUNCTION teamrbac.policy_permissions(oid) IS
-	'Internal to check_setup: the permissions for which the policy asks teamrbac. Errors: 54001 too deeply nested; 55000 the extension has another version than the library.';
+	'Internal to check_setup: the permissions for which the policy asks teamrbac. Errors: 54001 too deeply nested; '
+		'55000 the extension has another version than the library.';
 CREATE FUNCTION teamrbac.setup_policy_permissions(policy oid, OUT permissions text[], OUT failure text)
 	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -35,28 +37,36 @@ COMMENT ON FUNCTION teamrbac.setup_policy_permissions(oid, OUT text[], OUT text)
 	'Internal to check_setup: the permissions that the policy names, or why they cannot be known.';
 
 -- The policies of all tables, and what they ask.
-CREATE FUNCTION teamrbac.setup_policy(OUT policy oid, OUT relation oid, OUT name name, OUT permissive boolean, OUT for_public boolean, OUT asks boolean, OUT asks_directly boolean, OUT tenant_column smallint)
+CREATE FUNCTION teamrbac.setup_policy(OUT policy oid, OUT relation oid, OUT name name, OUT permissive boolean,
+	OUT for_public boolean, OUT asks boolean, OUT asks_directly boolean, OUT tenant_column smallint)
 	RETURNS SETOF record
 	LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT p.oid, p.polrelid, p.polname, p.polpermissive, 0 = ANY (p.polroles), COALESCE(f.ours OR f.calls_ours, false), COALESCE(f.ours, false),
+	SELECT p.oid, p.polrelid, p.polname, p.polpermissive, 0 = ANY (p.polroles), COALESCE(f.ours OR f.calls_ours, false),
+		COALESCE(f.ours, false),
 		   (SELECT CASE WHEN count(*) = 1 THEN min(d.refobjsubid) END::smallint FROM pg_depend AS d
 			WHERE d.classid = 'pg_policy'::regclass AND d.objid = p.oid
 			  AND d.refclassid = 'pg_class'::regclass AND d.refobjid = p.polrelid AND d.refobjsubid > 0)
 	FROM pg_policy AS p
 	LEFT JOIN LATERAL (
 		-- One of our functions, or one of the application's that calls ours.
-		SELECT bool_or(f.pronamespace = 'teamrbac'::regnamespace) AS ours, bool_or(teamrbac.setup_mentions(f.prosrc, 'teamrbac.')) AS calls_ours
+		SELECT bool_or(f.pronamespace = 'teamrbac'::regnamespace) AS ours, bool_or(teamrbac.setup_mentions(f.prosrc,
+			'teamrbac.')) AS calls_ours
 		FROM pg_depend AS d JOIN pg_proc AS f ON f.oid = d.refobjid
-		WHERE d.classid = 'pg_policy'::regclass AND d.objid = p.oid AND d.refclassid = 'pg_proc'::regclass) AS f ON true;
+		WHERE d.classid = 'pg_policy'::regclass AND d.objid = p.oid
+			AND d.refclassid = 'pg_proc'::regclass) AS f ON true;
 $$;
 COMMENT ON FUNCTION teamrbac.setup_policy() IS
-	'Internal to check_setup: policies, whether they ask teamrbac, and the tenant''s column if one column alone is asked about.';
+	'Internal to check_setup: policies, whether they ask teamrbac, and the tenant''s column if one column alone is '
+		'asked about.';
 
 -- The tables of the application that hold rows of tenants: those whose policies ask about a column, that
--- reference teamrbac.tenant, or that have a uuid column with the name that is usual: tenant_id, or what the table's owner,
--- or a superuser, calls it elsewhere.  What others call it says nothing: it would bring the owner's own policies to fall.
-CREATE FUNCTION teamrbac.setup_table(OUT relation oid, OUT name text, OUT owner oid, OUT tenant_column name, OUT column_number smallint, OUT not_null boolean, OUT is_reference boolean, OUT is_partition boolean, OUT enabled boolean, OUT forced boolean, OUT asks boolean)
+-- reference teamrbac.tenant, or that have a uuid column with the name that is usual: tenant_id, or what the table's
+-- owner, or a superuser, calls it elsewhere.  What others call it says nothing: it would bring the owner's own policies
+-- to fall.
+CREATE FUNCTION teamrbac.setup_table(OUT relation oid, OUT name text, OUT owner oid, OUT tenant_column name,
+	OUT column_number smallint, OUT not_null boolean, OUT is_reference boolean, OUT is_partition boolean,
+	OUT enabled boolean, OUT forced boolean, OUT asks boolean)
 	RETURNS SETOF record
 	LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -77,7 +87,8 @@ AS $$
 		SELECT a.attrelid, a.attnum, 3 FROM pg_attribute AS a JOIN pg_class AS c ON c.oid = a.attrelid
 		WHERE a.attnum > 0 AND NOT a.attisdropped AND a.atttypid = 'uuid'::regtype
 		  AND (a.attname = 'tenant_id'
-			   OR EXISTS (SELECT FROM asked WHERE asked.attname = a.attname AND (asked.rolsuper OR asked.relowner = c.relowner)))
+			   OR EXISTS (SELECT FROM asked WHERE asked.attname = a.attname AND (asked.rolsuper
+			       OR asked.relowner = c.relowner)))
 	)
 	SELECT DISTINCT ON (c.oid) c.oid, teamrbac.printable_relation(c.oid), c.relowner, a.attname, a.attnum, a.attnotnull,
 		   EXISTS (SELECT FROM candidate AS r WHERE r.relation = c.oid AND r.precedence = 2),
@@ -87,7 +98,8 @@ AS $$
 	JOIN pg_class AS c ON c.oid = k.relation
 	JOIN pg_attribute AS a ON a.attrelid = k.relation AND a.attnum = k.column_number
 	WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't'
-	  AND c.relnamespace NOT IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace, 'teamrbac'::regnamespace)
+	  AND c.relnamespace NOT IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace,
+	      'teamrbac'::regnamespace)
 	  AND NOT EXISTS (SELECT FROM pg_depend AS d
 					  WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
 	ORDER BY c.oid, k.precedence, k.column_number;
@@ -113,7 +125,8 @@ AS $$
 		SELECT v.permission AS view_permission, e.permission AS edit_permission
 		FROM pg_class AS c
 		JOIN teamrbac.permission AS v
-			ON v.permission IN (c.relname || '.view', c.relname || 's.view', regexp_replace(c.relname, 's$', '') || '.view')
+			ON v.permission IN (c.relname || '.view', c.relname || 's.view', regexp_replace(c.relname, 's$', '')
+				|| '.view')
 		LEFT JOIN teamrbac.permission AS e ON e.permission = regexp_replace(v.permission, 'view$', 'edit')
 		WHERE c.oid = COALESCE(pg_partition_root(for_table), for_table)
 		ORDER BY length(v.permission) DESC LIMIT 1
@@ -152,18 +165,21 @@ AS $$
 	WHERE only_privilege IS NULL OR g.privilege = only_privilege;
 $$;
 COMMENT ON FUNCTION teamrbac.setup_grantees(aclitem[], oid, text) IS
-	'Internal to check_setup: the roles to which a privilege (NULL: any) is granted, as REVOKE lists them; NULL if none.';
+	'Internal to check_setup: the roles to which a privilege (NULL: any) is granted, as REVOKE lists them; NULL '
+		'if none.';
 
 -- What takes EXECUTE from PUBLIC, also where somebody granted it who had been given the right to grant.
 CREATE FUNCTION teamrbac.setup_revoke_from_public(routine oid) RETURNS text
 	LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT concat_ws('; ', string_agg(format('REVOKE GRANT OPTION FOR EXECUTE ON ROUTINE %s FROM %s CASCADE', n.name, teamrbac.setup_role_name(g.grantor)), '; ')
+	SELECT concat_ws('; ', string_agg(format('REVOKE GRANT OPTION FOR EXECUTE ON ROUTINE %s FROM %s CASCADE', n.name,
+		teamrbac.setup_role_name(g.grantor)), '; ')
 							FILTER (WHERE g.grantor <> p.proowner),
 					 format('REVOKE EXECUTE ON ROUTINE %s FROM PUBLIC', n.name))
 	FROM pg_proc AS p
 	CROSS JOIN LATERAL (SELECT teamrbac.printable_routine(p.oid) AS name) AS n
-	LEFT JOIN LATERAL (SELECT DISTINCT a.grantor FROM teamrbac.setup_grant(p.proacl, p.proowner) AS a WHERE a.grantee = 0) AS g ON true
+	LEFT JOIN LATERAL (SELECT DISTINCT a.grantor FROM teamrbac.setup_grant(p.proacl, p.proowner) AS a
+		WHERE a.grantee = 0) AS g ON true
 	WHERE p.oid = routine
 	GROUP BY n.name;
 $$;
@@ -182,9 +198,11 @@ AS $$
 		WHERE p.pronamespace = 'teamrbac'::regnamespace AND p.proname IN ('sign_in', 'sign_in_from_jwt_claims')
 		UNION
 		SELECT a.grantee, false
-		FROM teamrbac.setup_table() AS t JOIN pg_class AS c ON c.oid = t.relation, teamrbac.setup_grant(c.relacl, c.relowner) AS a
+		FROM teamrbac.setup_table() AS t JOIN pg_class AS c ON c.oid = t.relation, teamrbac.setup_grant(c.relacl,
+			c.relowner) AS a
 	), member AS (
-		SELECT g.role, g.role AS via, bool_or(g.signs_in) AS signs_in FROM granted AS g WHERE g.role <> 0 GROUP BY g.role
+		SELECT g.role, g.role AS via, bool_or(g.signs_in) AS signs_in FROM granted AS g WHERE g.role <> 0
+			GROUP BY g.role
 		UNION
 		SELECT am.member, am.roleid, false FROM member AS m JOIN pg_auth_members AS am ON am.roleid = m.role
 	)

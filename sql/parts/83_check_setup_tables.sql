@@ -7,26 +7,30 @@
 -- says what to do.
 
 -- Tables with rows of tenants that are not protected, or not wholly.
-CREATE FUNCTION teamrbac.check_setup_tables(OUT severity text, OUT step integer, OUT object text, OUT problem text, OUT remedy text)
+CREATE FUNCTION teamrbac.check_setup_tables(OUT severity text, OUT step integer, OUT object text, OUT problem text,
+	OUT remedy text)
 	RETURNS SETOF record
 	LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 	WITH tenant_table AS MATERIALIZED (SELECT * FROM teamrbac.setup_table()),
 	granted AS MATERIALIZED (
-		SELECT t.*, c.relkind, c.relacl, t.name AS table_name, teamrbac.printable_identifier(t.tenant_column) AS column_name,
+		SELECT t.*, c.relkind, c.relacl, t.name AS table_name,
+			teamrbac.printable_identifier(t.tenant_column) AS column_name,
 			   teamrbac.setup_grantees(c.relacl, c.relowner, NULL) AS grantees,
 			   teamrbac.setup_grantees(c.relacl, c.relowner, 'TRUNCATE') AS may_truncate
 		FROM tenant_table AS t JOIN pg_class AS c ON c.oid = t.relation
 	)
-	-- No remedy: to see whether a CHECK says so already, the server runs immutable functions in it, as whoever is asking.
-	SELECT 'critical', 2, t.table_name, format('has a tenant''s column, %s, that allows nulls, so that the table cannot be protected: let its owner SET NOT NULL', t.column_name), NULL
+	-- No remedy: to see whether a CHECK implies it, the server runs immutable functions in that, as whoever is asking.
+	SELECT 'critical', 2, t.table_name, format('has a tenant''s column, %s, that allows nulls, so that the table '
+		'cannot be protected: let its owner SET NOT NULL', t.column_name), NULL
 	FROM granted AS t WHERE NOT t.asks AND NOT t.not_null
 	UNION ALL
 	SELECT CASE WHEN t.is_partition AND t.grantees IS NULL THEN 'warning' ELSE 'critical' END, 3, t.table_name,
 		   CASE WHEN t.is_partition THEN 'a partition read by its own name is not covered by its parent''s policies'
 				WHEN t.is_reference THEN 'references teamrbac.tenant, but no policy asks teamrbac'
 				ELSE format('has a tenant''s column, %s, but no policy asks teamrbac', t.column_name) END,
-		   format('SELECT teamrbac.protect_table(%s, %L, %s, %s)', teamrbac.printable_literal(t.relation::regclass::text), p.view_permission,
+		   format('SELECT teamrbac.protect_table(%s, %L, %s, %s)',
+		       teamrbac.printable_literal(t.relation::regclass::text), p.view_permission,
 				  quote_nullable(p.edit_permission), teamrbac.printable_literal(t.tenant_column))
 	FROM granted AS t, teamrbac.setup_permissions(t.relation) AS p WHERE NOT t.asks AND t.not_null
 	UNION ALL
@@ -38,15 +42,18 @@ AS $$
 		   format('ALTER TABLE %s FORCE ROW LEVEL SECURITY', t.table_name)
 	FROM granted AS t WHERE t.asks AND NOT t.forced
 	UNION ALL
-	SELECT 'warning', 5, t.table_name, format('%s may TRUNCATE, which row-level security does not cover', t.may_truncate),
+	SELECT 'warning', 5, t.table_name, format('%s may TRUNCATE, which row-level security does not cover',
+		t.may_truncate),
 		   format('REVOKE TRUNCATE ON %s FROM %s CASCADE', t.table_name, t.may_truncate)
 	FROM granted AS t WHERE t.may_truncate IS NOT NULL
 	UNION ALL
-	SELECT 'notice', 6, t.table_name, format('no index leads with column %s, so each query reads the rows of all tenants', t.column_name),
+	SELECT 'notice', 6, t.table_name, format('no index leads with column %s, so each query reads the rows of all '
+		'tenants', t.column_name),
 		   format('CREATE INDEX ON %s (%s)', t.table_name, t.column_name)
 	FROM granted AS t
 	WHERE NOT t.is_partition
-	  AND NOT EXISTS (SELECT FROM pg_index AS i JOIN pg_class AS ic ON ic.oid = i.indexrelid JOIN pg_am AS am ON am.oid = ic.relam
+	  AND NOT EXISTS (SELECT FROM pg_index AS i JOIN pg_class AS ic ON ic.oid = i.indexrelid
+	      JOIN pg_am AS am ON am.oid = ic.relam
 					  WHERE i.indrelid = t.relation AND i.indisvalid AND i.indpred IS NULL
 						AND i.indkey[0] = t.column_number AND am.amname = 'btree');
 $$;
@@ -54,18 +61,23 @@ COMMENT ON FUNCTION teamrbac.check_setup_tables(OUT text, OUT integer, OUT text,
 	'Internal to check_setup: tables not protected, or not wholly.';
 
 -- Policies and triggers of these tables.
-CREATE FUNCTION teamrbac.check_setup_policies(OUT severity text, OUT step integer, OUT object text, OUT problem text, OUT remedy text)
+CREATE FUNCTION teamrbac.check_setup_policies(OUT severity text, OUT step integer, OUT object text, OUT problem text,
+	OUT remedy text)
 	RETURNS SETOF record
 	LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
 AS $$
 	WITH policy AS MATERIALIZED (
-		SELECT p.*, format('policy %s on %s', teamrbac.printable_identifier(p.name), teamrbac.printable_relation(p.relation)) AS object
+		SELECT p.*, format('policy %s on %s', teamrbac.printable_identifier(p.name),
+			teamrbac.printable_relation(p.relation)) AS object
 		FROM teamrbac.setup_policy() AS p
 	), guard AS MATERIALIZED (
-		SELECT t.tgrelid, t.tgenabled, teamrbac.printable_identifier(t.tgname) AS name, teamrbac.printable_relation(t.tgrelid) AS table_name,
-			   format('trigger %s on %s', teamrbac.printable_identifier(t.tgname), teamrbac.printable_relation(t.tgrelid)) AS object,
+		SELECT t.tgrelid, t.tgenabled, teamrbac.printable_identifier(t.tgname) AS name,
+			teamrbac.printable_relation(t.tgrelid) AS table_name,
+			   format('trigger %s on %s', teamrbac.printable_identifier(t.tgname),
+			       teamrbac.printable_relation(t.tgrelid)) AS object,
 			   t.tgparentid = 0 AS original,
-			   CASE WHEN t.tgnargs > 0 THEN convert_from(substring(t.tgargs FROM 1 FOR position('\x00'::bytea IN t.tgargs) - 1), getdatabaseencoding()) END AS permission
+			   CASE WHEN t.tgnargs > 0 THEN convert_from(substring(t.tgargs
+			       FROM 1 FOR position('\x00'::bytea IN t.tgargs) - 1), getdatabaseencoding()) END AS permission
 		FROM pg_trigger AS t
 		WHERE t.tgfoid = 'teamrbac.require_permission_on_change()'::regprocedure AND NOT t.tgisinternal
 	), read AS MATERIALIZED (
@@ -81,17 +93,20 @@ AS $$
 	)
 	-- Whatever else is asked, such a policy lets rows through.
 	SELECT CASE WHEN p.for_public OR NOT t.asks THEN 'critical' ELSE 'notice' END, 1, p.object,
-		   'lets rows through whatever teamrbac says', format('DROP POLICY %s ON %s', teamrbac.printable_identifier(p.name), t.name)
+		   'lets rows through whatever teamrbac says', format('DROP POLICY %s ON %s',
+		       teamrbac.printable_identifier(p.name), t.name)
 	FROM teamrbac.setup_table() AS t JOIN policy AS p ON p.relation = t.relation
 	WHERE p.permissive AND NOT p.asks
 	UNION ALL
 	-- Whether the name or the definition is wrong, and what it was to be, its author knows.
 	SELECT 'warning', 5, u.object,
-		   format('permission %s is unknown, so every use is an error: make it again with one that is in teamrbac.permission, or define this one',
+		   format('permission %s is unknown, so every use is an error: make it again with one that is in '
+		       'teamrbac.permission, or define this one',
 				  teamrbac.printable_literal(left(u.permission, 100))), NULL
 	FROM unknown AS u
 	UNION ALL
-	SELECT 'warning', 5, r.object, format('cannot be read, so that what it asks is not known (%s): make it again, simpler', r.failure), NULL
+	SELECT 'warning', 5, r.object, format('cannot be read, so that what it asks is not known (%s): make it again, '
+		'simpler', r.failure), NULL
 	FROM read AS r WHERE r.failure IS NOT NULL
 	UNION ALL
 	SELECT 'critical', 5, g.object, 'disabled: the change that it guards is open to all who may edit',
@@ -99,10 +114,12 @@ AS $$
 	FROM guard AS g WHERE g.tgenabled NOT IN ('O', 'A');
 $$;
 COMMENT ON FUNCTION teamrbac.check_setup_policies(OUT text, OUT integer, OUT text, OUT text, OUT text) IS
-	'Internal to check_setup: policies and triggers that let through what they should not, or name unknown permissions.';
+	'Internal to check_setup: policies and triggers that let through what they should not, or name unknown '
+		'permissions.';
 
 -- Views that read with their owner's rights.
-CREATE FUNCTION teamrbac.check_setup_views(OUT severity text, OUT step integer, OUT object text, OUT problem text, OUT remedy text)
+CREATE FUNCTION teamrbac.check_setup_views(OUT severity text, OUT step integer, OUT object text, OUT problem text,
+	OUT remedy text)
 	RETURNS SETOF record
 	LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -115,25 +132,32 @@ AS $$
 		UNION
 		SELECT r.ev_class, b.protected
 		FROM reader AS b
-		JOIN pg_depend AS d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = b.relation AND d.classid = 'pg_rewrite'::regclass
+		JOIN pg_depend AS d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = b.relation
+			AND d.classid = 'pg_rewrite'::regclass
 		JOIN pg_rewrite AS r ON r.oid = d.objid
-		JOIN pg_class AS c ON c.oid = r.ev_class AND c.relkind IN ('v', 'm') AND c.relpersistence <> 't' AND c.relnamespace <> 'teamrbac'::regnamespace
+		JOIN pg_class AS c ON c.oid = r.ev_class AND c.relkind IN ('v', 'm') AND c.relpersistence <> 't'
+			AND c.relnamespace <> 'teamrbac'::regnamespace
 	), view AS (
-		SELECT teamrbac.printable_relation(c.oid) AS name, c.relkind, bool_or(r.protected) AS protected, o.rolsuper OR o.rolbypassrls AS bypasses,
+		SELECT teamrbac.printable_relation(c.oid) AS name, c.relkind, bool_or(r.protected) AS protected, o.rolsuper
+			OR o.rolbypassrls AS bypasses,
 			   teamrbac.setup_grantees(c.relacl, c.relowner, NULL) AS grantees,
-			   COALESCE((SELECT v.option_value::boolean FROM pg_options_to_table(c.reloptions) AS v WHERE v.option_name = 'security_invoker'), false) AS invoker
-		FROM reader AS r JOIN pg_class AS c ON c.oid = r.relation AND c.relkind IN ('v', 'm') JOIN pg_roles AS o ON o.oid = c.relowner
+			   COALESCE((SELECT v.option_value::boolean FROM pg_options_to_table(c.reloptions) AS v
+			       WHERE v.option_name = 'security_invoker'), false) AS invoker
+		FROM reader AS r JOIN pg_class AS c ON c.oid = r.relation AND c.relkind IN ('v', 'm')
+			JOIN pg_roles AS o ON o.oid = c.relowner
 		GROUP BY c.oid, c.relkind, o.rolsuper, o.rolbypassrls
 	)
 	SELECT CASE WHEN NOT v.protected THEN 'warning' WHEN v.bypasses THEN 'critical' ELSE 'notice' END, 5, v.name,
 		   CASE WHEN NOT v.protected THEN 'shows teamrbac''s own tables to whoever may read the view'
-				WHEN v.bypasses THEN 'the view''s owner bypasses row-level security, so it shows the rows of all tenants'
+				WHEN v.bypasses THEN 'the view''s owner bypasses row-level security, so it shows the rows of all '
+					'tenants'
 				ELSE 'reads protected tables with its owner''s rights instead of the reader''s' END,
 		   format('ALTER VIEW %s SET (security_invoker = true)', v.name)
 	FROM view AS v
 	WHERE v.relkind = 'v' AND NOT v.invoker AND (v.protected OR v.bypasses AND v.grantees IS NOT NULL)
 	UNION ALL
-	SELECT 'critical', 5, v.name, format('a materialized view has rows of tenants and no row-level security, and %s may use it', v.grantees),
+	SELECT 'critical', 5, v.name, format('a materialized view has rows of tenants and no row-level security, and %s '
+		'may use it', v.grantees),
 		   format('REVOKE ALL ON %s FROM %s CASCADE', v.name, v.grantees)
 	FROM view AS v WHERE v.relkind = 'm' AND v.grantees IS NOT NULL;
 $$;
@@ -141,19 +165,22 @@ COMMENT ON FUNCTION teamrbac.check_setup_views(OUT text, OUT integer, OUT text, 
 	'Internal to check_setup: views that show more than their reader may see.';
 
 -- Who has been granted what.
-CREATE FUNCTION teamrbac.check_setup_privileges(OUT severity text, OUT step integer, OUT object text, OUT problem text, OUT remedy text)
+CREATE FUNCTION teamrbac.check_setup_privileges(OUT severity text, OUT step integer, OUT object text, OUT problem text,
+	OUT remedy text)
 	RETURNS SETOF record
 	LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 	WITH trusted AS (
 		-- What the install script took away from PUBLIC.
-		SELECT p.oid, p.proname, EXISTS (SELECT FROM aclexplode(COALESCE(p.proacl, acldefault('f', p.proowner))) AS a WHERE a.grantee = 0) AS by_public
+		SELECT p.oid, p.proname, EXISTS (SELECT FROM aclexplode(COALESCE(p.proacl, acldefault('f', p.proowner))) AS a
+			WHERE a.grantee = 0) AS by_public
 		FROM pg_proc AS p
 		JOIN pg_init_privs AS i ON i.classoid = 'pg_proc'::regclass AND i.objoid = p.oid AND i.objsubid = 0
 		WHERE p.pronamespace = 'teamrbac'::regnamespace
 		  AND NOT EXISTS (SELECT FROM aclexplode(i.initprivs) AS a WHERE a.grantee = 0)
 	), application AS MATERIALIZED (
-		SELECT r.role, r.via, r.signs_in, r.role = r.via AS direct, teamrbac.setup_role_name(r.role) AS name, teamrbac.setup_role_name(r.via) AS via_name,
+		SELECT r.role, r.via, r.signs_in, r.role = r.via AS direct, teamrbac.setup_role_name(r.role) AS name,
+			teamrbac.setup_role_name(r.via) AS via_name,
 			   o.rolsuper, o.rolbypassrls,
 			   CASE WHEN o.rolsuper THEN 'a superuser' WHEN o.rolbypassrls THEN 'one with BYPASSRLS' END AS exempt
 		FROM teamrbac.setup_role() AS r JOIN pg_roles AS o ON o.oid = r.role
@@ -166,39 +193,48 @@ AS $$
 		   teamrbac.setup_revoke_from_public(t.oid)
 	FROM trusted AS t WHERE t.by_public
 	UNION ALL
-	SELECT 'critical', 5, 'role ' || a.name, 'row-level security does not apply to this role of the application, a superuser' || r.advice,
+	SELECT 'critical', 5, 'role ' || a.name, 'row-level security does not apply to this role of the application, a '
+		'superuser' || r.advice,
 		   format('ALTER ROLE %s NOSUPERUSER', a.name)
 	FROM application AS a, reconnect AS r WHERE a.rolsuper AND a.signs_in
 	UNION ALL
-	SELECT 'critical', 5, 'role ' || a.name, 'row-level security does not apply to this role of the application, which has BYPASSRLS' || r.advice,
+	SELECT 'critical', 5, 'role ' || a.name, 'row-level security does not apply to this role of the application, which '
+		'has BYPASSRLS' || r.advice,
 		   format('ALTER ROLE %s NOBYPASSRLS', a.name)
 	FROM application AS a, reconnect AS r WHERE a.rolbypassrls AND a.signs_in
 	UNION ALL
 	-- A membership makes no role one of the application's beyond doubt: a group's administrator can give it to the DBA.
-	SELECT 'critical', 5, 'role ' || a.name, format('row-level security does not apply to this member of %s, a role of the application: it is %s', a.via_name, a.exempt),
+	SELECT 'critical', 5, 'role ' || a.name, format('row-level security does not apply to this member of %s, a role of '
+		'the application: it is %s', a.via_name, a.exempt),
 		   (SELECT string_agg(format('REVOKE %s FROM %s', a.via_name, a.name)
-							  || CASE WHEN current_setting('server_version_num')::integer >= 160000 THEN ' GRANTED BY ' || teamrbac.setup_role_name(m.grantor) ELSE '' END
+							  || CASE WHEN current_setting('server_version_num')::integer >= 160000 THEN ' GRANTED BY '
+							      || teamrbac.setup_role_name(m.grantor) ELSE '' END
 							  || ' CASCADE', '; ' ORDER BY m.grantor)
 			FROM pg_auth_members AS m WHERE m.member = a.role AND m.roleid = a.via)
 	FROM application AS a WHERE a.exempt IS NOT NULL AND NOT a.direct
 	UNION ALL
 	-- Nor does a grant by the owner of some table.
-	SELECT 'warning', 5, 'role ' || a.name, format('row-level security does not apply to this role, %s, which has been granted tables of tenants: if it is the application''s, take the attribute from it and have its sessions reconnect; if not, it may stay', a.exempt), NULL
+	SELECT 'warning', 5, 'role ' || a.name, format('row-level security does not apply to this role, %s, which has been '
+		'granted tables of tenants: if it is the application''s, take the attribute from it and have its sessions '
+		'reconnect; if not, it may stay', a.exempt), NULL
 	FROM application AS a WHERE a.exempt IS NOT NULL AND a.direct AND NOT a.signs_in
 	UNION ALL
 	-- No remedy: the code of indexes, triggers and policies runs with the rights of the table's owner.
 	SELECT 'notice', 5, t.name,
-		   format('the application has the rights of its owner, %s, and can take the protection away: let a role own it that nobody logs in as and that has no other right, never a superuser',
+		   format('the application has the rights of its owner, %s, and can take the protection away: let a role own '
+		       'it that nobody logs in as and that has no other right, never a superuser',
 				  teamrbac.setup_role_name(t.owner)), NULL
 	FROM teamrbac.setup_table() AS t
 	WHERE NOT t.is_partition
-	  AND EXISTS (SELECT FROM application AS a WHERE a.role = t.owner OR NOT a.rolsuper AND pg_has_role(a.role, t.owner, 'MEMBER'));
+	  AND EXISTS (SELECT FROM application AS a WHERE a.role = t.owner OR NOT a.rolsuper AND pg_has_role(a.role, t.owner,
+	      'MEMBER'));
 $$;
 COMMENT ON FUNCTION teamrbac.check_setup_privileges(OUT text, OUT integer, OUT text, OUT text, OUT text) IS
 	'Internal to check_setup: privileges and role attributes that make protection void.';
 
 -- Functions of the application that lend their owner's right to sign somebody in.
-CREATE FUNCTION teamrbac.check_setup_functions(OUT severity text, OUT step integer, OUT object text, OUT problem text, OUT remedy text)
+CREATE FUNCTION teamrbac.check_setup_functions(OUT severity text, OUT step integer, OUT object text, OUT problem text,
+	OUT remedy text)
 	RETURNS SETOF record
 	LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -209,7 +245,8 @@ AS $$
 	WHERE f.prosecdef AND f.pronamespace NOT IN ('teamrbac'::regnamespace, 'pg_catalog'::regnamespace)
 	  AND EXISTS (SELECT FROM aclexplode(COALESCE(f.proacl, acldefault('f', f.proowner))) AS a WHERE a.grantee = 0)
 	  AND EXISTS (SELECT FROM pg_proc AS s
-				  WHERE s.pronamespace = 'teamrbac'::regnamespace AND s.proname IN ('sign_in', 'sign_in_from_jwt_claims')
+				  WHERE s.pronamespace = 'teamrbac'::regnamespace AND s.proname IN ('sign_in',
+				      'sign_in_from_jwt_claims')
 					AND has_function_privilege(f.proowner, s.oid, 'EXECUTE')
 					-- By name in its text, or by reference in a body that was parsed when it was made.
 					AND (teamrbac.setup_mentions(f.prosrc, s.proname)

@@ -2,7 +2,7 @@
 
 CREATE FUNCTION teamrbac.check_setup(OUT severity text, OUT object text, OUT problem text, OUT remedy text)
 	RETURNS SETOF record
-	LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
+	LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp SET quote_all_identifiers = off
 	ROWS 10
 AS $$
 	SELECT f.severity, teamrbac.printable(f.object), teamrbac.printable(f.problem), f.remedy || ';'

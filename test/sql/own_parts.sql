@@ -1,5 +1,5 @@
--- What an application, or somebody else, put onto teamrbac's own tables and into its schema, or was granted there; and the
--- role for migrations, which needs one such grant.
+-- What an application, or somebody else, put onto teamrbac's own tables and into its schema, or was granted there; and
+-- the role for migrations, which needs one such grant.
 SET client_min_messages = warning;
 CREATE EXTENSION teamrbac CASCADE;
 CREATE EXTENSION pg_cron;
@@ -33,12 +33,14 @@ CREATE RULE log AS ON DELETE TO teamrbac.outbox DO ALSO SELECT 1;
 SELECT severity, object, problem, remedy FROM teamrbac.check_setup();
 -- What such a trigger or rule does, a remedy's statement would do as a superuser: there is none meanwhile.
 BEGIN;
-INSERT INTO teamrbac.app_user (user_id, email, display_name) VALUES ('00000000-0000-0000-0000-0000000000a1', 'ann@example.com', 'Ann');
+INSERT INTO teamrbac.app_user (user_id, email, display_name) VALUES ('00000000-0000-0000-0000-0000000000a1',
+	'ann@example.com', 'Ann');
 INSERT INTO teamrbac.tenant (tenant_id, name) VALUES ('00000000-0000-0000-0000-000000000001', 'Acme');
 INSERT INTO teamrbac.membership (tenant_id, user_id, role)
 	VALUES ('00000000-0000-0000-0000-000000000001', '00000000-0000-0000-0000-0000000000a1', 'owner');
 INSERT INTO teamrbac.outbox (tenant_id, mail_id, kind, recipient, next_attempt_at, failed_at, last_error)
-	VALUES ('00000000-0000-0000-0000-000000000001', gen_random_uuid(), 'removed', 'bob@example.com', NULL, now(), '550');
+	VALUES ('00000000-0000-0000-0000-000000000001', gen_random_uuid(), 'removed', 'bob@example.com', NULL,
+		now(), '550');
 COMMIT;
 SELECT object, problem, remedy FROM teamrbac.check_setup() WHERE object ~ 'mail';
 DROP RULE log ON teamrbac.outbox;
@@ -94,8 +96,8 @@ SELECT * FROM teamrbac.check_setup();
 SELECT c.relname, a.grantee::regrole, a.privilege_type FROM pg_class AS c, aclexplode(relacl) AS a
 	WHERE relnamespace = 'teamrbac'::regnamespace AND relkind = 'r' AND a.grantee <> relowner;
 
--- The role for migrations, as the documentation makes it: it creates and protects tables that reference tenants, before and
--- after the remedies.
+-- The role for migrations, as the documentation makes it: it creates and protects tables that reference tenants,
+-- before and after the remedies.
 DROP OWNED BY regress_other;
 CREATE ROLE regress_migrator LOGIN;
 CREATE SCHEMA shop AUTHORIZATION regress_migrator;
