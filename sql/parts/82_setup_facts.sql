@@ -187,13 +187,13 @@ COMMENT ON FUNCTION teamrbac.setup_revoke_from_public(oid) IS
 	'Internal to check_setup: the statements that take EXECUTE on a function or procedure from PUBLIC.';
 
 -- Roles of the application: who may sign users in, or has been granted a table of tenants; and the members of
--- these.  signs_in: whoever may grant sign_in has called the role itself one of the application's.  Otherwise via is
+-- these.  signs_in: whoever owns sign_in has called the role itself one of the application's.  Otherwise via is
 -- the role whose member it is, once for each, or the role itself if it was granted a table, by whoever owns it.
 CREATE FUNCTION teamrbac.setup_role(OUT role oid, OUT via oid, OUT signs_in boolean) RETURNS SETOF record
 	LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 	WITH RECURSIVE granted AS (
-		SELECT a.grantee AS role, true AS signs_in
+		SELECT a.grantee AS role, a.grantor = p.proowner AS signs_in
 		FROM pg_proc AS p, teamrbac.setup_grant(p.proacl, p.proowner) AS a
 		WHERE p.pronamespace = 'teamrbac'::regnamespace AND p.proname IN ('sign_in', 'sign_in_from_jwt_claims')
 		UNION

@@ -17,22 +17,34 @@ AS $$
 		SELECT t.*, c.relkind, c.relacl, t.name AS table_name,
 			teamrbac.printable_identifier(t.tenant_column) AS column_name,
 			   teamrbac.setup_grantees(c.relacl, c.relowner, NULL) AS grantees,
-			   teamrbac.setup_grantees(c.relacl, c.relowner, 'TRUNCATE') AS may_truncate
+			   teamrbac.setup_grantees(c.relacl, c.relowner, 'TRUNCATE') AS may_truncate,
+			   -- What protect_table would refuse.  No remedy mends it: to see whether a CHECK implies NOT NULL, or to
+			   -- change a type, the server runs functions of the table's owner as whoever is asking.
+			   CASE WHEN a.atttypid <> 'uuid'::regtype
+					THEN format('column %s is no uuid; let its owner change that',
+						teamrbac.printable_identifier(t.tenant_column))
+					WHEN NOT t.not_null
+					THEN format('column %s allows nulls; let its owner SET NOT NULL',
+						teamrbac.printable_identifier(t.tenant_column))
+					WHEN EXISTS (SELECT FROM pg_policy AS p
+								 WHERE p.polrelid = t.relation AND NOT p.polpermissive
+								   AND p.polname IN ('teamrbac_view', 'teamrbac_insert', 'teamrbac_update',
+								       'teamrbac_delete'))
+					THEN 'a policy has the name of one that protect_table makes; let its owner rename '
+						'that' END AS obstacle
 		FROM tenant_table AS t JOIN pg_class AS c ON c.oid = t.relation
+		JOIN pg_attribute AS a ON a.attrelid = t.relation AND a.attnum = t.column_number
 	)
-	-- No remedy: to see whether a CHECK implies it, the server runs immutable functions in that, as whoever is asking.
-	SELECT 'critical', 2, t.table_name, format('has a tenant''s column, %s, that allows nulls, so that the table '
-		'cannot be protected: let its owner SET NOT NULL', t.column_name), NULL
-	FROM granted AS t WHERE NOT t.asks AND NOT t.not_null
-	UNION ALL
 	SELECT CASE WHEN t.is_partition AND t.grantees IS NULL THEN 'warning' ELSE 'critical' END, 3, t.table_name,
 		   CASE WHEN t.is_partition THEN 'a partition read by its own name is not covered by its parent''s policies'
 				WHEN t.is_reference THEN 'references teamrbac.tenant, but no policy asks teamrbac'
-				ELSE format('has a tenant''s column, %s, but no policy asks teamrbac', t.column_name) END,
-		   format('SELECT teamrbac.protect_table(%s, %L, %s, %s)',
-		       teamrbac.printable_literal(t.relation::regclass::text), p.view_permission,
-				  quote_nullable(p.edit_permission), teamrbac.printable_literal(t.tenant_column))
-	FROM granted AS t, teamrbac.setup_permissions(t.relation) AS p WHERE NOT t.asks AND t.not_null
+				ELSE format('has a tenant''s column, %s, but no policy asks teamrbac', t.column_name) END
+		   || COALESCE(', nor can it be protected as it is: ' || t.obstacle, ''),
+		   CASE WHEN t.obstacle IS NULL
+				THEN format('SELECT teamrbac.protect_table(%s, %L, %s, %s)',
+							teamrbac.printable_literal(t.relation::regclass::text), p.view_permission,
+							quote_nullable(p.edit_permission), teamrbac.printable_literal(t.tenant_column)) END
+	FROM granted AS t, teamrbac.setup_permissions(t.relation) AS p WHERE NOT t.asks
 	UNION ALL
 	SELECT 'critical', 4, t.table_name, 'has policies, but row-level security is disabled',
 		   format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', t.table_name)

@@ -23,7 +23,7 @@ AS $$
 		FROM copied AS c JOIN pg_publication AS p ON p.oid = c.publication
 		GROUP BY p.oid
 	)
-	SELECT 'critical', 5, 'publication ' || teamrbac.printable_identifier(p.pubname), 'copies all tables to its subscribers, hashes and tokens in ' || l.tables || ' included',
+	SELECT 'critical', 5, 'publication ' || teamrbac.printable_identifier(p.pubname), 'copies all tables to its subscribers, hashes and tokens in ' || l.tables || ' included; the remedy lists the others, and those made later have to be added',
 		   'DROP PUBLICATION ' || teamrbac.printable_identifier(p.pubname)
 		   || COALESCE('; CREATE PUBLICATION ' || teamrbac.printable_identifier(p.pubname) || ' FOR TABLE ' || others.tables
 					   || format(' WITH (publish = %L, publish_via_partition_root = %s)',

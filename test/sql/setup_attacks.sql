@@ -90,6 +90,11 @@ CREATE TABLE document (tenant_id uuid NOT NULL, id int, PRIMARY KEY (tenant_id, 
 CREATE TABLE "document'1" PARTITION OF document FOR VALUES WITH (MODULUS 1, REMAINDER 0);
 CREATE INDEX ON document ((gain()));
 SELECT teamrbac.protect_table('document', 'prompts.view', 'prompts.edit');
+-- What protect_table refuses: another type, and a policy that has its policies' name.
+CREATE DOMAIN own_uuid AS uuid CHECK (gain());
+CREATE TABLE other_type (tenant_id own_uuid NOT NULL PRIMARY KEY REFERENCES teamrbac.tenant);
+CREATE TABLE other_policy (tenant_id uuid NOT NULL PRIMARY KEY);
+CREATE POLICY teamrbac_view ON other_policy AS RESTRICTIVE USING (gain());
 -- Grants that call the DBA and the backup roles of the application, and so do memberships.
 GRANT SELECT ON document TO regress_dba, regress_backup;
 GRANT regress_group TO regress_backup;
@@ -120,8 +125,10 @@ CREATE FUNCTION now() RETURNS timestamptz LANGUAGE sql AS 'SELECT mallory.gain()
 
 \c - :"superuser"
 SET client_min_messages = error; -- says that wal_level is too low for publications
-GRANT EXECUTE ON FUNCTION teamrbac.register_user(text, text, uuid) TO regress_accomplice WITH GRANT OPTION;
+GRANT EXECUTE ON FUNCTION teamrbac.register_user(text, text, uuid), teamrbac.sign_in(uuid, boolean)
+	TO regress_accomplice WITH GRANT OPTION;
 SET ROLE regress_accomplice;
+GRANT EXECUTE ON FUNCTION teamrbac.sign_in(uuid, boolean) TO regress_dba;
 GRANT EXECUTE ON FUNCTION teamrbac.register_user(text, text, uuid) TO PUBLIC;
 GRANT TRUNCATE ON mallory.document TO PUBLIC;
 RESET ROLE;
@@ -210,7 +217,7 @@ SELECT object FROM found WHERE concat(object, problem,
 	remedy) ~ '[\x01-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\ufeff\U000e0041]';
 
 SELECT severity, object, problem FROM teamrbac.check_setup() WHERE remedy IS NULL AND object !~ 'mallory'
-	OR object ~ 'document|locked|deep|replaced|victim|teacher|big|^publication|^role';
+	OR object ~ 'document|locked|deep|replaced|victim|teacher|other|big|^publication|^role';
 
 -- The DBA runs them all, in a session whose search_path Mallory would have chosen.
 SET search_path = mallory, public, pg_catalog;
@@ -241,6 +248,8 @@ SELECT severity, object, problem FROM teamrbac.check_setup() WHERE object !~ '[\
 SELECT teamrbac.define_permission('x.y', 'Meant after all');
 ALTER POLICY p ON mallory.replaced USING (teamrbac.has_permission(tenant_id, 'prompts.view'));
 DROP POLICY q ON mallory.replaced;
+DROP TABLE mallory.other_type, mallory.other_policy;
+REVOKE EXECUTE ON FUNCTION teamrbac.sign_in(uuid, boolean) FROM regress_accomplice CASCADE;
 DROP TRIGGER t ON mallory.replaced;
 REVOKE SELECT ON mallory.document FROM regress_dba, regress_backup;
 DO $$ DECLARE c record; BEGIN FOR c IN SELECT attrelid::regclass AS table, attname FROM pg_attribute
