@@ -117,8 +117,11 @@ AS $$
 		UNION
 		SELECT i.inhparent FROM pg_inherits AS i WHERE i.inhrelid = for_table
 	), inherited AS (
-		SELECT max(k.permission) FILTER (WHERE p.polname = 'teamrbac_view') AS view_permission,
-			   max(k.permission) FILTER (WHERE p.polname = 'teamrbac_update') AS edit_permission
+		-- A policy that names several is about more than the table: none of them alone says the same.
+		SELECT CASE WHEN count(DISTINCT k.permission) FILTER (WHERE p.polname = 'teamrbac_view') > 1 THEN 'team.manage'
+					ELSE max(k.permission) FILTER (WHERE p.polname = 'teamrbac_view') END AS view_permission,
+			   CASE WHEN count(DISTINCT k.permission) FILTER (WHERE p.polname = 'teamrbac_update') > 1 THEN 'team.manage'
+					ELSE max(k.permission) FILTER (WHERE p.polname = 'teamrbac_update') END AS edit_permission
 		FROM ancestor AS a JOIN pg_policy AS p ON p.polrelid = a.relation, teamrbac.setup_policy_permissions(p.oid) AS n
 		JOIN teamrbac.permission AS k ON k.permission = ANY (n.permissions)
 	), named AS (
@@ -186,6 +189,18 @@ $$;
 COMMENT ON FUNCTION teamrbac.setup_revoke_from_public(oid) IS
 	'Internal to check_setup: the statements that take EXECUTE on a function or procedure from PUBLIC.';
 
+-- The functions that sign somebody in on the caller's word alone: those that the install script took from PUBLIC.
+CREATE FUNCTION teamrbac.setup_sign_in(OUT function oid, OUT name name) RETURNS SETOF record
+	LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
+AS $$
+	SELECT p.oid, p.proname
+	FROM pg_proc AS p JOIN pg_init_privs AS i ON i.classoid = 'pg_proc'::regclass AND i.objoid = p.oid AND i.objsubid = 0
+	WHERE p.pronamespace = 'teamrbac'::regnamespace AND p.proname LIKE 'sign\_in%'
+	  AND NOT EXISTS (SELECT FROM aclexplode(i.initprivs) AS a WHERE a.grantee = 0);
+$$;
+COMMENT ON FUNCTION teamrbac.setup_sign_in(OUT oid, OUT name) IS
+	'Internal to check_setup: the functions that sign somebody in on the caller''s word alone.';
+
 -- Roles of the application: who may sign users in, or has been granted a table of tenants; and the members of
 -- these.  signs_in: whoever owns sign_in has called the role itself one of the application's.  Otherwise via is
 -- the role whose member it is, once for each, or the role itself if it was granted a table, by whoever owns it.
@@ -194,8 +209,8 @@ CREATE FUNCTION teamrbac.setup_role(OUT role oid, OUT via oid, OUT signs_in bool
 AS $$
 	WITH RECURSIVE granted AS (
 		SELECT a.grantee AS role, a.grantor = p.proowner AS signs_in
-		FROM pg_proc AS p, teamrbac.setup_grant(p.proacl, p.proowner) AS a
-		WHERE p.pronamespace = 'teamrbac'::regnamespace AND p.proname IN ('sign_in', 'sign_in_from_jwt_claims')
+		FROM teamrbac.setup_sign_in() AS s JOIN pg_proc AS p ON p.oid = s.function,
+			 teamrbac.setup_grant(p.proacl, p.proowner) AS a
 		UNION
 		SELECT a.grantee, false
 		FROM teamrbac.setup_table() AS t JOIN pg_class AS c ON c.oid = t.relation, teamrbac.setup_grant(c.relacl,
@@ -222,4 +237,5 @@ REVOKE ALL ON FUNCTION teamrbac.setup_grant(aclitem[], oid) FROM PUBLIC;
 REVOKE ALL ON FUNCTION teamrbac.setup_role_name(oid) FROM PUBLIC;
 REVOKE ALL ON FUNCTION teamrbac.setup_grantees(aclitem[], oid, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION teamrbac.setup_revoke_from_public(oid) FROM PUBLIC;
+REVOKE ALL ON FUNCTION teamrbac.setup_sign_in() FROM PUBLIC;
 REVOKE ALL ON FUNCTION teamrbac.setup_role() FROM PUBLIC;

@@ -200,7 +200,7 @@ AS $$
 		VALUES ('; afterwards have its sessions reconnect, since statements that they have prepared go on without')
 	)
 	SELECT 'critical', 5, teamrbac.printable_routine(t.oid),
-		   CASE WHEN t.proname IN ('sign_in', 'sign_in_from_jwt_claims') THEN 'whoever may connect can act as any user'
+		   CASE WHEN t.oid IN (SELECT s.function FROM teamrbac.setup_sign_in() AS s) THEN 'whoever may connect can act as any user'
 				ELSE 'whoever may connect can do what is for the application or the DBA' END,
 		   teamrbac.setup_revoke_from_public(t.oid)
 	FROM trusted AS t WHERE t.by_public
@@ -256,15 +256,13 @@ AS $$
 	FROM pg_proc AS f
 	WHERE f.prosecdef AND f.pronamespace NOT IN ('teamrbac'::regnamespace, 'pg_catalog'::regnamespace)
 	  AND EXISTS (SELECT FROM aclexplode(COALESCE(f.proacl, acldefault('f', f.proowner))) AS a WHERE a.grantee = 0)
-	  AND EXISTS (SELECT FROM pg_proc AS s
-				  WHERE s.pronamespace = 'teamrbac'::regnamespace AND s.proname IN ('sign_in',
-				      'sign_in_from_jwt_claims')
-					AND has_function_privilege(f.proowner, s.oid, 'EXECUTE')
+	  AND EXISTS (SELECT FROM teamrbac.setup_sign_in() AS s
+				  WHERE has_function_privilege(f.proowner, s.function, 'EXECUTE')
 					-- By name in its text, or by reference in a body that was parsed when it was made.
-					AND (teamrbac.setup_mentions(f.prosrc, s.proname)
+					AND (teamrbac.setup_mentions(f.prosrc, s.name)
 						 OR EXISTS (SELECT FROM pg_depend AS d
 									WHERE d.classid = 'pg_proc'::regclass AND d.objid = f.oid
-									  AND d.refclassid = 'pg_proc'::regclass AND d.refobjid = s.oid)));
+									  AND d.refclassid = 'pg_proc'::regclass AND d.refobjid = s.function)));
 $$;
 COMMENT ON FUNCTION teamrbac.check_setup_functions(OUT text, OUT integer, OUT text, OUT text, OUT text) IS
 	'Internal to check_setup: SECURITY DEFINER functions that can sign somebody in.';

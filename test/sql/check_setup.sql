@@ -76,6 +76,12 @@ CREATE TABLE app.prompt_old (PRIMARY KEY (tenant_id, id)) INHERITS (app.prompt);
 GRANT SELECT ON app.log_1_1 TO regress_app;
 CALL remedy();
 SELECT tablename, policyname, qual FROM pg_policies WHERE schemaname = 'app' AND tablename ~ '_' ORDER BY tablename, policyname;
+-- One whose parent's policies name several permissions gets none of them.
+CREATE TABLE app.own (tenant_id uuid NOT NULL, author uuid, id int, PRIMARY KEY (tenant_id, id)) PARTITION BY RANGE (id);
+CREATE TABLE app.own_1 PARTITION OF app.own DEFAULT;
+SELECT teamrbac.protect_table('app.own', 'prompts.view', 'prompts.edit', owner_column => 'author', view_own_permission => 'logs.view', edit_own_permission => 'logs.view');
+SELECT object, remedy FROM teamrbac.check_setup();
+DROP TABLE app.own;
 DROP TABLE app.log, app.prompt_old;
 -- TRUNCATE.
 GRANT ALL ON app.prompt TO regress_app, regress_group;
