@@ -19,7 +19,7 @@ SELECT pg_catalog.pg_extension_config_dump('teamrbac.own_part', 'WHERE false');
 
 -- The tables and views that belong to the extension; others may have been made in its schema.
 CREATE FUNCTION teamrbac.own_relation(OUT relation oid, OUT name name, OUT kind "char") RETURNS SETOF record
-	LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+	LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp ROWS 40
 AS $$
 	SELECT c.oid, c.relname, c.relkind
 	FROM pg_extension AS e
@@ -148,24 +148,26 @@ AS $$
 	WHERE n.nspname = 'teamrbac' AND g.privilege = 'CREATE'
 	HAVING count(*) > 0
 	UNION ALL
-	SELECT 'critical', 5, format('%s %s', f.kind, f.object), 'in schema teamrbac without being part of it: teamrbac''s '
-		'functions may take it for their own; move it to another schema, or drop it', NULL
-	FROM (SELECT 'pg_class'::regclass AS catalogue, c.oid, 'relation' AS kind,
-		teamrbac.printable_relation(c.oid) AS object FROM pg_class AS c
+	SELECT 'critical', 5,
+		   CASE f.catalogue WHEN 'pg_class'::regclass THEN 'relation ' || teamrbac.printable_relation(f.oid)
+							WHEN 'pg_proc'::regclass THEN 'routine ' || teamrbac.printable_routine(f.oid)
+							ELSE format('%s teamrbac.%s', f.kind, f.name) END,
+		   'in schema teamrbac without being part of it: teamrbac''s functions may take it for their own; move it to '
+		   'another schema, or drop it', NULL
+	FROM (SELECT 'pg_class'::regclass AS catalogue, c.oid, 'relation' AS kind, c.relname AS name FROM pg_class AS c
 		  WHERE c.relnamespace = 'teamrbac'::regnamespace AND c.relkind NOT IN ('i', 'I', 'c', 't')
 		  UNION ALL
-		  SELECT 'pg_proc'::regclass, p.oid, 'routine', teamrbac.printable_routine(p.oid) FROM pg_proc AS p
+		  SELECT 'pg_proc'::regclass, p.oid, 'routine', p.proname FROM pg_proc AS p
 		  WHERE p.pronamespace = 'teamrbac'::regnamespace
 		  UNION ALL
-		  SELECT 'pg_operator'::regclass, o.oid, 'operator', 'teamrbac.' || o.oprname FROM pg_operator AS o
+		  SELECT 'pg_operator'::regclass, o.oid, 'operator', o.oprname FROM pg_operator AS o
 		  WHERE o.oprnamespace = 'teamrbac'::regnamespace
 		  UNION ALL
 		  -- Types of rows and arrays go with the others.
-		  SELECT 'pg_type'::regclass, t.oid, 'type', 'teamrbac.' || teamrbac.printable_identifier(t.typname)
-		      FROM pg_type AS t
+		  SELECT 'pg_type'::regclass, t.oid, 'type', teamrbac.printable_identifier(t.typname) FROM pg_type AS t
 		  WHERE t.typnamespace = 'teamrbac'::regnamespace AND t.typelem = 0
-			AND (t.typrelid = 0 OR EXISTS (SELECT FROM pg_class AS c WHERE c.oid = t.typrelid
-				AND c.relkind = 'c'))) AS f
+			AND (t.typrelid = 0
+				 OR EXISTS (SELECT FROM pg_class AS c WHERE c.oid = t.typrelid AND c.relkind = 'c'))) AS f
 	WHERE NOT EXISTS (SELECT FROM pg_depend AS d JOIN pg_extension AS e ON e.oid = d.refobjid AND e.extname = 'teamrbac'
 					  WHERE d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e' AND d.classid = f.catalogue
 					      AND d.objid = f.oid)
