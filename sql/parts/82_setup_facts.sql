@@ -143,6 +143,16 @@ $$;
 COMMENT ON FUNCTION teamrbac.setup_permissions(oid, OUT text, OUT text) IS
 	'Internal to check_setup: permissions by which to protect a table.';
 
+-- What has been granted on a table, view or materialized view, its columns included.
+CREATE FUNCTION teamrbac.setup_acl(relation oid) RETURNS aclitem[]
+	LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT c.relacl || (SELECT array_agg(i) FROM pg_attribute AS a, unnest(a.attacl) AS i WHERE a.attrelid = c.oid)
+	FROM pg_class AS c WHERE c.oid = relation;
+$$;
+COMMENT ON FUNCTION teamrbac.setup_acl(oid) IS
+	'Internal to check_setup: the privileges granted on a relation or any column of it; NULL if none.';
+
 -- Who besides the owner has been granted something, by whom: of a relation, its columns, or a routine.
 CREATE FUNCTION teamrbac.setup_grant(acl aclitem[], owner oid, OUT grantee oid, OUT privilege text, OUT grantor oid)
 	RETURNS SETOF record
@@ -213,8 +223,7 @@ AS $$
 			 teamrbac.setup_grant(p.proacl, p.proowner) AS a
 		UNION
 		SELECT a.grantee, false
-		FROM teamrbac.setup_table() AS t JOIN pg_class AS c ON c.oid = t.relation, teamrbac.setup_grant(c.relacl,
-			c.relowner) AS a
+		FROM teamrbac.setup_table() AS t, teamrbac.setup_grant(teamrbac.setup_acl(t.relation), t.owner) AS a
 	), member AS (
 		SELECT g.role, g.role AS via, bool_or(g.signs_in) AS signs_in FROM granted AS g WHERE g.role <> 0
 			GROUP BY g.role
@@ -233,6 +242,7 @@ REVOKE ALL ON FUNCTION teamrbac.setup_policy_permissions(oid) FROM PUBLIC;
 REVOKE ALL ON FUNCTION teamrbac.setup_policy() FROM PUBLIC;
 REVOKE ALL ON FUNCTION teamrbac.setup_table() FROM PUBLIC;
 REVOKE ALL ON FUNCTION teamrbac.setup_permissions(oid) FROM PUBLIC;
+REVOKE ALL ON FUNCTION teamrbac.setup_acl(oid) FROM PUBLIC;
 REVOKE ALL ON FUNCTION teamrbac.setup_grant(aclitem[], oid) FROM PUBLIC;
 REVOKE ALL ON FUNCTION teamrbac.setup_role_name(oid) FROM PUBLIC;
 REVOKE ALL ON FUNCTION teamrbac.setup_grantees(aclitem[], oid, text) FROM PUBLIC;

@@ -16,7 +16,7 @@ AS $$
 	granted AS MATERIALIZED (
 		SELECT t.*, c.relkind, c.relacl, t.name AS table_name,
 			teamrbac.printable_identifier(t.tenant_column) AS column_name,
-			   teamrbac.setup_grantees(c.relacl, c.relowner, NULL) AS grantees,
+			   teamrbac.setup_grantees(teamrbac.setup_acl(c.oid), c.relowner, NULL) AS grantees,
 			   teamrbac.setup_grantees(c.relacl, c.relowner, 'TRUNCATE') AS may_truncate,
 			   -- What protect_table would refuse.  No remedy mends it: to see whether a CHECK implies NOT NULL, or to
 			   -- change a type, the server runs functions of the table's owner as whoever is asking.
@@ -152,7 +152,7 @@ AS $$
 	), view AS (
 		SELECT teamrbac.printable_relation(c.oid) AS name, c.relkind, bool_or(r.protected) AS protected, o.rolsuper
 			OR o.rolbypassrls AS bypasses,
-			   teamrbac.setup_grantees(c.relacl, c.relowner, NULL) AS grantees,
+			   teamrbac.setup_grantees(teamrbac.setup_acl(c.oid), c.relowner, NULL) AS grantees,
 			   COALESCE((SELECT v.option_value::boolean FROM pg_options_to_table(c.reloptions) AS v
 			       WHERE v.option_name = 'security_invoker'), false) AS invoker
 		FROM reader AS r JOIN pg_class AS c ON c.oid = r.relation AND c.relkind IN ('v', 'm')

@@ -143,10 +143,12 @@ CREATE VIEW app.names AS SELECT name FROM teamrbac.tenant;
 CREATE VIEW app.dba_only AS SELECT name FROM teamrbac.tenant;
 GRANT SELECT ON app.names TO PUBLIC;
 CREATE MATERIALIZED VIEW app.total AS SELECT tenant_id, count(*) FROM app.prompt GROUP BY 1;
+CREATE MATERIALIZED VIEW app.column_total AS SELECT tenant_id, count(*) FROM app.prompt GROUP BY 1;
+GRANT SELECT (count) ON app.column_total TO regress_group;
 CREATE MATERIALIZED VIEW app.dba_total AS SELECT tenant_id, count(*) FROM app.prompt GROUP BY 1;
 GRANT SELECT ON app.total TO regress_app, PUBLIC;
 CALL remedy();
-DROP MATERIALIZED VIEW app.total, app.dba_total;
+DROP MATERIALIZED VIEW app.total, app.column_total, app.dba_total;
 DROP VIEW app.indirect, app.direct, app.fine, app.owned, app.names, app.dba_only;
 
 -- Roles of the application that policies don't apply to: by themselves, and through a group.
