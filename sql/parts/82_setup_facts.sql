@@ -120,7 +120,8 @@ AS $$
 		-- A policy that names several is about more than the table: none of them alone says the same.
 		SELECT CASE WHEN count(DISTINCT k.permission) FILTER (WHERE p.polname = 'teamrbac_view') > 1 THEN 'team.manage'
 					ELSE max(k.permission) FILTER (WHERE p.polname = 'teamrbac_view') END AS view_permission,
-			   CASE WHEN count(DISTINCT k.permission) FILTER (WHERE p.polname = 'teamrbac_update') > 1 THEN 'team.manage'
+			   CASE WHEN count(DISTINCT k.permission) FILTER (WHERE p.polname = 'teamrbac_update') > 1 THEN
+			       'team.manage'
 					ELSE max(k.permission) FILTER (WHERE p.polname = 'teamrbac_update') END AS edit_permission
 		FROM ancestor AS a JOIN pg_policy AS p ON p.polrelid = a.relation, teamrbac.setup_policy_permissions(p.oid) AS n
 		JOIN teamrbac.permission AS k ON k.permission = ANY (n.permissions)
@@ -204,7 +205,8 @@ CREATE FUNCTION teamrbac.setup_sign_in(OUT function oid, OUT name name) RETURNS 
 	LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
 AS $$
 	SELECT p.oid, p.proname
-	FROM pg_proc AS p JOIN pg_init_privs AS i ON i.classoid = 'pg_proc'::regclass AND i.objoid = p.oid AND i.objsubid = 0
+	FROM pg_proc AS p JOIN pg_init_privs AS i ON i.classoid = 'pg_proc'::regclass AND i.objoid = p.oid
+		AND i.objsubid = 0
 	WHERE p.pronamespace = 'teamrbac'::regnamespace AND p.proname LIKE 'sign\_in%'
 	  AND NOT EXISTS (SELECT FROM aclexplode(i.initprivs) AS a WHERE a.grantee = 0);
 $$;

@@ -200,7 +200,8 @@ AS $$
 		VALUES ('; afterwards have its sessions reconnect, since statements that they have prepared go on without')
 	)
 	SELECT 'critical', 5, teamrbac.printable_routine(t.oid),
-		   CASE WHEN t.oid IN (SELECT s.function FROM teamrbac.setup_sign_in() AS s) THEN 'whoever may connect can act as any user'
+		   CASE WHEN t.oid IN (SELECT s.function FROM teamrbac.setup_sign_in() AS s) THEN 'whoever may connect can act '
+		       'as any user'
 				ELSE 'whoever may connect can do what is for the application or the DBA' END,
 		   teamrbac.setup_revoke_from_public(t.oid)
 	FROM trusted AS t WHERE t.by_public

@@ -236,7 +236,8 @@ SELECT kind, name, "is" FROM (TABLE state EXCEPT TABLE before) AS gained WHERE k
 	WHERE b.kind = 'owner' AND b.name = gained.name);
 -- What is new besides protects: by the server's own operators, whatever the search_path.
 SELECT kind, CASE kind WHEN 'policy' THEN CASE WHEN "is" ~ 'teamrbac\.(permitted_tenant|has_permission)' THEN 'asks' END
-			   || CASE WHEN "is" ~ 'OPERATOR\(mallory' THEN ', by a planted operator' ELSE '' END ELSE "is" END AS is, count(*)
+			   || CASE WHEN "is" ~ 'OPERATOR\(mallory' THEN ', by a planted operator' ELSE '' END ELSE "is" END AS is,
+			       count(*)
 	FROM (TABLE state EXCEPT TABLE before) AS gained
 	WHERE kind IN ('policy', 'protection', 'options', 'trigger')
 	GROUP BY 1, 2 ORDER BY 1, 2;
