@@ -7,17 +7,24 @@ CREATE FUNCTION teamrbac.check_setup_owner(OUT severity text, OUT step integer, 
 AS $$
 	WITH ours AS (
 		SELECT r.* FROM pg_roles AS r WHERE r.rolname = 'teamrbac_owner'
+	), member AS (
+		-- Ours alone: what others have put into the schema is theirs, and must not be given our owner's rights.
+		SELECT d.classid, d.objid
+		FROM pg_depend AS d JOIN pg_extension AS x ON x.oid = d.refobjid AND x.extname = 'teamrbac'
+		WHERE d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e'
 	), object AS (
 		SELECT format('ROUTINE %s', p.oid::regprocedure) AS name, p.proowner AS owner,
 			   p.oid IN (SELECT s.function FROM teamrbac.superuser_functions() AS s(function)) AS needs_superuser
-		FROM pg_proc AS p WHERE p.pronamespace = 'teamrbac'::regnamespace
+		FROM pg_proc AS p JOIN member AS m ON m.classid = 'pg_proc'::regclass AND m.objid = p.oid
 		UNION ALL
 		SELECT format('%s %s', CASE c.relkind WHEN 'r' THEN 'TABLE' ELSE 'VIEW' END, c.oid::regclass), c.relowner, false
-		FROM pg_class AS c WHERE c.relnamespace = 'teamrbac'::regnamespace AND c.relkind IN ('r', 'v')
+		FROM pg_class AS c JOIN member AS m ON m.classid = 'pg_class'::regclass AND m.objid = c.oid
+		WHERE c.relkind IN ('r', 'v')
 		UNION ALL
 		SELECT format('TYPE %s', t.oid::regtype), t.typowner, false
-		FROM pg_type AS t LEFT JOIN pg_class AS c ON c.oid = t.typrelid
-		WHERE t.typnamespace = 'teamrbac'::regnamespace AND t.typcategory <> 'A' AND (t.typrelid = 0 OR c.relkind = 'c')
+		FROM pg_type AS t JOIN member AS m ON m.classid = 'pg_type'::regclass AND m.objid = t.oid
+		LEFT JOIN pg_class AS c ON c.oid = t.typrelid
+		WHERE t.typcategory <> 'A' AND (t.typrelid = 0 OR c.relkind = 'c')
 		UNION ALL
 		SELECT 'SCHEMA teamrbac', n.nspowner, false FROM pg_namespace AS n WHERE n.nspname = 'teamrbac'
 	)
@@ -50,12 +57,6 @@ AS $$
 						AND e.refobjid = (SELECT x.oid FROM pg_extension AS x WHERE x.extname = 'teamrbac'))
 	  -- Those of the types that go with our tables and types.
 	  AND NOT (d.classid = 'pg_type'::regclass AND EXISTS (SELECT FROM pg_type AS t WHERE t.oid = d.objid AND t.typnamespace = 'teamrbac'::regnamespace))
-	UNION ALL
-	SELECT 'critical', 5, format('trigger %I on %s', t.tgname, t.tgrelid::regclass),
-		   'not part of teamrbac: its function runs with the rights of teamrbac, or of any superuser who changes the table',
-		   format('DROP TRIGGER %I ON %s', t.tgname, t.tgrelid::regclass)
-	FROM pg_trigger AS t JOIN pg_class AS c ON c.oid = t.tgrelid JOIN pg_proc AS f ON f.oid = t.tgfoid
-	WHERE c.relnamespace = 'teamrbac'::regnamespace AND c.relkind = 'r' AND NOT t.tgisinternal AND f.pronamespace <> 'teamrbac'::regnamespace
 	UNION ALL
 	SELECT 'critical', 5, format('event trigger %I', e.evtname), 'disabled: code of others could come to run with the rights of teamrbac',
 		   format('ALTER EVENT TRIGGER %I ENABLE', e.evtname)

@@ -237,6 +237,9 @@ typedef struct Protection
 	char *owner_column; /* NULL: rows belong to nobody in particular */
 } Protection;
 
+/* Of the server's schema: the caller's search_path, which others may have made, must not choose what a policy asks. */
+#define EQUALS "OPERATOR(pg_catalog.=)"
+
 /* rows_anywhere is the condition that somebody has a permission in the row's tenant, whichever that is. */
 static char *
 rows_anywhere(const char *column, const char *permission)
@@ -252,7 +255,7 @@ condition_across_tenants(const char *column, const char *owner, const char *perm
 
 	if (own_permission == NULL)
 		return rows_anywhere(column, permission);
-	own = psprintf("%s = teamrbac.current_user_id() AND %s", owner,
+	own = psprintf("%s " EQUALS " teamrbac.current_user_id() AND %s", owner,
 	               rows_anywhere(column, own_permission));
 	if (permission == NULL)
 		return own;
@@ -274,11 +277,12 @@ condition_here(const char *column, const char *owner, const char *permission,
                const char *own_permission)
 {
 	if (own_permission == NULL)
-		return psprintf("%s = %s", column, permitted_here(permission));
+		return psprintf("%s " EQUALS " %s", column, permitted_here(permission));
 	if (permission == NULL)
-		return psprintf("%s = %s AND %s = teamrbac.current_user_id()", column,
+		return psprintf("%s " EQUALS " %s AND %s " EQUALS " teamrbac.current_user_id()", column,
 		                permitted_here(own_permission), owner);
-	return psprintf("%s = COALESCE(%s, %s) AND (%s IS NOT NULL OR %s = teamrbac.current_user_id())",
+	return psprintf("%s " EQUALS " COALESCE(%s, %s) AND (%s IS NOT NULL OR %s " EQUALS
+	                " teamrbac.current_user_id())",
 	                column, permitted_here(permission), permitted_here(own_permission),
 	                permitted_here(permission), owner);
 }
