@@ -92,7 +92,7 @@ all install uninstall installcheck prove_installcheck clean layers:
 endif
 
 # What follows works before anything is installed, because the scripts install it.
-.PHONY: dependencies test test-all-versions coverage sanitize fuzz demo bench bench-mail bench-expire bench-keys docs format format-check
+.PHONY: dependencies test test-postgres test-all-versions coverage sanitize fuzz demo bench bench-mail bench-expire bench-keys docs format format-check
 
 dependencies:
 	scripts/install-dependencies.sh
@@ -100,6 +100,10 @@ dependencies:
 # See scripts/run-tests.sh for TESTS, REGRESS, ISOLATION, PROVE_TESTS and KEEP.
 test:
 	@scripts/run-tests.sh
+
+# PostgreSQL's own suites with the library preloaded: see scripts/test-postgres-suites.sh for POSTGRES_SOURCE.
+test-postgres:
+	@scripts/test-postgres-suites.sh
 
 # See scripts/test-all-versions.sh for TEAMRBAC_CHROOTS.
 test-all-versions:
