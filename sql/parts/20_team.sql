@@ -33,18 +33,20 @@ CREATE TABLE teamrbac.tenant (
 		(slug ~ '^[a-z0-9]+(-[a-z0-9]+)*$' AND pg_catalog.octet_length(slug) <= 63),
 	CONSTRAINT tenant_purged_when_deleted CHECK (purge_began_at IS NULL OR deleted_at IS NOT NULL)
 );
-CREATE UNIQUE INDEX tenant_slug_key ON teamrbac.tenant (slug);
+-- Partial: a deleted tenant keeps its slug for a restoration, and keeps it from nobody.  Nor is a slug a key, then, and
+-- changing it, or deleting the tenant, waits for no transaction that refers to the tenant.
+CREATE UNIQUE INDEX tenant_slug_key ON teamrbac.tenant (slug) WHERE deleted_at IS NULL;
 CREATE INDEX tenant_deleted_idx ON teamrbac.tenant (tenant_id) WHERE deleted_at IS NOT NULL;
 COMMENT ON TABLE teamrbac.tenant IS
 	'The tenants. Application tables reference tenant_id. Every change of a team locks its row here first.';
-COMMENT ON COLUMN teamrbac.tenant.slug IS 'Optional short name for addresses, unique.';
+COMMENT ON COLUMN teamrbac.tenant.slug IS 'Optional short name for addresses, unique among the tenants that are not deleted.';
 COMMENT ON COLUMN teamrbac.tenant.tenant_id IS 'What the application''s tables reference.';
 COMMENT ON COLUMN teamrbac.tenant.name IS 'For people: 1 to 200 characters, no control characters.';
 COMMENT ON COLUMN teamrbac.tenant.created_at IS 'When it was made.';
 COMMENT ON CONSTRAINT tenant_purged_when_deleted ON teamrbac.tenant IS 'Only a deleted tenant is purged.';
 COMMENT ON CONSTRAINT tenant_name ON teamrbac.tenant IS 'Fit to be printed, in a mail too.';
 COMMENT ON CONSTRAINT tenant_slug ON teamrbac.tenant IS 'Lower-case words joined by single hyphens, at most 63 bytes.';
-COMMENT ON INDEX teamrbac.tenant_slug_key IS 'One tenant for a slug.';
+COMMENT ON INDEX teamrbac.tenant_slug_key IS 'One tenant for a slug, deleted ones not counted.';
 COMMENT ON INDEX teamrbac.tenant_deleted_idx IS 'The deleted tenants, which each session remembers.';
 COMMENT ON COLUMN teamrbac.tenant.deleted_at IS 'When set, all access to the tenant has ended; its rows go after the retention.';
 COMMENT ON COLUMN teamrbac.tenant.purge_began_at IS 'When set, purge is deleting the tenant''s rows: there is no way back, and no owner is needed.';

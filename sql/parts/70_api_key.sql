@@ -29,7 +29,7 @@ CREATE TABLE teamrbac.api_key (
 CREATE INDEX api_key_key_id_idx ON teamrbac.api_key (key_id);
 CREATE UNIQUE INDEX api_key_active_name ON teamrbac.api_key (tenant_id, name)
 	WHERE revoked_at IS NULL AND replaced_by IS NULL;
-CREATE INDEX api_key_created_by_idx ON teamrbac.api_key (tenant_id, created_by) WHERE revoked_at IS NULL;
+CREATE INDEX api_key_created_by_idx ON teamrbac.api_key (created_by, tenant_id) WHERE revoked_at IS NULL;
 CREATE INDEX api_key_role_idx ON teamrbac.api_key (role_in_use)
 	WHERE role_in_use <> ALL (ARRAY['reader', 'developer', 'admin', 'owner']);
 COMMENT ON TABLE teamrbac.api_key IS
@@ -57,7 +57,7 @@ COMMENT ON COLUMN teamrbac.api_key.replaced_by IS
 	'The key that has taken over its name: by rotation, or because it had expired. It works on until expires_at.';
 COMMENT ON COLUMN teamrbac.api_key.role_in_use IS 'The role, while the key is not revoked: for the reference.';
 COMMENT ON INDEX teamrbac.api_key_key_id_idx IS 'Answers sign_in_with_api_key and the commands on a key.';
-COMMENT ON INDEX teamrbac.api_key_created_by_idx IS 'Answers the revocation of all keys of a member.';
+COMMENT ON INDEX teamrbac.api_key_created_by_idx IS 'Answers the revocation of all keys of a member, or of a user.';
 COMMENT ON INDEX teamrbac.api_key_role_idx IS 'Answers drop_role; the built-in roles are never dropped.';
 
 -- A table of its own, so that noting a use neither waits for a command on the key nor makes it wait.
@@ -130,6 +130,13 @@ CREATE PROCEDURE teamrbac.revoke_api_keys(tenant_id uuid, created_by uuid DEFAUL
 	AS 'MODULE_PATHNAME', 'teamrbac_revoke_api_keys';
 COMMENT ON PROCEDURE teamrbac.revoke_api_keys(uuid, uuid, timestamptz, text, text, bigint) IS
 	'Revokes the active API keys of a tenant that satisfy all filters given: made by a user; neither made nor used since a time; name LIKE a pattern. Returns how many. Needs api_keys.manage. Errors: 22023 no filter, or malformed reason; 22025 malformed pattern; 42501 not allowed; 28000 nobody signed in. Locks the tenant''s row.';
+
+CREATE PROCEDURE teamrbac.revoke_user_keys(user_id uuid, INOUT revoked bigint DEFAULT NULL)
+	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
+	AS 'MODULE_PATHNAME', 'teamrbac_revoke_user_keys';
+COMMENT ON PROCEDURE teamrbac.revoke_user_keys(uuid, bigint) IS
+	'Revokes the active API keys that a user made, in all tenants, deleted ones included; returns how many. One event a tenant names them. After disable_user, nothing that the user could use is left. Errors: P0002 no such user, and no such key; 22023 NULL. Trusted, as disable_user is. Locks the rows of all tenants in which the user is or was a member, or made a key, in the order of their ids.';
+REVOKE ALL ON PROCEDURE teamrbac.revoke_user_keys(uuid, bigint) FROM PUBLIC;
 
 CREATE FUNCTION teamrbac.sign_in_with_api_key(secret text, local boolean DEFAULT true, OUT tenant_id uuid, OUT key_id uuid, OUT role text)
 	LANGUAGE c AS 'MODULE_PATHNAME', 'teamrbac_sign_in_with_api_key';

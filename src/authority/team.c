@@ -197,7 +197,8 @@ member_role(const pg_uuid_t *tenant, const pg_uuid_t *user, TimestampTz *expires
 {
 	static SavedQuery select = {
 		.sql = "SELECT role::pg_catalog.text, expires_at FROM teamrbac.membership"
-			   " WHERE tenant_id = $1 AND user_id = $2",
+			   " WHERE tenant_id = $1 AND user_id = $2"
+			   " AND (expires_at IS NULL OR expires_at > pg_catalog.clock_timestamp())",
 		.nargs = 2,
 		.argtypes = {UUIDOID, UUIDOID},
 	};

@@ -80,8 +80,8 @@ extern bool member_may_give_role(const pg_uuid_t *tenant, const pg_uuid_t *membe
                                  const char *role);
 
 /*
- * The present role of a member, expired or not; P0002 if the user is not a member.  expires_at may be NULL;
- * DT_NOEND for never.
+ * The present role of a member; P0002 if the user is not a member, as they are not once their time is over.
+ * expires_at may be NULL; DT_NOEND for never.
  */
 extern char *member_role(const pg_uuid_t *tenant, const pg_uuid_t *user, TimestampTz *expires_at);
 

@@ -30,7 +30,7 @@ insert_tenant(const char *name, const char *slug)
 	static SavedQuery insert = {
 		.sql =
 			"INSERT INTO teamrbac.tenant (tenant_id, name, slug) VALUES (pg_catalog.gen_random_uuid(), $1, $2)"
-			" ON CONFLICT (slug) DO NOTHING RETURNING tenant_id",
+			" ON CONFLICT (slug) WHERE deleted_at IS NULL DO NOTHING RETURNING tenant_id",
 		.nargs = 2,
 		.argtypes = {TEXTOID, TEXTOID},
 	};

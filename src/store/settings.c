@@ -101,6 +101,10 @@ settings_init(void)
 	/* Fine enough to tell a key in use from a forgotten one, rare enough that nobody waits for it. */
 	define_duration(SETTING_KEY_USE_GRANULARITY, "teamrbac.key_use_granularity",
 	                "How exactly the last use of an API key is known.", NULL, "5 minutes");
+	/* A contractor who is back after a season is renewed; one of years ago is invited like a stranger. */
+	define_duration(SETTING_MEMBERSHIP_RENEWAL_PERIOD, "teamrbac.membership_renewal_period",
+	                "How long after its end an expired membership can be renewed.", NULL,
+	                "90 days");
 	/* Against somebody who has us send mail to the whole world. */
 	DefineCustomIntVariable(
 		"teamrbac.max_pending_invitations", "How many invitations of one tenant may be pending.",

@@ -8,12 +8,13 @@
 /* Durations, written as intervals are: '7 days', '90 min'.  A month counts 30 days. */
 typedef enum DurationSetting
 {
-	SETTING_INVITATION_LIFETIME,      /* teamrbac.invitation_lifetime */
-	SETTING_DELETED_TENANT_RETENTION, /* teamrbac.deleted_tenant_retention */
-	SETTING_AUDIT_RETENTION,          /* teamrbac.audit_retention; may be for ever */
-	SETTING_INVITATION_RETENTION,     /* teamrbac.invitation_retention; likewise */
-	SETTING_KEY_USE_GRANULARITY,      /* teamrbac.key_use_granularity */
-	DURATION_SETTINGS                 /* how many there are */
+	SETTING_INVITATION_LIFETIME,       /* teamrbac.invitation_lifetime */
+	SETTING_DELETED_TENANT_RETENTION,  /* teamrbac.deleted_tenant_retention */
+	SETTING_AUDIT_RETENTION,           /* teamrbac.audit_retention; may be for ever */
+	SETTING_INVITATION_RETENTION,      /* teamrbac.invitation_retention; likewise */
+	SETTING_KEY_USE_GRANULARITY,       /* teamrbac.key_use_granularity */
+	SETTING_MEMBERSHIP_RENEWAL_PERIOD, /* teamrbac.membership_renewal_period */
+	DURATION_SETTINGS                  /* how many there are */
 } DurationSetting;
 
 /* What setting_duration answers for an empty value: without end. */
