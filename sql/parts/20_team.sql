@@ -7,17 +7,17 @@ CREATE TABLE teamrbac.app_user (
 	created_at   timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
 	disabled_at  timestamptz,
 	CONSTRAINT app_user_display_name CHECK
-		(display_name ~ '^[^[:cntrl:]]*$' AND pg_catalog.char_length(display_name) <= 200)
+		(teamrbac.is_printable_name(display_name))
 );
-CREATE UNIQUE INDEX app_user_email_key ON teamrbac.app_user (pg_catalog.lower(email::text));
+CREATE UNIQUE INDEX app_user_email_key ON teamrbac.app_user (teamrbac.address_key(email));
 COMMENT ON TABLE teamrbac.app_user IS
 	'The application''s users. user_id is the application''s own. Change it by register_user and update_user.';
 COMMENT ON COLUMN teamrbac.app_user.user_id IS 'The application''s own id of the user.';
-COMMENT ON COLUMN teamrbac.app_user.display_name IS 'For people: at most 200 characters, no control characters.';
+COMMENT ON COLUMN teamrbac.app_user.display_name IS 'For people, as is_printable_name has it.';
 COMMENT ON COLUMN teamrbac.app_user.created_at IS 'When the user was registered here.';
 COMMENT ON CONSTRAINT app_user_display_name ON teamrbac.app_user IS 'Fit to be printed, in a mail too.';
 COMMENT ON INDEX teamrbac.app_user_email_key IS 'One user for an e-mail address, however it is spelt.';
-COMMENT ON COLUMN teamrbac.app_user.email IS 'Verified by the application; unique, compared lower-cased.';
+COMMENT ON COLUMN teamrbac.app_user.email IS 'Verified by the application; unique, as address_key compares.';
 COMMENT ON COLUMN teamrbac.app_user.disabled_at IS 'When set, the user can do nothing; memberships and keys stay.';
 
 CREATE TABLE teamrbac.tenant (
@@ -28,7 +28,7 @@ CREATE TABLE teamrbac.tenant (
 	deleted_at timestamptz,
 	purge_began_at timestamptz,
 	CONSTRAINT tenant_name CHECK
-		(name ~ '^[^[:cntrl:]]+$' AND pg_catalog.char_length(name) <= 200),
+		(teamrbac.is_printable_name(name)),
 	CONSTRAINT tenant_slug CHECK
 		(slug ~ '^[a-z0-9]+(-[a-z0-9]+)*$' AND pg_catalog.octet_length(slug) <= 63),
 	CONSTRAINT tenant_purged_when_deleted CHECK (purge_began_at IS NULL OR deleted_at IS NOT NULL)
@@ -41,7 +41,7 @@ COMMENT ON TABLE teamrbac.tenant IS
 	'The tenants. Application tables reference tenant_id. Every change of a team locks its row here first.';
 COMMENT ON COLUMN teamrbac.tenant.slug IS 'Optional short name for addresses, unique among the tenants that are not deleted.';
 COMMENT ON COLUMN teamrbac.tenant.tenant_id IS 'What the application''s tables reference.';
-COMMENT ON COLUMN teamrbac.tenant.name IS 'For people: 1 to 200 characters, no control characters.';
+COMMENT ON COLUMN teamrbac.tenant.name IS 'For people, as is_printable_name has it.';
 COMMENT ON COLUMN teamrbac.tenant.created_at IS 'When it was made.';
 COMMENT ON CONSTRAINT tenant_purged_when_deleted ON teamrbac.tenant IS 'Only a deleted tenant is purged.';
 COMMENT ON CONSTRAINT tenant_name ON teamrbac.tenant IS 'Fit to be printed, in a mail too.';

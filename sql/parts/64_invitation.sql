@@ -27,7 +27,7 @@ CREATE TABLE teamrbac.invitation (
 	CONSTRAINT invitation_accepted CHECK
 		((state = 'accepted') = (accepted_by IS NOT NULL))
 );
-CREATE UNIQUE INDEX invitation_one_pending ON teamrbac.invitation (tenant_id, pg_catalog.lower(email::text))
+CREATE UNIQUE INDEX invitation_one_pending ON teamrbac.invitation (tenant_id, teamrbac.address_key(email))
 	WHERE state = 'pending';
 CREATE INDEX invitation_id_idx ON teamrbac.invitation (invitation_id);
 CREATE INDEX invitation_token_idx ON teamrbac.invitation (token_hash);
@@ -51,7 +51,7 @@ COMMENT ON CONSTRAINT invitation_decided ON teamrbac.invitation IS 'Pending unti
 COMMENT ON CONSTRAINT invitation_accepted ON teamrbac.invitation IS 'Somebody accepted, or it is not accepted.';
 COMMENT ON INDEX teamrbac.invitation_id_idx IS 'Answers the commands on an invitation.';
 COMMENT ON INDEX teamrbac.invitation_token_idx IS 'Answers peek_invitation, accept_invitation and decline_invitation.';
-COMMENT ON COLUMN teamrbac.invitation.email IS 'As it was given; compared lower-cased with the invitee''s.';
+COMMENT ON COLUMN teamrbac.invitation.email IS 'As it was given; compared with the invitee''s by address_key.';
 COMMENT ON COLUMN teamrbac.invitation.membership_expires_at IS 'When the membership will end by itself; NULL: never.';
 COMMENT ON COLUMN teamrbac.invitation.invited_by IS
 	'Whoever sent it, or sent it again last: it works for as long as they may give its role. No reference, since it outlives them.';

@@ -17,8 +17,8 @@ CREATE TABLE teamrbac.api_key (
 	role_in_use   teamrbac.role_name GENERATED ALWAYS AS (CASE WHEN revoked_at IS NULL THEN role END) STORED
 		REFERENCES teamrbac.role,
 	PRIMARY KEY (tenant_id, key_id),
-	CONSTRAINT api_key_name CHECK
-		(name ~ '^[^[:cntrl:]]+$' AND pg_catalog.char_length(name) <= 200),
+	CONSTRAINT api_key_name CHECK (teamrbac.is_printable_name(name)),
+	CONSTRAINT api_key_revoke_reason CHECK (teamrbac.is_printable_name(revoke_reason)),
 	CONSTRAINT api_key_permissions CHECK
 		(pg_catalog.cardinality(permissions) > 0
 		 AND pg_catalog.array_position(permissions, NULL) IS NULL),
@@ -42,7 +42,8 @@ COMMENT ON COLUMN teamrbac.api_key.expires_at IS 'From then on it is refused; NU
 COMMENT ON COLUMN teamrbac.api_key.revoked_at IS 'When it was revoked; NULL: it was not.';
 COMMENT ON COLUMN teamrbac.api_key.revoked_by IS 'The user who revoked it; NULL: a database role.';
 COMMENT ON COLUMN teamrbac.api_key.revoke_reason IS 'Why, for people.';
-COMMENT ON CONSTRAINT api_key_name ON teamrbac.api_key IS 'Fit to be printed: 1 to 200 characters, no control characters.';
+COMMENT ON CONSTRAINT api_key_name ON teamrbac.api_key IS 'Fit to be printed.';
+COMMENT ON CONSTRAINT api_key_revoke_reason ON teamrbac.api_key IS 'Fit to be printed.';
 COMMENT ON CONSTRAINT api_key_permissions ON teamrbac.api_key IS 'A key narrowed to nothing would be none.';
 COMMENT ON CONSTRAINT api_key_secret_hash ON teamrbac.api_key IS 'A SHA-256, not the secret itself.';
 COMMENT ON CONSTRAINT api_key_revoked ON teamrbac.api_key IS 'Only a revoked key was revoked by somebody.';

@@ -74,7 +74,7 @@ require_invitee(const Invitation *invitation, const pg_uuid_t *user)
 {
 	static SavedQuery find = {
 		.sql = "SELECT FROM teamrbac.app_user WHERE user_id = $1"
-			   " AND pg_catalog.lower(email::pg_catalog.text) = pg_catalog.lower($2)",
+			   " AND teamrbac.address_key(email) = teamrbac.address_key($2)",
 		.nargs = 2,
 		.argtypes = {UUIDOID, TEXTOID},
 	};

@@ -38,7 +38,7 @@ require_free_email(const char *email, const pg_uuid_t *user)
 {
 	static SavedQuery find = {
 		.sql = "SELECT FROM teamrbac.app_user"
-			   " WHERE pg_catalog.lower(email::pg_catalog.text) = pg_catalog.lower($1)"
+			   " WHERE teamrbac.address_key(email) = teamrbac.address_key($1)"
 			   " AND user_id <> $2",
 		.nargs = 2,
 		.argtypes = {TEXTOID, UUIDOID},
@@ -66,7 +66,7 @@ teamrbac_register_user(PG_FUNCTION_ARGS)
 
 	*user = uuid_arg(fcinfo, 2, "user_id");
 	require_email(email);
-	require_printable_name("display_name", display_name);
+	display_name = require_printable_name("display_name", display_name);
 	require_free_email(email, user);
 
 	args[0] = UUIDPGetDatum(user);
@@ -137,8 +137,7 @@ teamrbac_update_user(PG_FUNCTION_ARGS)
 	}
 	if (!PG_ARGISNULL(2))
 	{
-		display_name = text_arg(fcinfo, 2, "display_name");
-		require_printable_name("display_name", display_name);
+		display_name = require_printable_name("display_name", text_arg(fcinfo, 2, "display_name"));
 	}
 
 	query_execute(&update,

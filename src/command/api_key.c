@@ -342,7 +342,7 @@ teamrbac_create_api_key(PG_FUNCTION_ARGS)
 	key.name = text_arg(fcinfo, 1, "name");
 	key.role = text_arg(fcinfo, 2, "role");
 	key.expires_at = expiry_arg(fcinfo, 3);
-	require_printable_name("name", key.name);
+	key.name = require_printable_name("name", key.name);
 
 	key.created_by = lock_tenant_as_key_maker(&key.tenant_id);
 
@@ -416,7 +416,7 @@ teamrbac_revoke_api_key(PG_FUNCTION_ARGS)
 	ApiKey    key;
 
 	if (reason != NULL)
-		require_printable_name("reason", reason);
+		reason = require_printable_name("reason", reason);
 
 	lock_key(&key_id, &user, &key);
 
@@ -461,7 +461,7 @@ teamrbac_rename_api_key(PG_FUNCTION_ARGS)
 	ApiKey    key;
 	ApiKey    renamed;
 
-	require_printable_name("name", name);
+	name = require_printable_name("name", name);
 
 	lock_key(&key_id, &user, &key);
 

@@ -37,7 +37,7 @@ refuse_member(const pg_uuid_t *tenant, const char *email)
 		.sql = "SELECT FROM teamrbac.app_user AS u"
 			   " JOIN teamrbac.membership AS m ON m.user_id = u.user_id"
 			   " WHERE m.tenant_id = $1"
-			   " AND pg_catalog.lower(u.email::pg_catalog.text) = pg_catalog.lower($2)"
+			   " AND teamrbac.address_key(u.email) = teamrbac.address_key($2)"
 			   " AND (m.expires_at IS NULL OR m.expires_at > pg_catalog.clock_timestamp())",
 		.nargs = 2,
 		.argtypes = {UUIDOID, TEXTOID},

@@ -159,7 +159,7 @@ teamrbac_revoke_api_keys(PG_FUNCTION_ARGS)
 	if (!PG_ARGISNULL(3))
 		filter.name_like = text_arg(fcinfo, 3, "name_like");
 	if (reason != NULL)
-		require_printable_name("reason", reason);
+		reason = require_printable_name("reason", reason);
 
 	lock_tenant_for(&tenant, PERMISSION_MANAGE_KEYS);
 

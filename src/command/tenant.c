@@ -72,7 +72,7 @@ teamrbac_create_tenant(PG_FUNCTION_ARGS)
 	user = require_user(NULL);
 	if (!lock_active_user(&user))
 		refuse_nobody(NULL);
-	require_printable_name("name", name);
+	name = require_printable_name("name", name);
 	if (slug != NULL)
 		require_slug(slug);
 
