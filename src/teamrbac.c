@@ -10,6 +10,7 @@
 #include "authority/authority.h"
 #include "store/catalog.h"
 #include "authority/identity.h"
+#include "authority/precedence.h"
 #include "store/settings.h"
 #include "store/statistics.h"
 
@@ -24,6 +25,7 @@ _PG_init(void)
 	identity_init();
 	authority_init();
 	settings_init();
+	precedence_init();
 	statistics_init();
 	MarkGUCPrefixReserved("teamrbac");
 }

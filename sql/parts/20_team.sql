@@ -63,6 +63,7 @@ CREATE TABLE teamrbac.membership (
 CREATE INDEX membership_user_idx ON teamrbac.membership (user_id, tenant_id);
 CREATE INDEX membership_role_idx ON teamrbac.membership (role)
 	WHERE role <> ALL (ARRAY['reader', 'developer', 'admin', 'owner']);
+CREATE INDEX membership_owned_idx ON teamrbac.membership (user_id) WHERE role = 'owner';
 CREATE UNIQUE INDEX membership_one_owner ON teamrbac.membership (tenant_id) WHERE role = 'owner';
 COMMENT ON INDEX teamrbac.membership_role_idx IS 'Answers drop_role; the built-in roles are never dropped.';
 COMMENT ON TABLE teamrbac.membership IS
@@ -73,6 +74,7 @@ COMMENT ON COLUMN teamrbac.membership.role IS 'What they are there.';
 COMMENT ON COLUMN teamrbac.membership.joined_at IS 'When they became a member.';
 COMMENT ON CONSTRAINT membership_owner_stays ON teamrbac.membership IS 'An owner whose time is over would leave none.';
 COMMENT ON INDEX teamrbac.membership_user_idx IS 'Answers every permission check that memory cannot.';
+COMMENT ON INDEX teamrbac.membership_owned_idx IS 'Answers how many tenants a user owns.';
 COMMENT ON INDEX teamrbac.membership_one_owner IS 'At most one owner; check_owner sees to it that there is one.';
 COMMENT ON COLUMN teamrbac.membership.expires_at IS 'When the membership ends by itself; NULL: never. The owner''s never does.';
 

@@ -4,7 +4,7 @@ CREATE PROCEDURE teamrbac.transfer_ownership(tenant_id uuid, new_owner uuid)
 	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
 	AS 'MODULE_PATHNAME', 'teamrbac_transfer_ownership';
 COMMENT ON PROCEDURE teamrbac.transfer_ownership(uuid, uuid) IS
-	'The Owner hands the tenant to an Admin and becomes an Admin; permanent. Errors: 42501 not the Owner; P0002 the other is not a member; 55000 not an Admin, about to expire, or disabled; 28000 no user signed in. Locks the tenant''s row, then the new Owner''s.';
+	'The Owner hands the tenant to an Admin and becomes an Admin; permanent. Errors: 42501 not the Owner; P0002 the other is not a member; 55000 not an Admin, about to expire, or disabled, or would own more than teamrbac.max_tenants_per_user; 28000 no user signed in. Locks the tenant''s row, then the new Owner''s.';
 CREATE PROCEDURE teamrbac.set_membership_expiry(tenant_id uuid, user_id uuid, expires_at timestamptz)
 	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
 	AS 'MODULE_PATHNAME', 'teamrbac_set_membership_expiry';
@@ -19,7 +19,7 @@ CREATE PROCEDURE teamrbac.restore_tenant(tenant_id uuid)
 	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
 	AS 'MODULE_PATHNAME', 'teamrbac_restore_tenant';
 COMMENT ON PROCEDURE teamrbac.restore_tenant(uuid) IS
-	'Undoes delete_tenant within teamrbac.deleted_tenant_retention; warns if the Owner was disabled meanwhile. Where another tenant has taken its slug since, it comes back without one, and a warning says so. Errors: P0002 no such tenant; 55000 not deleted, or deleted too long ago; 23505 somebody takes its slug at the same time: call it again. For the DBA. Locks the tenant''s row, then the Owner''s.';
+	'Undoes delete_tenant within teamrbac.deleted_tenant_retention; warns if the Owner was disabled meanwhile. Where another tenant has taken its slug since, it comes back without one, and a warning says so. Errors: P0002 no such tenant; 55000 not deleted, or deleted too long ago. For the DBA. Locks the tenant''s row, then the Owner''s.';
 CREATE PROCEDURE teamrbac.assign_owner(tenant_id uuid, user_id uuid)
 	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
 	AS 'MODULE_PATHNAME', 'teamrbac_assign_owner';

@@ -95,7 +95,7 @@ lock_invitation_of(const pg_uuid_t *user, const char *token)
 	Invitation invitation = require_invitation(token, false);
 
 	require_invitee(&invitation, user);
-	(void) lock_tenant(&invitation.tenant_id);
+	(void) lock_tenant_yielding(&invitation.tenant_id);
 	/* Not there any more if it was sent again meanwhile, or its tenant deleted. */
 	invitation = require_invitation(token, true);
 	require_invitee(&invitation, user);

@@ -15,6 +15,7 @@
 #include "authority/cache.h"
 #include "compat.h"
 #include "authority/errors.h"
+#include "authority/precedence.h"
 #include "store/query.h"
 #include "authority/team.h"
 #include "store/text_rules.h"
@@ -92,7 +93,10 @@ typedef struct LockedUser
 	bool  disabled;
 } LockedUser;
 
-/* lock_user locks a user's row until the transaction ends, and reads it; P0002 if there is none. */
+/*
+ * lock_user locks a user's row until the transaction ends, and reads it; P0002 if there is none.  The user does not
+ * keep it from the application.
+ */
 static LockedUser
 lock_user(const pg_uuid_t *user)
 {
@@ -106,6 +110,7 @@ lock_user(const pg_uuid_t *user)
 	bool       nulls[3];
 	LockedUser result;
 
+	take_precedence(GATE_USER, user);
 	if (!query_row(&lock, (Datum[]){UUIDPGetDatum(user)}, NULL, 3, values, nulls))
 		ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND), errmsg("there is no such user")));
 	result.email = TextDatumGetCString(values[0]);

@@ -196,7 +196,7 @@ lock_tenant_as_key_maker(const pg_uuid_t *tenant)
 	pg_uuid_t user = require_user(tenant);
 
 	require_key_maker(tenant);
-	if (!lock_tenant(tenant))
+	if (!lock_tenant_yielding(tenant))
 		refuse_permission(tenant, PERMISSION_CREATE_PERSONAL_KEY);
 	require_key_maker(tenant);
 	return user;
@@ -221,7 +221,7 @@ lock_key(const pg_uuid_t *key_id, const pg_uuid_t *user, ApiKey *key)
 {
 	bool known = find_key(key_id, key);
 
-	if (!known || !may_manage(key, user) || !lock_tenant(&key->tenant_id) ||
+	if (!known || !may_manage(key, user) || !lock_tenant_yielding(&key->tenant_id) ||
 	    !find_key(key_id, key) || !may_manage(key, user))
 		refuse_command(
 			known ? &key->tenant_id : NULL, "permission denied for API key",

@@ -16,6 +16,7 @@
 #include "authority/errors.h"
 #include "authority/identity.h"
 #include "command/invitation.h"
+#include "record/mail_allowance.h"
 #include "record/outbox.h"
 #include "store/query.h"
 #include "store/secret.h"
@@ -97,7 +98,7 @@ end_of_lifetime(void)
 	return GetCurrentTimestamp() + setting_duration(SETTING_INVITATION_LIFETIME);
 }
 
-/* mail_invitation queues the mail that brings the token. */
+/* mail_invitation queues the mail that brings the token, within the limits. */
 static void
 mail_invitation(const Invitation *invitation, MailKind kind, const char *token)
 {
@@ -105,6 +106,7 @@ mail_invitation(const Invitation *invitation, MailKind kind, const char *token)
 	           audit_fields("role", invitation->role, "inviter",
 	                        user_display_name(&invitation->invited_by), "expires_at",
 	                        audit_time(invitation->expires_at), NULL));
+	require_mail_allowance(&invitation->tenant_id, invitation->email);
 }
 
 static void

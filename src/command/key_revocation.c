@@ -17,6 +17,7 @@
 #include "compat.h"
 #include "authority/errors.h"
 #include "authority/identity.h"
+#include "authority/precedence.h"
 #include "store/query.h"
 #include "authority/team.h"
 #include "store/text_rules.h"
@@ -117,6 +118,20 @@ revoked_row(FunctionCallInfo fcinfo, uint64 revoked)
 	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(tupdesc), values, nulls));
 }
 
+/* has_keys tells whether there is a key of this user's to revoke. */
+static bool
+has_keys(const pg_uuid_t *tenant, const pg_uuid_t *user)
+{
+	static SavedQuery find = {
+		.sql = "SELECT FROM teamrbac.api_key WHERE tenant_id = $1 AND created_by = $2"
+			   " AND revoked_at IS NULL LIMIT 1",
+		.nargs = 2,
+		.argtypes = {UUIDOID, UUIDOID},
+	};
+
+	return query_execute(&find, (Datum[]){UUIDPGetDatum(tenant), UUIDPGetDatum(user)}, NULL) > 0;
+}
+
 /* revoke_member_keys(tenant_id, user_id): ends all keys that somebody made; their own, if they ask. */
 Datum
 teamrbac_revoke_member_keys(PG_FUNCTION_ARGS)
@@ -126,10 +141,16 @@ teamrbac_revoke_member_keys(PG_FUNCTION_ARGS)
 	pg_uuid_t user = require_user(&tenant);
 	uint64    revoked;
 
-	if (uuid_same(&creator, &user))
-		(void) lock_tenant_as_member(&tenant);
-	else
+	if (!uuid_same(&creator, &user))
 		lock_tenant_for(&tenant, PERMISSION_MANAGE_KEYS);
+	else if (!has_keys(&tenant, &user))
+	{
+		/* Nothing to lock for. */
+		require_membership(&tenant);
+		return revoked_row(fcinfo, 0);
+	}
+	else
+		(void) lock_tenant_as_member(&tenant);
 
 	revoked = revoke_keys_of(&tenant, &creator, NULL);
 	return revoked_row(fcinfo, revoked);
@@ -175,19 +196,31 @@ teamrbac_revoke_api_keys(PG_FUNCTION_ARGS)
 static uint64
 lock_tenants_of_user(const pg_uuid_t *user, Datum **tenants)
 {
-	static SavedQuery lock = {
+	static SavedQuery find = {
 		.sql =
 			"SELECT t.tenant_id FROM teamrbac.tenant AS t WHERE t.tenant_id IN ("
 			"SELECT k.tenant_id FROM teamrbac.api_key AS k WHERE k.created_by = $1 AND k.revoked_at IS NULL"
 			" UNION ALL SELECT m.tenant_id FROM teamrbac.membership AS m WHERE m.user_id = $1"
 			" UNION ALL SELECT e.tenant_id FROM teamrbac.expired_membership AS e WHERE e.user_id = $1)"
-			" ORDER BY t.tenant_id FOR NO KEY UPDATE",
+			" ORDER BY t.tenant_id",
 		.nargs = 1,
 		.argtypes = {UUIDOID},
 	};
-	bool *nulls;
+	static SavedQuery lock = {
+		.sql = "SELECT FROM teamrbac.tenant WHERE tenant_id = $1 FOR NO KEY UPDATE",
+		.nargs = 1,
+		.argtypes = {UUIDOID},
+	};
+	bool  *nulls;
+	uint64 ntenants = query_rows(&find, (Datum[]){UUIDPGetDatum(user)}, NULL, 1, tenants, &nulls);
 
-	return query_rows(&lock, (Datum[]){UUIDPGetDatum(user)}, NULL, 1, tenants, &nulls);
+	for (uint64 i = 0; i < ntenants; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		take_precedence(GATE_TENANT, DatumGetUUIDP((*tenants)[i]));
+		query_execute(&lock, (Datum[]){(*tenants)[i]}, NULL);
+	}
+	return ntenants;
 }
 
 /* revoke_and_record_keys revokes a user's keys in one tenant, which is locked; returns how many. */

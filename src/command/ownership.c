@@ -16,7 +16,9 @@
 #include "record/audit.h"
 #include "compat.h"
 #include "authority/errors.h"
+#include "authority/precedence.h"
 #include "command/invitation.h"
+#include "command/owned_tenants.h"
 #include "record/outbox.h"
 #include "store/query.h"
 #include "store/settings.h"
@@ -79,6 +81,7 @@ teamrbac_transfer_ownership(PG_FUNCTION_ARGS)
 
 	set_member_role(&tenant, &owner, ROLE_ADMIN);
 	set_member_role(&tenant, &heir, ROLE_OWNER);
+	require_tenant_allowance(&heir);
 
 	audit_tenant(&tenant, "ownership.transferred", audit_subject("member", &heir),
 	             audit_fields("owner", uuid_text(&owner), NULL),
@@ -215,9 +218,9 @@ static char *
 restore(const pg_uuid_t *tenant)
 {
 	static SavedQuery find = {
-		.sql = "SELECT t.slug FROM teamrbac.tenant AS t WHERE t.tenant_id = $1"
-			   " AND EXISTS (SELECT FROM teamrbac.tenant AS other WHERE other.slug = t.slug"
-			   " AND other.deleted_at IS NULL)",
+		.sql = "SELECT t.slug, EXISTS (SELECT FROM teamrbac.tenant AS other"
+			   " WHERE other.slug = t.slug AND other.deleted_at IS NULL)"
+			   " FROM teamrbac.tenant AS t WHERE t.tenant_id = $1 AND t.slug IS NOT NULL",
 		.nargs = 1,
 		.argtypes = {UUIDOID},
 	};
@@ -228,17 +231,22 @@ restore(const pg_uuid_t *tenant)
 		.nargs = 2,
 		.argtypes = {UUIDOID, BOOLOID},
 	};
-	Datum slug;
-	bool  isnull;
-	bool  taken = query_row(&find, (Datum[]){UUIDPGetDatum(tenant)}, NULL, 1, &slug, &isnull);
+	Datum values[2];
+	bool  nulls[2];
+	char *slug = NULL;
+	bool  taken = false;
 
+	if (query_row(&find, (Datum[]){UUIDPGetDatum(tenant)}, NULL, 2, values, nulls))
+	{
+		slug = TextDatumGetCString(values[0]);
+		taken = !reserve_slug(slug) || DatumGetBool(values[1]);
+	}
 	query_execute(&update, (Datum[]){UUIDPGetDatum(tenant), BoolGetDatum(taken)}, NULL);
 	if (!taken)
 		return NULL;
-	ereport(WARNING,
-	        (errmsg("slug \"%s\" has been taken by another tenant", TextDatumGetCString(slug)),
-	         errdetail("The tenant is restored without a slug.")));
-	return TextDatumGetCString(slug);
+	ereport(WARNING, (errmsg("slug \"%s\" has been taken by another tenant", slug),
+	                  errdetail("The tenant is restored without a slug.")));
+	return slug;
 }
 
 /* restore_tenant(tenant_id): a DBA undoes delete_tenant. */

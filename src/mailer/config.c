@@ -52,7 +52,7 @@ static const Setting settings[] = {
 	{"reply_to", SETTING_TEXT, FIELD(reply_to), ""},
 	{"accept_url", SETTING_TEXT, FIELD(accept_url), ""},
 	{"template", SETTING_TEXT, FIELD(template_file), MAILER_TEMPLATE},
-	{"poll_interval", SETTING_SECONDS, FIELD(poll_interval), "30"},
+	{"poll_interval", SETTING_SECONDS, FIELD(poll_interval), "5"},
 	{"connect_timeout", SETTING_SECONDS, FIELD(connect_timeout), "10"},
 	{"send_timeout", SETTING_SECONDS, FIELD(send_timeout), "60"},
 };

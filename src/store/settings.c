@@ -14,9 +14,13 @@
 #include "compat.h"
 #include "store/settings.h"
 
-int max_pending_invitations;
-int mail_max_attempts;
-int log_denials;
+int  max_pending_invitations;
+int  max_tenants_per_user;
+int  max_tenant_mails_per_day;
+int  max_recipient_mails_per_day;
+bool notify_mailer;
+int  mail_max_attempts;
+int  log_denials;
 
 static const struct config_enum_entry log_denials_options[] = {
 	{"off", LOG_DENIALS_OFF, false},
@@ -109,6 +113,33 @@ settings_init(void)
 	DefineCustomIntVariable(
 		"teamrbac.max_pending_invitations", "How many invitations of one tenant may be pending.",
 		NULL, &max_pending_invitations, 1000, 0, 1000000, PGC_SUSET, 0, NULL, NULL, NULL);
+	/* Of somebody who makes one after the other: each may send as much mail as any other. */
+	DefineCustomIntVariable("teamrbac.max_tenants_per_user", "How many tenants one user may own.",
+	                        "Those deleted within the last day count too.", &max_tenants_per_user,
+	                        100, 0, INT_MAX, PGC_SUSET, 0, NULL, NULL, NULL);
+	/* What max_pending_invitations leaves open: an invitation that is taken back, or sent again, was sent. */
+	DefineCustomIntVariable("teamrbac.max_tenant_mails_per_day",
+	                        "How many mails of one tenant may be queued within 24 hours.", NULL,
+	                        &max_tenant_mails_per_day, 2000, 0, INT_MAX, PGC_SUSET, 0, NULL, NULL,
+	                        NULL);
+	/* More than anybody needs, and too few to annoy anybody with. */
+	DefineCustomIntVariable("teamrbac.max_recipient_mails_per_day",
+	                        "How many mails to one address may be queued within 24 hours.",
+	                        "Those of all tenants count.", &max_recipient_mails_per_day, 20, 0,
+	                        INT_MAX, PGC_SUSET, 0, NULL, NULL, NULL);
+	/*
+	 * Off, as the server has transactions that notify commit one by one, in all databases, each until its standby
+	 * has confirmed it: a command would wait for another database's.  The mailer looks every few seconds instead.
+	 */
+	DefineCustomBoolVariable("teamrbac.notify_mailer",
+	                         "Wakes the mailer by NOTIFY when mail is queued.", NULL,
+	                         &notify_mailer, false, PGC_SUSET, 0, NULL, NULL, NULL);
+	/* Longer than transactions take whose client is at work, shorter than a manager's patience. */
+	define_duration(
+		SETTING_YIELD_AFTER, "teamrbac.yield_after",
+		"How long a manager's command waits for the transaction of somebody who does not "
+		"manage the team, before that one's session is ended.",
+		NULL, "500 ms");
 	DefineCustomIntVariable("teamrbac.mail_max_attempts", "How often sending a mail is tried.",
 	                        NULL, &mail_max_attempts, 12, 1, 1000, PGC_SUSET, 0, NULL, NULL, NULL);
 	/* Off, as the server logs the errors themselves already; this adds who asked. */
