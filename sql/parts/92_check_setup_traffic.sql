@@ -48,7 +48,7 @@ $$;
 COMMENT ON FUNCTION teamrbac.check_setup_publications(OUT text, OUT integer, OUT text, OUT text, OUT text) IS
 	'Internal to check_setup: publications that copy hashes or tokens.';
 
--- Mail that was given up, and mail that nobody sends.
+-- Mail that was given up, mail that is kept for the sender's fault, and mail that nobody sends.
 CREATE FUNCTION teamrbac.check_setup_mail(OUT severity text, OUT step integer, OUT object text, OUT problem text, OUT remedy text)
 	RETURNS SETOF record
 	LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -66,6 +66,13 @@ AS $$
 				ELSE format('UPDATE teamrbac.outbox SET failed_at = NULL, attempts = 0, next_attempt_at = pg_catalog.clock_timestamp() WHERE %s', f.condition) END
 	FROM failed AS f
 	UNION ALL
+	SELECT 'warning', 5, 'mail', format('%s kept, since the mail server refuses the sender: %s; put that right, the remedy has it tried at once', count(*),
+				  (array_agg(o.last_error ORDER BY o.next_attempt_at DESC, o.mail_id))[1]),
+		   'UPDATE teamrbac.outbox SET next_attempt_at = pg_catalog.now() WHERE error_kind = ''sender'' AND next_attempt_at > pg_catalog.now() AND claimed_by IS NULL'
+	FROM teamrbac.outbox AS o
+	WHERE o.error_kind = 'sender' AND o.next_attempt_at > now() AND o.claimed_by IS NULL
+	HAVING count(*) > 0
+	UNION ALL
 	SELECT 'warning', 5, 'mail', format('%s due for more than a day, and nobody takes it: start teamrbac-mailer, or another sender; the remedy is for what shall not be sent any more', count(*)),
 		   'UPDATE teamrbac.outbox SET next_attempt_at = NULL, withdrawn_at = pg_catalog.clock_timestamp(), claimed_by = NULL, token = NULL WHERE next_attempt_at < pg_catalog.now() - interval ''1 day'' AND tenant_id IN (SELECT tenant_id FROM teamrbac.tenant WHERE deleted_at IS NULL)'
 	FROM teamrbac.outbox AS o JOIN teamrbac.tenant AS t ON t.tenant_id = o.tenant_id
@@ -73,7 +80,7 @@ AS $$
 	HAVING count(*) > 0;
 $$;
 COMMENT ON FUNCTION teamrbac.check_setup_mail(OUT text, OUT integer, OUT text, OUT text, OUT text) IS
-	'Internal to check_setup: mail that was given up, whose remedy sends it again, or forgets it where its token is gone; mail that nobody sends.';
+	'Internal to check_setup: mail that was given up, whose remedy sends it again, or forgets it where its token is gone; mail kept since the mail server refuses the sender; mail that nobody sends.';
 
 -- Maintenance.  In PL/pgSQL, since it reads pg_cron's table where there is one, and only a real one: somebody who
 -- may create schemas might have planted a view of that name.

@@ -12,7 +12,7 @@
 #include "utils/syscache.h"
 
 #include "record/audit.h"
-#include "authority/cache.h"
+#include "authority/principal.h"
 #include "compat.h"
 #include "authority/errors.h"
 #include "authority/precedence.h"

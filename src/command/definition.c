@@ -17,7 +17,9 @@
 #include "compat.h"
 #include "authority/errors.h"
 #include "store/query.h"
+#include "authority/permission.h"
 #include "authority/team.h"
+#include "store/catalog.h"
 #include "store/text_rules.h"
 
 PG_FUNCTION_INFO_V1(teamrbac_define_permission);
@@ -26,8 +28,8 @@ PG_FUNCTION_INFO_V1(teamrbac_define_role);
 PG_FUNCTION_INFO_V1(teamrbac_drop_role);
 PG_FUNCTION_INFO_V1(teamrbac_guard_built_in);
 
-/* lock_definitions has one definition made at a time, and reads the newest ones afterwards. */
-static const Definitions *
+/* lock_definitions has one definition made at a time, and the newest ones read afterwards. */
+static void
 lock_definitions(void)
 {
 	static SavedQuery lock = {
@@ -35,8 +37,7 @@ lock_definitions(void)
 	};
 
 	query_execute(&lock, NULL, NULL);
-	catalog_forget_everything();
-	return subject_definitions(current_subject());
+	generation_advance();
 }
 
 static bool
@@ -180,13 +181,12 @@ teamrbac_define_permission(PG_FUNCTION_ARGS)
 		.nargs = 2,
 		.argtypes = {TEXTOID, TEXTARRAYOID},
 	};
-	char              *name = text_arg(fcinfo, 0, "name");
-	char              *description = text_arg(fcinfo, 1, "description");
-	const Definitions *definitions;
-	ArrayType         *roles;
-	Datum             *names;
-	int                nnames;
-	char              *before;
+	char      *name = text_arg(fcinfo, 0, "name");
+	char      *description = text_arg(fcinfo, 1, "description");
+	ArrayType *roles;
+	Datum     *names;
+	int        nnames;
+	char      *before;
 
 	require_definition_name("permission name", name);
 	description = require_printable_name("description", description);
@@ -194,10 +194,10 @@ teamrbac_define_permission(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(3))
 		refuse_null("grantable_to_keys");
 
-	definitions = lock_definitions();
+	lock_definitions();
 	refuse_built_in_permission(name);
 	for (int i = 0; i < nnames; i++)
-		(void) require_known_role(definitions, TextDatumGetCString(names[i]));
+		(void) require_known_role(NULL, TextDatumGetCString(names[i]));
 
 	before = permission_state(name);
 	query_execute(
@@ -269,7 +269,8 @@ teamrbac_drop_permission(PG_FUNCTION_ARGS)
 	char *name = text_arg(fcinfo, 0, "name");
 	char *before;
 
-	(void) require_known_permission(lock_definitions(), name, strlen(name));
+	lock_definitions();
+	(void) require_known_permission(name, strlen(name));
 	refuse_built_in_permission(name);
 	refuse_use("permission", name, permission_use(name));
 
@@ -304,25 +305,24 @@ teamrbac_define_role(PG_FUNCTION_ARGS)
 		.nargs = 2,
 		.argtypes = {TEXTOID, TEXTARRAYOID},
 	};
-	char              *name = text_arg(fcinfo, 0, "name");
-	char              *description = text_arg(fcinfo, 1, "description");
-	const Definitions *definitions;
-	ArrayType         *permissions;
-	Datum             *names;
-	int                nnames;
-	char              *before;
+	char      *name = text_arg(fcinfo, 0, "name");
+	char      *description = text_arg(fcinfo, 1, "description");
+	ArrayType *permissions;
+	Datum     *names;
+	int        nnames;
+	char      *before;
 
 	require_definition_name("role name", name);
 	description = require_printable_name("description", description);
 	permissions = names_arg(fcinfo, 2, "permissions", &names, &nnames);
 
-	definitions = lock_definitions();
+	lock_definitions();
 	refuse_built_in_role(name);
 	for (int i = 0; i < nnames; i++)
 	{
 		char *permission = TextDatumGetCString(names[i]);
 
-		(void) require_known_permission(definitions, permission, strlen(permission));
+		(void) require_known_permission(permission, strlen(permission));
 	}
 
 	before = role_state(name);
@@ -372,7 +372,8 @@ teamrbac_drop_role(PG_FUNCTION_ARGS)
 	char *name = text_arg(fcinfo, 0, "name");
 	char *before;
 
-	(void) require_known_role(lock_definitions(), name);
+	lock_definitions();
+	(void) require_known_role(NULL, name);
 	refuse_built_in_role(name);
 	refuse_use("role", name, role_use(name));
 

@@ -21,6 +21,7 @@
 #include "authority/errors.h"
 #include "command/invitation.h"
 #include "record/outbox.h"
+#include "store/catalog.h"
 #include "store/query.h"
 #include "store/secret.h"
 #include "store/settings.h"

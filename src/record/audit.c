@@ -225,7 +225,7 @@ void
 audit_tenant_by_dba(const pg_uuid_t *tenant, const char *action, const char *subject,
                     const char *before, const char *after)
 {
-	Identity nobody = {.kind = IDENTITY_NONE};
+	Identity nobody = IDENTITY_INITIALIZER;
 
 	record(&nobody, tenant, "tenant", action, subject, before, after);
 }
@@ -233,7 +233,7 @@ audit_tenant_by_dba(const pg_uuid_t *tenant, const char *action, const char *sub
 void
 audit_tenant_events_by_dba(const pg_uuid_t *tenant, const AuditEvent *events, int nevents)
 {
-	Identity   nobody = {.kind = IDENTITY_NONE};
+	Identity   nobody = IDENTITY_INITIALIZER;
 	AuditChain chain = {.id = *tenant, .scope = "tenant"};
 
 	audit_open_chain(&chain);
@@ -262,7 +262,7 @@ void
 audit_platform(const char *action, const char *subject, const char *before, const char *after)
 {
 	/* Definitions are the DBA's, whoever is signed in. */
-	Identity nobody = {.kind = IDENTITY_NONE};
+	Identity nobody = IDENTITY_INITIALIZER;
 
 	record(&nobody, &platform, "platform", action, subject, before, after);
 }

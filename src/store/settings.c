@@ -21,6 +21,7 @@ int  max_recipient_mails_per_day;
 bool notify_mailer;
 int  mail_max_attempts;
 int  log_denials;
+bool allow_session_identity;
 
 static const struct config_enum_entry log_denials_options[] = {
 	{"off", LOG_DENIALS_OFF, false},
@@ -142,6 +143,10 @@ settings_init(void)
 		NULL, "500 ms");
 	DefineCustomIntVariable("teamrbac.mail_max_attempts", "How often sending a mail is tried.",
 	                        NULL, &mail_max_attempts, 12, 1, 1000, PGC_SUSET, 0, NULL, NULL, NULL);
+	/* On, as a connection of one's own is safe; through a pooler, other clients would inherit the identity. */
+	DefineCustomBoolVariable("teamrbac.allow_session_identity",
+	                         "Whether somebody may be signed in for longer than a transaction.",
+	                         NULL, &allow_session_identity, true, PGC_SUSET, 0, NULL, NULL, NULL);
 	/* Off, as the server logs the errors themselves already; this adds who asked. */
 	DefineCustomEnumVariable(
 		"teamrbac.log_denials", "Writes refused commands and failed sign-ins to the server's log.",

@@ -11,7 +11,6 @@
 #include "regex/regex.h"
 #include "utils/builtins.h"
 
-#include "authority/identity_type.h"
 #include "store/characters.h"
 #include "store/text_rules.h"
 
@@ -27,12 +26,6 @@ matches(const char *text, const char *pattern)
 {
 	return RE_compile_and_execute(cstring_to_text(pattern), (char *) text, strlen(text),
 	                              REG_ADVANCED, C_COLLATION_OID, 0, NULL);
-}
-
-char *
-uuid_text(const pg_uuid_t *uuid)
-{
-	return DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(uuid)));
 }
 
 static char *

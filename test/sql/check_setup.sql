@@ -211,6 +211,16 @@ INSERT INTO teamrbac.outbox (tenant_id, mail_id, kind, recipient, next_attempt_a
 COMMIT;
 CALL remedy();
 SELECT kind, count(*), count(next_attempt_at) AS due FROM teamrbac.outbox GROUP BY 1;
+-- Mail that is kept, since the mail server refuses the sender: one finding, whatever the answers were; not what is being
+-- tried, what failed for another reason, or what was done with.
+DELETE FROM teamrbac.outbox;
+INSERT INTO teamrbac.outbox (tenant_id, mail_id, kind, recipient, next_attempt_at, sent_at, claimed_by, last_error, error_kind)
+	SELECT '00000000-0000-0000-0000-000000000001', gen_random_uuid(), 'removed', n || '@example.com',
+		CASE WHEN n <> 6 THEN now() + n * interval '1 hour' END, CASE WHEN n = 6 THEN now() END, CASE WHEN n = 5 THEN 'a mailer' END,
+		'550 5.7.1 answer ' || n, (CASE WHEN n = 4 THEN 'temporary' ELSE 'sender' END)::teamrbac.mail_error
+	FROM generate_series(1, 6) AS n;
+CALL remedy();
+SELECT recipient, next_attempt_at <= now() AS due FROM teamrbac.outbox ORDER BY 1;
 -- Mail that nobody sends; that of a deleted tenant waits for its restoration, and one that is being tried again is due later.
 DELETE FROM teamrbac.outbox;
 BEGIN;
