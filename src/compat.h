@@ -51,6 +51,21 @@
 #define MY_BACKEND_SLOT MyProcNumber
 #endif
 
+/* 17 also keeps together what a process's virtual transaction is, and asks about locks in two ways. */
+#if PG_VERSION_NUM < 170000
+#include "storage/lock.h"
+#include "storage/sinvaladt.h"
+#define COMPAT_LXID lxid
+#define compat_vxid_process(vxid) BackendIdGetProc((vxid).backendId)
+#define compat_lock_held(tag, mode) LockHeldByMe((tag), (mode))
+#else
+#include "storage/lock.h"
+#include "storage/procarray.h"
+#define COMPAT_LXID vxid.lxid
+#define compat_vxid_process(vxid) ProcNumberGetProc((vxid).procNumber)
+#define compat_lock_held(tag, mode) LockHeldByMe((tag), (mode), false)
+#endif
+
 /* 18 knows orders of other kinds of index than B-trees. */
 #if PG_VERSION_NUM < 180000
 #define PATHKEY_IS_DESCENDING(key) ((key)->pk_strategy == BTGreaterStrategyNumber)

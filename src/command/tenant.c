@@ -15,6 +15,8 @@
 #include "compat.h"
 #include "authority/errors.h"
 #include "authority/identity.h"
+#include "authority/precedence.h"
+#include "command/owned_tenants.h"
 #include "store/query.h"
 #include "store/restore.h"
 #include "authority/team.h"
@@ -30,7 +32,7 @@ insert_tenant(const char *name, const char *slug)
 	static SavedQuery insert = {
 		.sql =
 			"INSERT INTO teamrbac.tenant (tenant_id, name, slug) VALUES (pg_catalog.gen_random_uuid(), $1, $2)"
-			" ON CONFLICT (slug) DO NOTHING RETURNING tenant_id",
+			" ON CONFLICT (slug) WHERE deleted_at IS NULL DO NOTHING RETURNING tenant_id",
 		.nargs = 2,
 		.argtypes = {TEXTOID, TEXTOID},
 	};
@@ -40,7 +42,9 @@ insert_tenant(const char *name, const char *slug)
 	Datum tenant;
 	bool  isnull;
 
-	if (!query_row(&insert, args, nulls, 1, &tenant, &isnull))
+	/* Not by waiting for whoever inserts it: anybody might keep it for as long as they like. */
+	if ((slug != NULL && !reserve_slug(slug)) ||
+	    !query_row(&insert, args, nulls, 1, &tenant, &isnull))
 		ereport(ERROR, (errcode(ERRCODE_UNIQUE_VIOLATION), errmsg("slug \"%s\" is taken", slug)));
 	return *DatumGetUUIDP(tenant);
 }
@@ -70,14 +74,16 @@ teamrbac_create_tenant(PG_FUNCTION_ARGS)
 	pg_uuid_t *tenant = palloc(sizeof(pg_uuid_t));
 
 	user = require_user(NULL);
+	yield_precedence(GATE_USER, &user);
 	if (!lock_active_user(&user))
 		refuse_nobody(NULL);
-	require_printable_name("name", name);
+	name = require_printable_name("name", name);
 	if (slug != NULL)
 		require_slug(slug);
 
 	*tenant = insert_tenant(name, slug);
 	insert_owner(tenant, &user);
+	require_tenant_allowance(&user);
 
 	audit_tenant(tenant, "tenant.created", audit_subject("tenant", tenant), NULL,
 	             audit_fields("name", name, "slug", slug, NULL));
