@@ -42,6 +42,26 @@
 	object_ownercheck(RelationRelationId, (relid), (roleid))
 #endif
 
+/* 16 made the search for a setting public; before, all settings are. */
+#include "utils/guc.h"
+#include "utils/guc_tables.h"
+static inline struct config_generic *
+compat_find_setting(const char *name)
+{
+#if PG_VERSION_NUM < 160000
+	struct config_generic **settings = get_guc_variables();
+
+	for (int i = 0; i < GetNumConfigOptions(); i++)
+	{
+		if (strcmp(settings[i]->name, name) == 0)
+			return settings[i];
+	}
+	return NULL;
+#else
+	return find_option(name, false, true, 0);
+#endif
+}
+
 /* 17 numbers backends from 0, as their places in the array of processes are. */
 #if PG_VERSION_NUM < 170000
 #include "storage/backendid.h"
