@@ -101,9 +101,9 @@ compat_find_setting(const char *name)
 static inline bool
 compat_query_is_replaced(Oid relid)
 {
-	Relation     table = table_open(relid, NoLock);
+	Relation table = table_open(relid, NoLock);
 	TupleConstr *constraints = RelationGetDescr(table)->constr;
-	bool         replaced = constraints != NULL && constraints->has_generated_virtual;
+	bool replaced = constraints != NULL && constraints->has_generated_virtual;
 
 	table_close(table, NoLock);
 	return replaced;
@@ -118,6 +118,13 @@ compat_query_is_replaced(Oid relid)
 #else
 #define EXECUTOR_RUN_PARAMETERS QueryDesc *query, ScanDirection direction, uint64 count
 #define EXECUTOR_RUN_ARGUMENTS query, direction, count
+#endif
+
+#include "executor/executor.h"
+#if PG_VERSION_NUM < 180000
+#define compat_executor_run(query) ExecutorRun((query), ForwardScanDirection, 0, true)
+#else
+#define compat_executor_run(query) ExecutorRun((query), ForwardScanDirection, 0)
 #endif
 
 #endif /* TEAMRBAC_COMPAT_H */

@@ -131,7 +131,7 @@ loads_by_insert(const PlannedStmt *plan, Relation table)
 	    rt_fetch(linitial_int(plan->resultRelations), plan->rtable)->relid !=
 	        RelationGetRelid(table))
 		return false;
-	foreach (cell, plan->rtable)
+	foreach(cell, plan->rtable)
 	{
 		const RangeTblEntry *entry = lfirst_node(RangeTblEntry, cell);
 
