@@ -142,13 +142,17 @@ loads_by_insert(const PlannedStmt *plan, Relation table)
 	return true;
 }
 
-/* statement_loads: whether the client's own statement is one that brings a dump's rows of this table. */
+/*
+ * statement_loads: whether the client's own statement is one that brings a dump's rows of this table.  Only those
+ * that the client sends as they are run in a portal without a name.
+ */
 static bool
 statement_loads(Relation table)
 {
 	const PlannedStmt *plan;
 
-	if (ActivePortal == NULL || list_length(ActivePortal->stmts) != 1 ||
+	if (ActivePortal == NULL || ActivePortal->name[0] != '\0' ||
+	    list_length(ActivePortal->stmts) != 1 ||
 	    (ActivePortal->commandTag != CMDTAG_COPY && ActivePortal->commandTag != CMDTAG_INSERT))
 		return false;
 	plan = linitial_node(PlannedStmt, ActivePortal->stmts);
