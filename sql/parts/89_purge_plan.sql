@@ -99,7 +99,7 @@ COMMENT ON FUNCTION teamrbac.purge_plan(OUT regclass, OUT text, OUT text, OUT te
 	'Internal to purge: the tables with rows that refer to a tenant or to its rows, in the order of deletion. cascades false: their foreign key says neither ON DELETE CASCADE nor SET NULL nor SET DEFAULT, so that a tenant with such rows stays. condition: of the rows, of alias row_name, whose tenant is $1, with slug $2; leaves: that no other row refers to them, where the order does not see to that. Neither names tables of several roles.';
 REVOKE ALL ON FUNCTION teamrbac.purge_plan(OUT regclass, OUT text, OUT text, OUT text, OUT text, OUT boolean, OUT boolean) FROM PUBLIC;
 
-CREATE FUNCTION teamrbac.purge_reach(for_relation oid, deletes boolean, OUT relation oid, OUT owner oid, OUT behind oid, OUT behind_owner oid)
+CREATE FUNCTION teamrbac.purge_reach(for_relations oid[], deletes boolean, OUT relation oid, OUT owner oid, OUT behind oid, OUT behind_owner oid)
 	RETURNS SETOF record
 	LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -107,10 +107,13 @@ AS $$
 		-- Copies for partitions included; and whatever refers, all its partitions.
 		SELECT f.confrelid AS parent, m.relation AS child, f.confdeltype AS on_delete, f.confupdtype AS on_update
 		FROM pg_constraint AS f
-		CROSS JOIN LATERAL (SELECT f.conrelid UNION SELECT t.relid FROM pg_partition_tree(f.conrelid) AS t) AS m(relation)
+		JOIN pg_class AS c ON c.oid = f.conrelid
+		CROSS JOIN LATERAL (SELECT c.oid WHERE c.relkind <> 'p' UNION ALL SELECT t.relid FROM pg_partition_tree(c.oid) AS t WHERE c.relkind = 'p') AS m(relation)
 		WHERE f.contype = 'f'
 	), reached AS (
-		SELECT for_relation AS relation, deletes AS deleted
+		SELECT r.relation, deletes AS deleted FROM unnest(for_relations) AS r(relation)
+		UNION
+		SELECT t.relid, deletes FROM unnest(for_relations) AS r(relation), pg_partition_tree(r.relation) AS t
 		UNION
 		SELECT e.child, p.deleted AND e.on_delete = 'c'
 		FROM reached AS p
@@ -133,9 +136,9 @@ AS $$
 	WHERE root.oid <> c.oid
 	ORDER BY 1, 3;
 $$;
-COMMENT ON FUNCTION teamrbac.purge_reach(oid, boolean, OUT oid, OUT oid, OUT oid, OUT oid) IS
+COMMENT ON FUNCTION teamrbac.purge_reach(oid[], boolean, OUT oid, OUT oid, OUT oid, OUT oid) IS
 	'Internal to purge: the pairs of tables through which the server goes on by itself when rows of a table are deleted, or updated, by foreign keys with ON DELETE or ON UPDATE; not beyond a table of another role than the one it refers to. Partitions with what they are partitions of.';
-REVOKE ALL ON FUNCTION teamrbac.purge_reach(oid, boolean, OUT oid, OUT oid, OUT oid, OUT oid) FROM PUBLIC;
+REVOKE ALL ON FUNCTION teamrbac.purge_reach(oid[], boolean, OUT oid, OUT oid, OUT oid, OUT oid) FROM PUBLIC;
 
 CREATE FUNCTION teamrbac.purge_references(parent oid, OUT relation regclass, OUT name text, OUT target text, OUT condition text, OUT assignments text, OUT ours boolean)
 	RETURNS SETOF record

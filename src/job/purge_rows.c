@@ -70,36 +70,43 @@ read_plan(PurgeStep **steps)
 /* ---- what stands behind a table ----------------------------------------------------------------------- */
 
 static int
-tables_behind(Oid relation, bool deletes, Datum **values, bool **nulls)
+tables_behind(ArrayType *relations, bool deletes, Datum **values, bool **nulls)
 {
 	static SavedQuery select = {
 		.sql = "SELECT relation, owner, behind, behind_owner FROM teamrbac.purge_reach($1, $2)",
 		.nargs = 2,
-		.argtypes = {OIDOID, BOOLOID},
+		.argtypes = {OIDARRAYOID, BOOLOID},
 	};
 
-	return (int) query_rows(&select, (Datum[]){ObjectIdGetDatum(relation), BoolGetDatum(deletes)},
+	return (int) query_rows(&select, (Datum[]){PointerGetDatum(relations), BoolGetDatum(deletes)},
 	                        NULL, 4, values, nulls);
 }
 
 /*
- * require_no_strangers makes sure that the foreign keys through which a deletion from a table (or an update of it)
- * goes on to others reach tables of the same role only.  The locks keep it so until the transaction ends: what
+ * require_no_strangers makes sure that the foreign keys through which deletions from tables (or updates of them)
+ * go on to others reach tables of the same role only.  The locks keep it so until the transaction ends: what
  * makes a foreign key or gives a table away waits for them.  For code that runs within the transaction, it is
  * asked anew before each statement.
  */
 static void
-require_no_strangers(Oid relation, bool deletes)
+require_no_strangers(const Oid *relations, int nrelations, bool deletes)
 {
-	Datum *values;
-	bool  *nulls;
-	int    nrows;
+	Datum     *oids = palloc((nrelations + 1) * sizeof(Datum));
+	ArrayType *array;
+	Datum     *values;
+	bool      *nulls;
+	int        nrows;
 
-	LockRelationOid(relation, RowExclusiveLock);
-	nrows = tables_behind(relation, deletes, &values, &nulls);
+	for (int i = 0; i < nrelations; i++)
+	{
+		LockRelationOid(relations[i], RowExclusiveLock);
+		oids[i] = ObjectIdGetDatum(relations[i]);
+	}
+	array = construct_array(oids, nrelations, OIDOID, sizeof(Oid), true, TYPALIGN_INT);
+	nrows = tables_behind(array, deletes, &values, &nulls);
 	for (int i = 0; i < nrows; i++)
 		LockRelationOid(DatumGetObjectId(values[4 * i + 2]), RowExclusiveLock);
-	nrows = tables_behind(relation, deletes, &values, &nulls);
+	nrows = tables_behind(array, deletes, &values, &nulls);
 	for (int i = 0; i < nrows; i++)
 	{
 		Oid owner = DatumGetObjectId(values[4 * i + 1]);
@@ -211,7 +218,7 @@ end_references(Oid parent, const DoomedTenant *tenant)
 		if (!nulls[6 * i + 4])
 		{
 			if (!ours)
-				require_no_strangers(relation, false);
+				require_no_strangers(&relation, 1, false);
 			run(relation, ours,
 			    psprintf("UPDATE %s SET %s WHERE %s", rows, TextDatumGetCString(value[4]),
 			             condition),
@@ -260,7 +267,7 @@ delete_rows(const PurgeStep *step, const DoomedTenant *tenant, Datum *ctids, uin
 		end_references(step->relation, tenant);
 		return without_triggers(step->relation, sql, tenant, TIDARRAYOID, PointerGetDatum(array));
 	}
-	require_no_strangers(step->relation, true);
+	require_no_strangers(&step->relation, 1, true);
 	return run(step->relation, false, sql, tenant, TIDARRAYOID, PointerGetDatum(array), NULL);
 }
 
@@ -286,6 +293,15 @@ purge_table(const PurgeStep *step, bool leaves, const DoomedTenant *tenant, int 
 static void
 require_way(const PurgeStep *steps, int nsteps, const DoomedTenant *tenant)
 {
+	Oid *relations = palloc((nsteps + 1) * sizeof(Oid));
+	int  nrelations = 0;
+
+	for (int i = 0; i < nsteps; i++)
+	{
+		if (steps[i].cascades && !steps[i].ours)
+			relations[nrelations++] = steps[i].relation;
+	}
+	require_no_strangers(relations, nrelations, true);
 	for (int i = 0; i < nsteps; i++)
 	{
 		const PurgeStep *step = &steps[i];
@@ -294,8 +310,6 @@ require_way(const PurgeStep *steps, int nsteps, const DoomedTenant *tenant)
 			require_no_reference(step->relation, step->ours, step->name,
 			                     psprintf("%s AS %s", step->name, step->row), step->condition,
 			                     tenant);
-		else if (!step->ours)
-			require_no_strangers(step->relation, true);
 	}
 }
 

@@ -152,6 +152,25 @@ DROP TABLE bob.c CASCADE;
 SELECT count(*) FROM teamrbac.tenant;
 DROP TABLE alice.a, alice.b;
 
+-- ... or behind a partition alone, of a table whose rows forget the tenant.
+CALL make(5);
+SET ROLE regress_alice;
+CREATE TABLE alice.part (tenant_id uuid REFERENCES teamrbac.tenant ON DELETE SET NULL, id int, part int) PARTITION BY LIST (part);
+CREATE TABLE alice.part_1 PARTITION OF alice.part FOR VALUES IN (1);
+ALTER TABLE alice.part_1 ADD UNIQUE (tenant_id);
+GRANT REFERENCES ON alice.part_1 TO regress_bob;
+SET ROLE regress_bob;
+CREATE TABLE bob.behind (tenant_id uuid REFERENCES alice.part_1 (tenant_id) ON UPDATE CASCADE, id int);
+RESET ROLE;
+INSERT INTO alice.part VALUES (doomed(5), 1, 1);
+INSERT INTO bob.behind VALUES (doomed(5), 1);
+CALL set_traps('bob.behind');
+:purge
+DROP TABLE bob.behind;
+:purge
+SELECT count(*) FROM teamrbac.tenant;
+DROP TABLE alice.part;
+
 -- 6. While a batch runs: a trigger of Bob's lets a table of his refer to Alice's.
 CALL make(6);
 SET ROLE regress_alice;
