@@ -99,10 +99,15 @@ COMMENT ON FUNCTION teamrbac.purge_plan(OUT regclass, OUT text, OUT text, OUT te
 	'Internal to purge: the tables with rows that refer to a tenant or to its rows, in the order of deletion. cascades false: their foreign key says neither ON DELETE CASCADE nor SET NULL nor SET DEFAULT, so that a tenant with such rows stays. condition: of the rows, of alias row_name, whose tenant is $1, with slug $2; leaves: that no other row refers to them, where the order does not see to that. Neither names tables of several roles.';
 REVOKE ALL ON FUNCTION teamrbac.purge_plan(OUT regclass, OUT text, OUT text, OUT text, OUT text, OUT boolean, OUT boolean) FROM PUBLIC;
 
+-- The planner expects thousands of partitions everywhere; compiling for them takes longer than anything here.
+-- In PL/pgSQL, which keeps the plan.
 CREATE FUNCTION teamrbac.purge_reach(for_relations oid[], deletes boolean, OUT relation oid, OUT owner oid, OUT behind oid, OUT behind_owner oid)
 	RETURNS SETOF record
-	LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
+#variable_conflict use_column
+BEGIN
+	RETURN QUERY
 	WITH RECURSIVE edge AS MATERIALIZED (
 		-- Copies for partitions included; and whatever refers, all its partitions.
 		SELECT f.confrelid AS parent, m.relation AS child, f.confdeltype AS on_delete, f.confupdtype AS on_update
@@ -135,6 +140,7 @@ AS $$
 	JOIN pg_class AS c ON c.oid = p.relation
 	WHERE root.oid <> c.oid
 	ORDER BY 1, 3;
+END
 $$;
 COMMENT ON FUNCTION teamrbac.purge_reach(oid[], boolean, OUT oid, OUT oid, OUT oid, OUT oid) IS
 	'Internal to purge: the pairs of tables through which the server goes on by itself when rows of a table are deleted, or updated, by foreign keys with ON DELETE or ON UPDATE; not beyond a table of another role than the one it refers to. Partitions with what they are partitions of.';
