@@ -18,7 +18,6 @@
 #include "authority/precedence.h"
 #include "command/owned_tenants.h"
 #include "store/query.h"
-#include "store/restore.h"
 #include "authority/team.h"
 #include "store/text_rules.h"
 
@@ -114,7 +113,8 @@ trigger_row_tenant(const TriggerData *trigdata)
 /*
  * check_owner(): at commit, the tenant of a row that said who owns it still has an owner, unless it is being
  * purged; two are prevented by a unique index.  The lock makes transactions that change the same tenant's owner
- * see each other's work.  A restore brings tenants in one transaction and their members in another.
+ * see each other's work.  A restore, which brings tenants in one transaction and their members in another, does
+ * not fire it.
  */
 Datum
 teamrbac_check_owner(PG_FUNCTION_ARGS)
@@ -141,8 +141,6 @@ teamrbac_check_owner(PG_FUNCTION_ARGS)
 	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_FOR_ROW(trigdata->tg_event))
 		ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 		                errmsg("function \"%s\" must be called by a row trigger", "check_owner")));
-	if (TRIGGER_FIRED_BY_INSERT(trigdata->tg_event) && restoring(trigdata->tg_relation))
-		return PointerGetDatum(NULL);
 	tenant = trigger_row_tenant(trigdata);
 	args[0] = UUIDPGetDatum(&tenant);
 	query_execute(&lock, args, NULL);
