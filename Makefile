@@ -65,6 +65,11 @@ $(DATA_built): $(SQL_PARTS) sql/parts $(EXTENSION).control
 	cat $(SQL_PARTS) >$@.tmp
 	mv $@.tmp $@
 
+# Whether what calls what goes downward only, by the object files.
+.PHONY: layers
+layers: $(OBJS)
+	@scripts/check-layers.sh $(OBJS)
+
 include src/mailer/mailer.mk
 
 # PGXS's own target looks for TAP tests in t/ only.
@@ -79,8 +84,8 @@ prove_installcheck:
 
 else
 
-.PHONY: all install uninstall installcheck prove_installcheck clean
-all install uninstall installcheck prove_installcheck clean:
+.PHONY: all install uninstall installcheck prove_installcheck clean layers
+all install uninstall installcheck prove_installcheck clean layers:
 	@echo "teamrbac: no PostgreSQL development files found through '$(PG_CONFIG)': run 'make dependencies' (Debian 12), or name the right pg_config with PG_CONFIG=/path/to/pg_config." >&2
 	@exit 1
 
@@ -104,7 +109,7 @@ test-all-versions:
 coverage:
 	@scripts/coverage.sh
 
-# The regression and isolation tests with the library under AddressSanitizer and UndefinedBehaviorSanitizer.
+# The mailer on random input, the regression and isolation tests, under AddressSanitizer and UndefinedBehaviorSanitizer.
 sanitize:
 	@scripts/sanitize.sh
 
@@ -112,6 +117,7 @@ sanitize:
 fuzz:
 	@TEAMRBAC_FUZZ_SECONDS=300 TEAMRBAC_SQLSMITH_QUERIES=20000 TEAMRBAC_SQLSMITH_SEEDS="$$(date +%s)" TEAMRBAC_OOM_STEP=3 \
 		TESTS="014_fuzz 016_sqlsmith 017_out_of_memory" scripts/run-tests.sh
+	@scripts/fuzz-mailer.sh "$$(date +%s)" 0 0 300
 
 demo:
 	@scripts/with-cluster.sh --cron -- demo/run.sh

@@ -42,7 +42,7 @@ CREATE EXTENSION teamrbac CASCADE;
 SELECT teamrbac.register_user('olivia@example.com', 'Olivia', '00000000-0000-0000-0000-0000000000a1') \g /dev/null
 CREATE ROLE mailer LOGIN;
 GRANT EXECUTE ON FUNCTION teamrbac.claim_mail(integer, interval), teamrbac.mail_sent(uuid),
-	teamrbac.mail_failed(uuid, text), teamrbac.mail_refused(uuid, text) TO mailer;
+	teamrbac.mail_failed(uuid, text), teamrbac.mail_blocked(uuid, text), teamrbac.mail_refused(uuid, text) TO mailer;
 BEGIN;
 SELECT teamrbac.sign_in('00000000-0000-0000-0000-0000000000a1') \g /dev/null
 SELECT count(teamrbac.create_tenant('Tenant ' || n)) FROM generate_series(1, $tenants) AS n \g /dev/null

@@ -7,9 +7,10 @@
 #include "fmgr.h"
 #include "utils/guc.h"
 
-#include "authority/authority.h"
 #include "store/catalog.h"
 #include "authority/identity.h"
+#include "authority/statement.h"
+#include "authority/worker.h"
 #include "store/settings.h"
 #include "store/statistics.h"
 
@@ -22,7 +23,8 @@ _PG_init(void)
 {
 	catalog_init();
 	identity_init();
-	authority_init();
+	statement_init();
+	worker_init();
 	settings_init();
 	statistics_init();
 	MarkGUCPrefixReserved("teamrbac");

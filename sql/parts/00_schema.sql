@@ -37,17 +37,20 @@ COMMENT ON CONSTRAINT email_address_form ON DOMAIN teamrbac.email_address IS 'On
 COMMENT ON CONSTRAINT email_address_length ON DOMAIN teamrbac.email_address IS 'As long as SMTP allows.';
 
 CREATE TYPE teamrbac.identity AS (
-	kind      text,
-	user_id   uuid,
-	tenant_id uuid,
-	key_id    uuid
+	kind           text,
+	user_id        uuid,
+	tenant_id      uuid,
+	key_id         uuid,
+	proof_ends_at  timestamptz
 );
 COMMENT ON TYPE teamrbac.identity IS
-	'Who is asking: kind is none, user (user_id is set) or api_key (tenant_id and key_id are set).';
+	'Who is asking: kind is none, user (user_id is set) or api_key (key_id is set); tenant_id is the acting tenant.';
 COMMENT ON COLUMN teamrbac.identity.kind IS 'none, user or api_key.';
 COMMENT ON COLUMN teamrbac.identity.user_id IS 'The user.';
-COMMENT ON COLUMN teamrbac.identity.tenant_id IS 'The tenant of the API key.';
+COMMENT ON COLUMN teamrbac.identity.tenant_id IS
+	'The acting tenant: the one entered, the API key''s, or the only one; NULL in several, with none entered.';
 COMMENT ON COLUMN teamrbac.identity.key_id IS 'The API key.';
+COMMENT ON COLUMN teamrbac.identity.proof_ends_at IS 'When the identity ends by itself, because what proved it does; NULL: never.';
 
 -- What a commit tells the other sessions' caches.  These types hold nothing: a change sends a
 -- relation-cache invalidation that carries the OID of one of them.  The changed table itself would do,

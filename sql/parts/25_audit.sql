@@ -23,7 +23,7 @@ CREATE TABLE teamrbac.audit_event (
 );
 CREATE INDEX audit_event_occurred_idx ON teamrbac.audit_event (occurred_at);
 COMMENT ON TABLE teamrbac.audit_event IS
-	'What was done, one event for each thing. Nobody but a superuser can change it. No reference to the tenant: events outlive it.';
+	'What was done, one event for each thing. Appended to by the commands; nobody but a superuser can change it. No reference to the tenant: events outlive it.';
 COMMENT ON COLUMN teamrbac.audit_event.tenant_id IS
 	'The tenant; in scope user, the user; in scope platform, the nil uuid; in scope restore, a session. Each has a chain of its own.';
 COMMENT ON COLUMN teamrbac.audit_event.scope IS 'tenant, user (what concerns no tenant), platform (definitions) or restore (rows that a dump brought, until confirm_loads).';
@@ -79,11 +79,11 @@ REVOKE ALL ON FUNCTION teamrbac.audit_hash(teamrbac.audit_event) FROM PUBLIC;
 CREATE FUNCTION teamrbac.guard_audit() RETURNS trigger
 	LANGUAGE c AS 'MODULE_PATHNAME', 'teamrbac_guard_audit';
 COMMENT ON FUNCTION teamrbac.guard_audit() IS
-	'Trigger function: the audit is changed by superusers only (42501), whoever has been granted the table.';
+	'Trigger function: the audit is changed by teamrbac''s own statements for it, and by superusers (42501), whoever has been granted the table or has the rights of its owner.';
 REVOKE ALL ON FUNCTION teamrbac.guard_audit() FROM PUBLIC;
-CREATE TRIGGER guard_audit BEFORE UPDATE OR DELETE OR TRUNCATE ON teamrbac.audit_event
+CREATE TRIGGER guard_audit BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON teamrbac.audit_event
 	FOR EACH STATEMENT EXECUTE FUNCTION teamrbac.guard_audit();
-CREATE TRIGGER guard_audit BEFORE DELETE OR TRUNCATE ON teamrbac.audit_head
+CREATE TRIGGER guard_audit BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON teamrbac.audit_head
 	FOR EACH STATEMENT EXECUTE FUNCTION teamrbac.guard_audit();
 
 ALTER TABLE teamrbac.audit_event ENABLE ROW LEVEL SECURITY;

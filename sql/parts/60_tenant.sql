@@ -29,12 +29,12 @@ CREATE PROCEDURE teamrbac.remove_member(tenant_id uuid, user_id uuid, revoke_key
 	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
 	AS 'MODULE_PATHNAME', 'teamrbac_remove_member';
 COMMENT ON PROCEDURE teamrbac.remove_member(uuid, uuid, boolean) IS
-	'Ends a membership, obeyed by every statement that starts after the commit. API keys that they made stay, unless revoke_keys: then all of them are revoked, which needs api_keys.manage. Needs team.manage, and every permission of the member''s role. Errors: 42501 not allowed, or the Owner; P0002 not a member; 28000 nobody signed in. Locks the tenant''s row.';
+	'Ends a membership, obeyed by every statement that starts after the commit. API keys that they made stay, unless revoke_keys: then all of them are revoked, which needs api_keys.manage. Needs team.manage, and every permission of the member''s role. Errors: 42501 not allowed, or the Owner; P0002 not a member; 23503 or 55000 where foreign keys of the application''s tables forbid it (see docs/security.md); 28000 nobody signed in. Locks the tenant''s row.';
 CREATE PROCEDURE teamrbac.leave_tenant(tenant_id uuid)
 	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
 	AS 'MODULE_PATHNAME', 'teamrbac_leave_tenant';
 COMMENT ON PROCEDURE teamrbac.leave_tenant(uuid) IS
-	'The signed-in user ends their own membership. Errors: 42501 not a member, or the Owner, who transfers ownership first; 28000 no user signed in. Locks the tenant''s row.';
+	'The signed-in user ends their own membership. Errors: 42501 not a member, or the Owner, who transfers ownership first; 23503 or 55000 where foreign keys of the application''s tables forbid it (see docs/security.md); 28000 no user signed in. Locks the tenant''s row.';
 
 CREATE VIEW teamrbac.team WITH (security_barrier = true) AS
 	SELECT m.tenant_id,
@@ -46,13 +46,13 @@ CREATE VIEW teamrbac.team WITH (security_barrier = true) AS
 		   m.role::text AS role,
 		   m.joined_at,
 		   m.expires_at
-	FROM (SELECT mine.tenant_id FROM teamrbac.my_tenants() AS mine) AS mine
-	JOIN teamrbac.membership AS m ON m.tenant_id = mine.tenant_id
+	FROM teamrbac.membership AS m
 	JOIN teamrbac.app_user AS u ON u.user_id = m.user_id
-	WHERE teamrbac.current_user_id() IS NOT NULL
+	WHERE m.tenant_id = ANY (teamrbac.visible_tenants())
+	  AND teamrbac.current_user_id() IS NOT NULL
 	  AND (m.expires_at IS NULL OR m.expires_at > pg_catalog.clock_timestamp());
 COMMENT ON VIEW teamrbac.team IS
-	'The members of the signed-in user''s tenants: everyone in a team sees names and roles; e-mail addresses need team.manage.';
+	'The members of the signed-in user''s tenants, or of the acting one alone once that was entered: everyone in a team sees names and roles; e-mail addresses need team.manage.';
 COMMENT ON COLUMN teamrbac.team.tenant_id IS 'A tenant of the signed-in user.';
 COMMENT ON COLUMN teamrbac.team.user_id IS 'A member of it.';
 COMMENT ON COLUMN teamrbac.team.display_name IS 'Their name.';

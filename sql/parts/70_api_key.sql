@@ -156,7 +156,7 @@ CREATE VIEW teamrbac.api_key_overview WITH (security_barrier = true) AS
 		   k.revoked_by,
 		   k.revoke_reason
 	FROM (SELECT mine.tenant_id, teamrbac.has_permission(mine.tenant_id, 'api_keys.manage') AS manages
-		  FROM teamrbac.my_tenants() AS mine) AS mine
+		  FROM pg_catalog.unnest(teamrbac.visible_tenants()) AS mine(tenant_id)) AS mine
 	JOIN teamrbac.api_key AS k ON k.tenant_id = mine.tenant_id
 	LEFT JOIN teamrbac.api_key_use AS used
 		   ON used.tenant_id = k.tenant_id AND used.key_id = k.key_id

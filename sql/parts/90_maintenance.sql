@@ -1,5 +1,5 @@
 -- What a scheduler does: nothing of it decides what is allowed, since whatever has expired is refused at
--- once.  The procedures run as whoever calls them, the extension's owner as a rule: a procedure that commits can
+-- once.  The procedures run as whoever calls them, a superuser as a rule: a procedure that commits can
 -- be neither SECURITY DEFINER nor have settings of its own, so every name in them is qualified.
 
 CREATE FUNCTION teamrbac.expire_membership_batch(batch_size integer) RETURNS bigint

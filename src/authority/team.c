@@ -15,7 +15,9 @@
 #include "authority/errors.h"
 #include "authority/identity.h"
 #include "store/query.h"
+#include "authority/permission.h"
 #include "authority/team.h"
+#include "store/catalog.h"
 
 pg_uuid_t
 uuid_arg(FunctionCallInfo fcinfo, int arg, const char *name)
@@ -66,7 +68,7 @@ lock_tenant(const pg_uuid_t *tenant)
 	Datum args[] = {UUIDPGetDatum(tenant)};
 	bool  found = query_execute(&lock, args, NULL) > 0;
 
-	catalog_forget_everything();
+	generation_advance();
 	return found;
 }
 
@@ -82,7 +84,7 @@ lock_tenant_for(const pg_uuid_t *tenant, const char *permission)
 static void
 require_membership(const pg_uuid_t *tenant)
 {
-	if (!grant_is_live(subject_grant(current_subject(), tenant), GetCurrentTimestamp()))
+	if (!grant_is_live(principal_grant(current_principal(), tenant), GetCurrentTimestamp()))
 		refuse_permission(tenant, NULL);
 }
 
@@ -102,7 +104,7 @@ pg_uuid_t
 lock_tenant_as_owner(const pg_uuid_t *tenant)
 {
 	pg_uuid_t    user = lock_tenant_as_member(tenant);
-	const Grant *grant = subject_grant(current_subject(), tenant);
+	const Grant *grant = principal_grant(current_principal(), tenant);
 
 	if (grant->role == NULL || strcmp(grant->role->name, ROLE_OWNER) != 0)
 		refuse_command(tenant, "only the Owner may do this", NULL, NULL);
@@ -138,25 +140,11 @@ user_display_name(const pg_uuid_t *user)
 	return TextDatumGetCString(name);
 }
 
-const RoleDefinition *
-require_known_role(const Definitions *definitions, const char *name)
-{
-	const RoleDefinition *role = find_role(definitions, name);
-
-	if (role == NULL)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-		                errmsg("role \"%s\" does not exist",
-		                       pnstrdup(name, pg_mbcliplen(name, strlen(name), 100))),
-		                errhint("All roles are listed in view teamrbac.permission_matrix.")));
-	return role;
-}
-
 void
 require_role_within_own(const pg_uuid_t *tenant, const char *name)
 {
-	Subject              *subject = current_subject();
-	const RoleDefinition *role = require_known_role(subject_definitions(subject), name);
-	const Grant          *own = subject_grant(subject, tenant);
+	const Role  *role = require_known_role(tenant, name);
+	const Grant *own = principal_grant(current_principal(), tenant);
 
 	if (!grant_is_live(own, GetCurrentTimestamp()))
 		refuse_permission(tenant, NULL);
@@ -179,14 +167,16 @@ require_authority_over_role(const pg_uuid_t *tenant, const char *name)
 bool
 member_may_give_role(const pg_uuid_t *tenant, const pg_uuid_t *member, const char *name)
 {
-	Identity              identity = {.kind = IDENTITY_USER, .user_id = *member};
-	Subject              *subject = cache_refresh(&identity);
-	const Definitions    *definitions = subject_definitions(subject);
-	const RoleDefinition *role = find_role(definitions, name);
-	const Grant          *grant = subject_grant(subject, tenant);
-	int                   manage =
-		find_permission(definitions, PERMISSION_MANAGE_TEAM, strlen(PERMISSION_MANAGE_TEAM));
+	Identity     identity = IDENTITY_INITIALIZER;
+	const Role  *role = find_role(tenant, name);
+	int          manage = find_permission(PERMISSION_MANAGE_TEAM, strlen(PERMISSION_MANAGE_TEAM));
+	const Grant *grant;
 
+	identity.kind = IDENTITY_USER;
+	identity.user_id = *member;
+	identity.in_tenant = true;
+	identity.tenant_id = *tenant;
+	grant = principal_grant(principal_of(&identity), tenant);
 	return role != NULL && strcmp(name, ROLE_OWNER) != 0 &&
 	       grant_allows(grant, manage, GetCurrentTimestamp()) &&
 	       bms_is_subset(role->permissions, grant->permissions);

@@ -8,6 +8,8 @@
 #include "fmgr.h"
 
 #include "authority/check.h"
+#include "authority/principal.h"
+#include "authority/role.h"
 
 #define PERMISSION_MANAGE_TEAM "team.manage"
 #define PERMISSION_VIEW_AUDIT "audit.view"
@@ -56,9 +58,6 @@ extern bool lock_active_user(const pg_uuid_t *user);
 
 /* The name of a user, as a mail has it; empty if there is no such user. */
 extern char *user_display_name(const pg_uuid_t *user);
-
-/* The role of this name; 22023 if there is none. */
-extern const RoleDefinition *require_known_role(const Definitions *definitions, const char *name);
 
 /*
  * The one rule against escalation: whoever is asking may give, change or take away this role in the tenant

@@ -148,7 +148,7 @@ static bool
 joined_by(const Invitation *invitation, const pg_uuid_t *user)
 {
 	return invitation->state == INVITATION_ACCEPTED && uuid_same(&invitation->accepted_by, user) &&
-	       grant_is_live(subject_grant(current_subject(), &invitation->tenant_id),
+	       grant_is_live(principal_grant(current_principal(), &invitation->tenant_id),
 	                     GetCurrentTimestamp());
 }
 

@@ -12,9 +12,10 @@
 #include "utils/syscache.h"
 
 #include "record/audit.h"
-#include "authority/cache.h"
+#include "authority/principal.h"
 #include "compat.h"
 #include "authority/errors.h"
+#include "store/dependents.h"
 #include "store/query.h"
 #include "authority/team.h"
 #include "store/text_rules.h"
@@ -237,13 +238,13 @@ static void
 unmap_database_role(Oid role)
 {
 	static SavedQuery delete = {
-		.sql = "DELETE FROM teamrbac.database_role WHERE database_role = $1",
+		.sql = "DELETE FROM teamrbac.database_role AS d WHERE database_role = $1 RETURNING d",
 		.nargs = 1,
 		.argtypes = {OIDOID},
 	};
 	Datum args[] = {ObjectIdGetDatum(role)};
 
-	if (query_execute(&delete, args, NULL) > 0)
+	if (query_delete("database_role", &delete, args, NULL) > 0)
 		audit_platform("database_role.unmapped", database_role_subject(role), NULL, NULL);
 }
 

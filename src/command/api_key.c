@@ -22,6 +22,7 @@
 #include "authority/identity.h"
 #include "command/key_format.h"
 #include "store/query.h"
+#include "authority/permission.h"
 #include "authority/team.h"
 #include "store/text_rules.h"
 
@@ -205,7 +206,7 @@ lock_tenant_as_key_maker(const pg_uuid_t *tenant)
 static bool
 may_manage(const ApiKey *key, const pg_uuid_t *user)
 {
-	const Grant *grant = subject_grant(current_subject(), &key->tenant_id);
+	const Grant *grant = principal_grant(current_principal(), &key->tenant_id);
 
 	if (!grant_is_live(grant, GetCurrentTimestamp()))
 		return false;
@@ -265,16 +266,15 @@ expiry_arg(FunctionCallInfo fcinfo, int arg)
 }
 
 static void
-require_key_permission(const RoleDefinition *role, const char *name)
+require_key_permission(const Role *role, const char *name)
 {
-	const Definitions *definitions = subject_definitions(current_subject());
-	int                number = require_known_permission(definitions, name, strlen(name));
+	int number = require_known_permission(name, strlen(name));
 
 	if (!bms_is_member(number, role->permissions))
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 		                errmsg("role \"%s\" does not have permission \"%s\"", role->name, name),
 		                errdetail("The permissions of a key narrow those of its role.")));
-	if (!bms_is_member(number, definitions->grantable_to_keys))
+	if (!bms_is_member(number, permissions_for_keys()))
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 		                errmsg("permission \"%s\" is for people only", name)));
 }
@@ -283,11 +283,10 @@ require_key_permission(const RoleDefinition *role, const char *name)
 static ArrayType *
 key_permissions(FunctionCallInfo fcinfo, int arg, const char *role_name)
 {
-	const RoleDefinition *role =
-		require_known_role(subject_definitions(current_subject()), role_name);
-	Datum *names;
-	bool  *nulls;
-	int    nnames;
+	const Role *role = require_known_role(NULL, role_name);
+	Datum      *names;
+	bool       *nulls;
+	int         nnames;
 
 	if (PG_ARGISNULL(arg))
 		return NULL;

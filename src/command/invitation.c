@@ -21,6 +21,8 @@
 #include "authority/errors.h"
 #include "command/invitation.h"
 #include "record/outbox.h"
+#include "store/catalog.h"
+#include "store/dependents.h"
 #include "store/query.h"
 #include "store/secret.h"
 #include "store/settings.h"
@@ -333,7 +335,7 @@ teamrbac_purge_invitation_batch(PG_FUNCTION_ARGS)
 			   " FOR NO KEY UPDATE OF t SKIP LOCKED FOR UPDATE OF i SKIP LOCKED)"
 			   " DELETE FROM teamrbac.invitation AS i USING due"
 			   " WHERE i.tenant_id = due.tenant_id"
-			   " AND i.invitation_id = due.invitation_id",
+			   " AND i.invitation_id = due.invitation_id RETURNING i",
 		.nargs = 2,
 		.argtypes = {TIMESTAMPTZOID, INT4OID},
 	};
@@ -343,8 +345,8 @@ teamrbac_purge_invitation_batch(PG_FUNCTION_ARGS)
 	catalog_require_version();
 	if (retention == DURATION_FOREVER)
 		PG_RETURN_INT64(0);
-	PG_RETURN_INT64(query_execute(&delete,
-	                              (Datum[]){TimestampTzGetDatum(GetCurrentTimestamp() - retention),
-	                                        Int32GetDatum(batch_size)},
-	                              NULL));
+	PG_RETURN_INT64(query_delete("invitation", &delete,
+	                             (Datum[]){TimestampTzGetDatum(GetCurrentTimestamp() - retention),
+	                                       Int32GetDatum(batch_size)},
+	                             NULL));
 }

@@ -18,6 +18,7 @@
 #include "authority/identity.h"
 #include "command/invitation.h"
 #include "record/outbox.h"
+#include "store/dependents.h"
 #include "store/query.h"
 #include "authority/team.h"
 
@@ -31,14 +32,14 @@ static void
 end_membership(const pg_uuid_t *tenant, const pg_uuid_t *user)
 {
 	static SavedQuery delete = {
-		.sql = "DELETE FROM teamrbac.membership"
-			   " WHERE tenant_id = $1 AND user_id = $2",
+		.sql = "DELETE FROM teamrbac.membership AS m"
+			   " WHERE tenant_id = $1 AND user_id = $2 RETURNING m",
 		.nargs = 2,
 		.argtypes = {UUIDOID, UUIDOID},
 	};
 	Datum args[] = {UUIDPGetDatum(tenant), UUIDPGetDatum(user)};
 
-	query_execute(&delete, args, NULL);
+	query_delete("membership", &delete, args, NULL);
 }
 
 /* this_users_name returns who the mail to a member says it was. */

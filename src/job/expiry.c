@@ -14,6 +14,7 @@
 #include "record/audit.h"
 #include "compat.h"
 #include "command/invitation.h"
+#include "store/dependents.h"
 #include "store/query.h"
 #include "authority/team.h"
 
@@ -26,21 +27,25 @@ PG_FUNCTION_INFO_V1(teamrbac_expire_membership_batch);
 static bool
 end_due_membership(const pg_uuid_t *tenant, const pg_uuid_t *user, TimestampTz now)
 {
-	static SavedQuery delete = {
-		.sql = "DELETE FROM teamrbac.membership"
-			   " WHERE tenant_id = $1 AND user_id = $2"
-			   " AND expires_at <= $3"
-			   " RETURNING role::pg_catalog.text, expires_at",
+	static SavedQuery lock = {
+		.sql = "SELECT role::pg_catalog.text, expires_at FROM teamrbac.membership"
+			   " WHERE tenant_id = $1 AND user_id = $2 AND expires_at <= $3 FOR UPDATE",
 		.nargs = 3,
 		.argtypes = {UUIDOID, UUIDOID, TIMESTAMPTZOID},
 	};
+	static SavedQuery delete = {
+		.sql = "DELETE FROM teamrbac.membership AS m"
+			   " WHERE tenant_id = $1 AND user_id = $2 RETURNING m",
+		.nargs = 2,
+		.argtypes = {UUIDOID, UUIDOID},
+	};
+	Datum args[] = {UUIDPGetDatum(tenant), UUIDPGetDatum(user), TimestampTzGetDatum(now)};
 	Datum values[2];
 	bool  nulls[2];
 
-	if (!query_row(&delete,
-	               (Datum[]){UUIDPGetDatum(tenant), UUIDPGetDatum(user), TimestampTzGetDatum(now)},
-	               NULL, 2, values, nulls))
+	if (!query_row(&lock, args, NULL, 2, values, nulls))
 		return false;
+	query_delete("membership", &delete, args, NULL);
 
 	audit_tenant_by_dba(tenant, "member.expired", audit_subject("member", user),
 	                    audit_fields("role", TextDatumGetCString(values[0]), "expires_at",

@@ -17,6 +17,7 @@
 #include "record/audit.h"
 #include "compat.h"
 #include "job/purge_rows.h"
+#include "store/dependents.h"
 #include "store/query.h"
 #include "store/settings.h"
 #include "authority/team.h"
@@ -129,8 +130,7 @@ no_deferred_triggers(void)
  * purge_tenant_batch(tenant_id, batch_size): deletes up to batch_size rows of a tenant past its retention, and at
  * last the tenant.  Returns whether there is more to do.
  *
- * The function belongs to a superuser, since it becomes the owner of each table whose rows it deletes; it does
- * nothing else with that right.
+ * It becomes the owner of each table whose rows it deletes, which no right of its own owner's but this code lets it.
  */
 Datum
 teamrbac_purge_tenant_batch(PG_FUNCTION_ARGS)
@@ -165,16 +165,17 @@ Datum
 teamrbac_purge_mail_batch(PG_FUNCTION_ARGS)
 {
 	static SavedQuery delete = {
-		.sql = "DELETE FROM teamrbac.outbox WHERE ROW(tenant_id, mail_id) = ANY ("
+		.sql = "DELETE FROM teamrbac.outbox AS m WHERE ROW(tenant_id, mail_id) = ANY ("
 			   "SELECT o.tenant_id, o.mail_id FROM teamrbac.outbox AS o"
 			   " WHERE o.next_attempt_at IS NULL AND o.created_at <= $1"
-			   " ORDER BY o.created_at LIMIT $2 FOR UPDATE SKIP LOCKED)",
+			   " ORDER BY o.created_at LIMIT $2 FOR UPDATE SKIP LOCKED) RETURNING m",
 		.nargs = 2,
 		.argtypes = {TIMESTAMPTZOID, INT4OID},
 	};
 	int         batch_size = batch_size_arg(fcinfo, 0);
 	TimestampTz before = GetCurrentTimestamp() - MAIL_RETENTION_DAYS * USECS_PER_DAY;
 
-	PG_RETURN_INT64(query_execute(
-		&delete, (Datum[]){TimestampTzGetDatum(before), Int32GetDatum(batch_size)}, NULL));
+	PG_RETURN_INT64(query_delete("outbox", &delete,
+	                             (Datum[]){TimestampTzGetDatum(before), Int32GetDatum(batch_size)},
+	                             NULL));
 }

@@ -103,6 +103,7 @@ audit_open_chain(AuditChain *chain)
 		.sql =
 			"INSERT INTO teamrbac.audit_head (tenant_id, scope) VALUES ($1, $2) ON CONFLICT DO NOTHING",
 		.nargs = 2,
+		.changes_audit = true,
 		.argtypes = {UUIDOID, TEXTOID},
 	};
 
@@ -121,6 +122,7 @@ audit_close_chain(const AuditChain *chain)
 		.sql = "UPDATE teamrbac.audit_head SET sequence = $3, hash = $4"
 			   " WHERE tenant_id = $1 AND scope = $2",
 		.nargs = 4,
+		.changes_audit = true,
 		.argtypes = {UUIDOID, TEXTOID, INT8OID, BYTEAOID},
 	};
 
@@ -152,6 +154,7 @@ audit_append(AuditChain *chain, const AuditEntry *entry)
 			" $11) AS e"
 			" RETURNING hash",
 		.nargs = 11,
+		.changes_audit = true,
 		.argtypes = {UUIDOID, TEXTOID, INT8OID, TEXTOID, UUIDOID, TEXTOID, TEXTOID, TEXTOID,
 	                 TEXTOID, TEXTOID, BYTEAOID},
 	};
@@ -225,7 +228,7 @@ void
 audit_tenant_by_dba(const pg_uuid_t *tenant, const char *action, const char *subject,
                     const char *before, const char *after)
 {
-	Identity nobody = {.kind = IDENTITY_NONE};
+	Identity nobody = IDENTITY_INITIALIZER;
 
 	record(&nobody, tenant, "tenant", action, subject, before, after);
 }
@@ -233,7 +236,7 @@ audit_tenant_by_dba(const pg_uuid_t *tenant, const char *action, const char *sub
 void
 audit_tenant_events_by_dba(const pg_uuid_t *tenant, const AuditEvent *events, int nevents)
 {
-	Identity   nobody = {.kind = IDENTITY_NONE};
+	Identity   nobody = IDENTITY_INITIALIZER;
 	AuditChain chain = {.id = *tenant, .scope = "tenant"};
 
 	audit_open_chain(&chain);
@@ -262,7 +265,7 @@ void
 audit_platform(const char *action, const char *subject, const char *before, const char *after)
 {
 	/* Definitions are the DBA's, whoever is signed in. */
-	Identity nobody = {.kind = IDENTITY_NONE};
+	Identity nobody = IDENTITY_INITIALIZER;
 
 	record(&nobody, &platform, "platform", action, subject, before, after);
 }

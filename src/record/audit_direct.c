@@ -243,14 +243,22 @@ teamrbac_audit_direct_change(PG_FUNCTION_ARGS)
 	return PointerGetDatum(NULL);
 }
 
-/* guard_audit(): a grant on the audit's tables, made by mistake, changes nothing. */
+/*
+ * guard_audit(): the audit is changed by our own statements for it, and by superusers.  Neither a grant on its tables,
+ * made by mistake, nor the rights of the role that owns them are enough, but for a restore in a session of its own
+ * (pg_restore --use-set-session-authorization).
+ */
 Datum
 teamrbac_guard_audit(PG_FUNCTION_ARGS)
 {
+	TriggerData *trigdata = (TriggerData *) fcinfo->context;
+
 	if (!CALLED_AS_TRIGGER(fcinfo))
 		ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 		                errmsg("function \"%s\" must be called by a trigger", "guard_audit")));
-	if (!query_is_ours() && !superuser())
+	if (!query_may_change_audit() && !superuser() &&
+	    !(TRIGGER_FIRED_BY_INSERT(trigdata->tg_event) && restoring(trigdata->tg_relation) &&
+	      GetUserId() == GetOuterUserId()))
 		refuse_command(NULL, "only a superuser may change the audit", NULL, NULL);
 	return PointerGetDatum(NULL);
 }

@@ -14,9 +14,10 @@
 #include "compat.h"
 #include "store/settings.h"
 
-int max_pending_invitations;
-int mail_max_attempts;
-int log_denials;
+int  max_pending_invitations;
+int  mail_max_attempts;
+int  log_denials;
+bool allow_session_identity;
 
 static const struct config_enum_entry log_denials_options[] = {
 	{"off", LOG_DENIALS_OFF, false},
@@ -107,6 +108,10 @@ settings_init(void)
 		NULL, &max_pending_invitations, 1000, 0, 1000000, PGC_SUSET, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("teamrbac.mail_max_attempts", "How often sending a mail is tried.",
 	                        NULL, &mail_max_attempts, 12, 1, 1000, PGC_SUSET, 0, NULL, NULL, NULL);
+	/* On, as a connection of one's own is safe; through a pooler, other clients would inherit the identity. */
+	DefineCustomBoolVariable("teamrbac.allow_session_identity",
+	                         "Whether somebody may be signed in for longer than a transaction.",
+	                         NULL, &allow_session_identity, true, PGC_SUSET, 0, NULL, NULL, NULL);
 	/* Off, as the server logs the errors themselves already; this adds who asked. */
 	DefineCustomEnumVariable(
 		"teamrbac.log_denials", "Writes refused commands and failed sign-ins to the server's log.",

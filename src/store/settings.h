@@ -25,6 +25,9 @@ extern PGDLLIMPORT int max_pending_invitations;
 /* How often sending a mail is tried (teamrbac.mail_max_attempts). */
 extern PGDLLIMPORT int mail_max_attempts;
 
+/* Whether somebody may be signed in for longer than a transaction (teamrbac.allow_session_identity). */
+extern PGDLLIMPORT bool allow_session_identity;
+
 /* Whether refusals go to the server's log (teamrbac.log_denials). */
 typedef enum LogDenials
 {

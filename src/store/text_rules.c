@@ -9,7 +9,6 @@
 #include "regex/regex.h"
 #include "utils/builtins.h"
 
-#include "authority/identity_type.h"
 #include "store/text_rules.h"
 
 #define NAME_MAX_CHARACTERS 200
@@ -27,12 +26,6 @@ static bool
 has_control_character(const char *text)
 {
 	return matches(text, "[[:cntrl:]]");
-}
-
-char *
-uuid_text(const pg_uuid_t *uuid)
-{
-	return DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(uuid)));
 }
 
 static char *

@@ -121,6 +121,57 @@ command_ok([ 'pg_dump', '-U', 'backup', '-d', $connection, '-Fc', '-f', "$dir/by
 $target->safe_psql('postgres', 'CREATE ROLE backup');
 restored('by_backup_role', 'pg_restore', '--exit-on-error', "$dir/by_backup_role");
 
+# What an application put onto our own tables is lost, and a column takes its table's rows along: check_setup says so
+# before.  A table beside, a foreign key, and grants come back.
+$source->safe_psql('postgres', 'CREATE DATABASE additions');
+$source->safe_psql('additions', <<"SQL");
+CREATE EXTENSION teamrbac CASCADE;
+SELECT teamrbac.register_user('a\@example.com', 'A', '${\id('a1')}');
+${\sign_in('a1')}
+SELECT teamrbac.create_tenant('T', 't');
+CREATE TABLE profile (tenant_id uuid PRIMARY KEY REFERENCES teamrbac.tenant ON DELETE CASCADE, seats int);
+INSERT INTO profile SELECT tenant_id, 7 FROM teamrbac.tenant;
+SELECT teamrbac.protect_table('profile', 'prompts.view', 'team.manage');
+GRANT REFERENCES (tenant_id) ON teamrbac.tenant TO app;
+SQL
+my $lost = q{SELECT severity, object FROM teamrbac.check_setup() WHERE object <> 'maintenance'};
+is($source->safe_psql('additions', $lost), '', 'a table beside ours is no finding');
+$source->safe_psql('additions', <<'SQL');
+CREATE FUNCTION seats() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+CREATE TRIGGER seats AFTER INSERT ON teamrbac.membership FOR EACH ROW EXECUTE FUNCTION seats();
+CREATE INDEX membership_joined ON teamrbac.membership (joined_at);
+CREATE POLICY rename ON teamrbac.tenant FOR UPDATE USING (teamrbac.has_permission(tenant_id, 'tenant.delete'));
+CREATE RULE log AS ON DELETE TO teamrbac.outbox DO ALSO SELECT 1;
+ALTER TABLE teamrbac.tenant ADD CONSTRAINT named CHECK (name <> 'x');
+SQL
+my $additions = <<'SQL' =~ s/\n$//r;
+critical|rule log on teamrbac.outbox
+critical|trigger seats on teamrbac.membership
+warning|constraint named on teamrbac.tenant
+warning|index membership_joined on teamrbac.membership
+warning|policy rename on teamrbac.tenant
+SQL
+is($source->safe_psql('additions', $lost), $additions, 'what was added to ours is found');
+
+sub restored_additions
+{
+	my ($db) = @_;
+	$source->command_ok([ 'pg_dump', '-Fc', '-d', $source->connstr('additions'), '-f', "$dir/$db" ], "$db: a dump");
+	$target->safe_psql('postgres', "CREATE DATABASE $db");
+	my ($out, $err);
+	IPC::Run::run([ 'pg_restore', '-d', $target->connstr($db), "$dir/$db" ], '>', \$out, '2>', \$err);
+	is($target->safe_psql($db, $lost), '', "$db: what had been added is not there");
+	is($target->safe_psql($db, 'SELECT seats FROM profile'), '7', "$db: the table beside is");
+	is($target->safe_psql($db, "SELECT has_column_privilege('app', 'teamrbac.tenant', 'tenant_id', 'REFERENCES')"), 't', "$db: and grants are");
+	return $err;
+}
+is(restored_additions('without_column'), '', 'without_column: no error');
+is($target->safe_psql('without_column', 'SELECT count(*) FROM teamrbac.tenant'), '1', 'without_column: the tenant is there');
+$source->safe_psql('additions', q{ALTER TABLE teamrbac.tenant ADD COLUMN metadata jsonb NOT NULL DEFAULT '{}'});
+like($source->safe_psql('additions', $lost), qr/^critical\|column metadata on teamrbac\.tenant$/m, 'a column is found');
+like(restored_additions('with_column'), qr/column "metadata" of relation "tenant" does not exist/, 'with_column: it cannot be loaded');
+is($target->safe_psql('with_column', 'SELECT count(*) FROM teamrbac.tenant'), '0', 'with_column: all tenants are lost');
+
 $source->stop;
 $target->stop;
 done_testing();
