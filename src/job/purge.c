@@ -130,8 +130,7 @@ no_deferred_triggers(void)
  * purge_tenant_batch(tenant_id, batch_size): deletes up to batch_size rows of a tenant past its retention, and at
  * last the tenant.  Returns whether there is more to do.
  *
- * The function belongs to a superuser, since it becomes the owner of each table whose rows it deletes; it does
- * nothing else with that right.
+ * It becomes the owner of each table whose rows it deletes, which no right of its own owner's but this code lets it.
  */
 Datum
 teamrbac_purge_tenant_batch(PG_FUNCTION_ARGS)

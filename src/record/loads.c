@@ -52,21 +52,27 @@ session_chain(void)
 static int64
 take_back(AuditChain *chain, const char *subject)
 {
-	static SavedQuery delete = {
-		.sql = "DELETE FROM teamrbac.audit_event"
-			   " WHERE tenant_id = $1 AND scope = $2 AND sequence = $3 AND subject = $4"
-			   " RETURNING (after ->> 'rows')::bigint, previous_hash",
-		.nargs = 4,
-		.argtypes = {UUIDOID, TEXTOID, INT8OID, TEXTOID},
-		.changes_audit = true,
+	static SavedQuery select = {
+		.sql = "SELECT (after ->> 'rows')::bigint, previous_hash FROM teamrbac.audit_event"
+			   " WHERE tenant_id = $1 AND scope = 'restore' AND sequence = $2 AND subject = $3",
+		.nargs = 3,
+		.argtypes = {UUIDOID, INT8OID, TEXTOID},
 	};
-	Datum args[] = {UUIDPGetDatum(&chain->id), CStringGetTextDatum(chain->scope),
-	                Int64GetDatum(chain->sequence), CStringGetTextDatum(subject)};
+	static SavedQuery delete = {
+		.sql = "DELETE FROM teamrbac.audit_event AS e"
+			   " WHERE tenant_id = $1 AND scope = 'restore' AND sequence = $2 RETURNING e",
+		.nargs = 2,
+		.changes_audit = true,
+		.argtypes = {UUIDOID, INT8OID},
+	};
+	Datum args[] = {UUIDPGetDatum(&chain->id), Int64GetDatum(chain->sequence),
+	                CStringGetTextDatum(subject)};
 	Datum values[2];
 	bool  nulls[2];
 
-	if (!query_row(&delete, args, NULL, 2, values, nulls))
+	if (!query_row(&select, args, NULL, 2, values, nulls))
 		return 0;
+	query_delete("audit_event", &delete, args, NULL);
 	chain->sequence--;
 	chain->hash = DatumGetByteaPP(values[1]);
 	return nulls[0] ? 0 : DatumGetInt64(values[0]);
@@ -88,47 +94,71 @@ loads_note(Relation table, int64 rows)
 	audit_close_chain(&chain);
 }
 
-/* end_chains removes sessions' chains, whose heads are locked. */
+/* lock_chains locks the sessions' chains, but for one that is being appended to, and returns their ids. */
+static Datum
+lock_chains(void)
+{
+	static SavedQuery lock = {
+		.sql = "SELECT tenant_id FROM teamrbac.audit_head WHERE scope = 'restore'"
+			   " FOR UPDATE SKIP LOCKED",
+	};
+	Datum *ids;
+	bool  *nulls;
+	uint64 nchains = query_rows(&lock, NULL, NULL, 1, &ids, &nulls);
+
+	return PointerGetDatum(
+		construct_array(ids, (int) nchains, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR));
+}
+
+static uint64
+read_loads(Datum ids, Datum **values, bool **nulls)
+{
+	static SavedQuery select = {
+		.sql = "SELECT subject, (after || jsonb_build_object('loaded_at', occurred_at,"
+			   " 'loaded_by', session_role, 'application_name', application_name))::text"
+			   " FROM teamrbac.audit_event WHERE tenant_id = ANY ($1) AND scope = 'restore'"
+			   " ORDER BY occurred_at, tenant_id, sequence",
+		.nargs = 1,
+		.argtypes = {UUIDARRAYOID},
+	};
+
+	return query_rows(&select, &ids, NULL, 2, values, nulls);
+}
+
 static void
-end_chains(ArrayType *chains)
+remove_chains(Datum ids)
 {
 	static SavedQuery events = {
 		.sql = "DELETE FROM teamrbac.audit_event AS e"
 			   " WHERE tenant_id = ANY ($1) AND scope = 'restore' RETURNING e",
 		.nargs = 1,
-		.argtypes = {UUIDARRAYOID},
 		.changes_audit = true,
+		.argtypes = {UUIDARRAYOID},
 	};
 	static SavedQuery heads = {
 		.sql = "DELETE FROM teamrbac.audit_head AS h"
 			   " WHERE tenant_id = ANY ($1) AND scope = 'restore' RETURNING h",
 		.nargs = 1,
-		.argtypes = {UUIDARRAYOID},
 		.changes_audit = true,
+		.argtypes = {UUIDARRAYOID},
 	};
-	Datum args[] = {PointerGetDatum(chains)};
 
-	query_delete("audit_event", &events, args, NULL);
-	query_delete("audit_head", &heads, args, NULL);
+	query_delete("audit_event", &events, &ids, NULL);
+	query_delete("audit_head", &heads, &ids, NULL);
 }
 
 /* confirm_loads(): whoever has looked at what was loaded makes it part of the platform's audit. */
 Datum
 teamrbac_confirm_loads(PG_FUNCTION_ARGS)
 {
-	static SavedQuery read = {
-		.sql = "SELECT chain, subject, after FROM teamrbac.loads_to_confirm()",
-	};
+	Datum  ids = lock_chains();
 	Datum *values;
 	bool  *nulls;
-	uint64 nloads = query_rows(&read, NULL, NULL, 3, &values, &nulls);
-	Datum *chains = palloc((nloads + 1) * sizeof(Datum));
+	uint64 nloads = read_loads(ids, &values, &nulls);
 
+	remove_chains(ids);
 	for (uint64 i = 0; i < nloads; i++)
-		chains[i] = values[3 * i];
-	end_chains(construct_array(chains, (int) nloads, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR));
-	for (uint64 i = 0; i < nloads; i++)
-		audit_platform("restore.loaded", TextDatumGetCString(values[3 * i + 1]), NULL,
-		               TextDatumGetCString(values[3 * i + 2]));
+		audit_platform("restore.loaded", TextDatumGetCString(values[2 * i]), NULL,
+		               TextDatumGetCString(values[2 * i + 1]));
 	PG_RETURN_VOID();
 }
