@@ -70,6 +70,8 @@ $(DATA_built): $(SQL_PARTS) sql/parts $(EXTENSION).control
 layers: $(OBJS)
 	@scripts/check-layers.sh $(OBJS)
 
+# Packages build the extension for each PostgreSQL, and the mailer once: all-mailer and install-mailer.
+WITH_MAILER ?= yes
 include src/mailer/mailer.mk
 
 # PGXS's own target looks for TAP tests in t/ only.
@@ -92,7 +94,7 @@ all install uninstall installcheck prove_installcheck clean layers:
 endif
 
 # What follows works before anything is installed, because the scripts install it.
-.PHONY: dependencies test test-all-versions coverage sanitize fuzz demo bench bench-mail bench-expire bench-keys docs format format-check
+.PHONY: dependencies test test-all-versions coverage sanitize fuzz demo bench bench-mail bench-expire bench-keys docs format format-check deb dist test-packages
 
 dependencies:
 	scripts/install-dependencies.sh
@@ -118,6 +120,16 @@ fuzz:
 	@TEAMRBAC_FUZZ_SECONDS=300 TEAMRBAC_SQLSMITH_QUERIES=20000 TEAMRBAC_SQLSMITH_SEEDS="$$(date +%s)" TEAMRBAC_OOM_STEP=3 \
 		TESTS="014_fuzz 016_sqlsmith 017_out_of_memory" scripts/run-tests.sh
 	@scripts/fuzz-mailer.sh "$$(date +%s)" 0 0 300
+
+# Debian's packages and PGXN's archive go to dist/; the test installs both in a fresh system.
+deb:
+	@scripts/make-deb.sh
+
+dist:
+	@scripts/make-dist.sh
+
+test-packages:
+	@scripts/test-packages.sh
 
 demo:
 	@scripts/with-cluster.sh --cron -- demo/run.sh

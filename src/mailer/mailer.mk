@@ -14,10 +14,12 @@ MAILER_LIBPQ := $(wildcard $(includedir)/libpq-fe.h)
 MAILER_IDN := $(shell echo '\#include <idn2.h>' | $(CC) -E - >/dev/null 2>&1 && echo -lidn2)
 
 .PHONY: all-mailer install-mailer uninstall-mailer clean-mailer
+ifeq ($(WITH_MAILER),yes)
 all: all-mailer
 install: install-mailer
 uninstall: uninstall-mailer
 clean: clean-mailer
+endif
 
 ifneq ($(and $(MAILER_CURL),$(MAILER_LIBPQ),$(MAILER_IDN)),)
 
