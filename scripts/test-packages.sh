@@ -6,8 +6,9 @@
 #   - purged, they leave nothing behind;
 #   - the archive, of the last commit, is built and installed by PGXN's client.
 #
-#   TESTS             which of debian/tests to run (default: all)
-#   TEAMRBAC_TMPDIR   where the system is made (default: /var/tmp); gone afterwards
+#   TESTS                which of debian/tests to run (default: all)
+#   REGRESS, ISOLATION   narrow installcheck, one of them
+#   TEAMRBAC_TMPDIR      where the system is made (default: /var/tmp); gone afterwards
 set -euo pipefail
 exec </dev/null
 
@@ -61,6 +62,9 @@ run_autopkgtests() {
     for name in ${TESTS:-}; do
         options+=("--test-name=$name")
     done
+    for name in REGRESS ISOLATION; do
+        [ -z "${!name+set}" ] || options+=("--env=$name=${!name}")
+    done
     beside_root "$root" autopkgtest --no-built-binaries --user=tester "${options[@]}" "$root/src" -- chroot "$root"
 }
 
@@ -102,7 +106,7 @@ step() {
 step "a fresh system" make_root
 step "README's installation" install_packages
 step "debian/tests" run_autopkgtests
-grep -E '^[a-z]+ +(PASS|FAIL|SKIP)' "$work/log"
+grep -E '^[a-z]+ +(PASS|FAIL|SKIP)' "$work/log" | sort -u
 step "purge" purge_packages
 step "PGXN's archive" install_from_archive
 echo "test-packages: all passed"
