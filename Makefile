@@ -98,7 +98,7 @@ all install uninstall installcheck prove_installcheck clean layers:
 endif
 
 # What follows works before anything is installed, because the scripts install it.
-.PHONY: dependencies test test-all-versions coverage sanitize fuzz demo bench bench-mail bench-expire bench-keys docs format format-check deb dist test-packages
+.PHONY: dependencies test test-all-versions coverage sanitize fuzz demo bench bench-mail bench-expire bench-keys docs format format-check deb dist test-packages test-gateways
 
 dependencies:
 	scripts/install-dependencies.sh
@@ -134,6 +134,10 @@ dist:
 
 test-packages:
 	@scripts/test-packages.sh
+
+# See scripts/test-gateways.sh for GATEWAYS.
+test-gateways:
+	@scripts/test-gateways.sh
 
 demo:
 	@scripts/with-cluster.sh --cron -- demo/run.sh
