@@ -86,7 +86,7 @@ install_from_archive() {
         for pg_config in /usr/lib/postgresql/*/bin/pg_config; do
             pgxn install --yes --pg_config "$pg_config" /src/dist/teamrbac-*.zip
         done
-        pg_virtualenv psql -X -v ON_ERROR_STOP=1 -c "CREATE EXTENSION teamrbac CASCADE" -c "\dx teamrbac"'
+        pg_virtualenv psql -X -v ON_ERROR_STOP=1 -c "CREATE EXTENSION teamrbac_api CASCADE" -c "\dx teamrbac*"'
 }
 
 # step TITLE FUNCTION: with its output only if it fails.

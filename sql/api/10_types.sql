@@ -3,16 +3,18 @@
 -- What the functions return.
 
 CREATE TYPE identity AS (
-	kind      text,
-	user_id   uuid,
-	tenant_id uuid,
-	key_id    uuid
+	kind          text,
+	user_id       uuid,
+	tenant_id     uuid,
+	key_id        uuid,
+	proof_ends_at timestamptz
 );
-COMMENT ON TYPE identity IS 'Who is asking.';
+COMMENT ON TYPE identity IS 'Who is asking, and where.';
 COMMENT ON COLUMN identity.kind IS 'none, user or api_key.';
 COMMENT ON COLUMN identity.user_id IS 'The user.';
-COMMENT ON COLUMN identity.tenant_id IS 'The tenant of an API key.';
+COMMENT ON COLUMN identity.tenant_id IS 'The acting tenant: the one entered, the API key''s, or the only one; null in several, with none entered.';
 COMMENT ON COLUMN identity.key_id IS 'The API key.';
+COMMENT ON COLUMN identity.proof_ends_at IS 'When the identity ends by itself; null: never.';
 
 CREATE TYPE tenant AS (
 	tenant_id uuid,

@@ -3,9 +3,9 @@
 CREATE FUNCTION whoami() RETURNS identity
 	LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT i.kind, i.user_id, i.tenant_id, i.key_id FROM teamrbac.current_identity() AS i
+	SELECT i.kind, i.user_id, i.tenant_id, i.key_id, i.proof_ends_at FROM teamrbac.current_identity() AS i
 $$;
-COMMENT ON FUNCTION whoami() IS 'Tells who is asking.';
+COMMENT ON FUNCTION whoami() IS 'Tells who is asking, and in which tenant.';
 
 CREATE FUNCTION my_tenants() RETURNS SETOF tenant
 	LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp

@@ -46,10 +46,10 @@ async function listen() {
 }
 
 // The data of a request, or what is refused: "status reason".
-async function ask(user, query) {
+async function ask(user, query, tenant) {
   const response = await fetch(`http://127.0.0.1:${server.address().port}/graphql`, {
     method: 'POST',
-    headers: { 'content-type': 'application/json', ...(user && { 'x-user': user }) },
+    headers: { 'content-type': 'application/json', ...(user && { 'x-user': user }), ...(tenant && { 'x-tenant': tenant }) },
     body: JSON.stringify({ query }),
   })
   const { data, errors } = await response.json()
@@ -121,6 +121,22 @@ async function checkStory() {
   assert.deepEqual(await read(null, 'members', { tenantId }, '{ nodes { role } }'), { nodes: [] })
 }
 
+// Whoever is in two tenants works in the one that the request names, and is a stranger in the other.
+async function checkTenants() {
+  const user = await newUser('both')
+  const [first, second] = [
+    await write(user, 'createTenant', 'tenant', { name: 'First' }, 'tenantId'),
+    await write(user, 'createTenant', 'tenant', { name: 'Second' }, 'tenantId'),
+  ]
+  const mine = `{ whoami { tenantId }
+    first: members(tenantId: "${first.tenantId}") { nodes { role } }
+    second: members(tenantId: "${second.tenantId}") { nodes { role } } }`
+  const owner = { nodes: [{ role: 'owner' }] }
+  assert.deepEqual(await ask(user, mine), { whoami: { tenantId: null }, first: owner, second: owner })
+  assert.deepEqual(await ask(user, mine, second.tenantId), { whoami: second, first: { nodes: [] }, second: owner })
+  assert.match(await ask(await newUser('stranger'), '{ whoami { kind } }', first.tenantId), /permission denied for tenant|PT403|42501|^An error occurred/)
+}
+
 // Twenty users at once on ten connections, 2,000 requests: a tenth by nobody, a tenth refused half way.
 async function checkCrowd() {
   const users = []
@@ -151,7 +167,7 @@ async function checkCrowd() {
 
 async function main() {
   await listen()
-  for (const check of [checkSchema, checkStory, checkCrowd]) {
+  for (const check of [checkSchema, checkStory, checkTenants, checkCrowd]) {
     await check()
     console.log(`${name}: ${check.name} passed`)
   }
