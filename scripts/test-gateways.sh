@@ -1,6 +1,6 @@
 #!/bin/bash
-# Runs teamrbac_api behind PostGraphile 4 and 5, configured by the blocks of docs/gateways.md, against a throw-away server;
-# `make test-gateways` calls this. Needs Node; the gateways come from npm, into a temporary directory.
+# Runs teamrbac_api behind PostGraphile 4 and 5, configured by the blocks of docs/gateways.md, against a throw-away
+# server; `make test-gateways` calls this. Needs Node; the gateways come from npm, into a temporary directory.
 #
 #   GATEWAYS   which of test/gateways to run (default: postgraphile4 postgraphile5)
 set -euo pipefail

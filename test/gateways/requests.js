@@ -1,5 +1,5 @@
-// Requests to PostGraphile as docs/gateways.md configures it: each function is there with its documentation, refusals have
-// their status and reason, and nobody is answered as somebody else.
+// Requests to PostGraphile as docs/gateways.md configures it: each function is there with its documentation, refusals
+// have their status and reason, and nobody is answered as somebody else.
 //
 //   node requests.js postgraphile4|postgraphile5 DIRECTORY-WITH-ITS-MODULES
 const assert = require('node:assert/strict')
@@ -49,7 +49,11 @@ async function listen() {
 async function ask(user, query, tenant) {
   const response = await fetch(`http://127.0.0.1:${server.address().port}/graphql`, {
     method: 'POST',
-    headers: { 'content-type': 'application/json', ...(user && { 'x-user': user }), ...(tenant && { 'x-tenant': tenant }) },
+    headers: {
+      'content-type': 'application/json',
+      ...(user && { 'x-user': user }),
+      ...(tenant && { 'x-tenant': tenant }),
+    },
     body: JSON.stringify({ query }),
   })
   const { data, errors } = await response.json()
@@ -104,17 +108,21 @@ async function checkStory() {
   const invite = { tenantId, email: rows[0].email, role: 'reader' }
   assert.equal(await write(sam, 'inviteMember', 'sentInvitation', invite, 'token'), 'PT403 42501')
   const { token } = await write(olivia, 'inviteMember', 'sentInvitation', invite, 'token')
-  assert.deepEqual(await read(null, 'peekInvitation', { token }, '{ tenantName state }'), { tenantName: 'Acme', state: 'pending' })
+  const offer = await read(null, 'peekInvitation', { token }, '{ tenantName state }')
+  assert.deepEqual(offer, { tenantName: 'Acme', state: 'pending' })
   assert.equal(await read(null, 'peekInvitation', { token: 'unknown' }, '{ state }'), 'PT404 P0002')
-  assert.deepEqual(await write(sam, 'acceptInvitation', 'tenant', { token }, 'name role'), { name: 'Acme', role: 'reader' })
+  const joined = await write(sam, 'acceptInvitation', 'tenant', { token }, 'name role')
+  assert.deepEqual(joined, { name: 'Acme', role: 'reader' })
   const members = await read(sam, 'members', { tenantId }, '{ nodes { displayName role } }')
-  assert.deepEqual(new Set(members.nodes.map((m) => `${m.displayName} ${m.role}`)), new Set(['olivia owner', 'sam reader']))
-  assert.deepEqual(await write(olivia, 'changeRole', 'member', { tenantId, userId: sam, role: 'developer' }, 'role'), { role: 'developer' })
+  assert.deepEqual(members.nodes.map((m) => `${m.displayName} ${m.role}`).sort(), ['olivia owner', 'sam reader'])
+  const promotion = { tenantId, userId: sam, role: 'developer' }
+  assert.deepEqual(await write(olivia, 'changeRole', 'member', promotion, 'role'), { role: 'developer' })
   assert.equal(await read(sam, 'hasPermission', { tenantId, permission: 'prompts.edit' }, ''), true)
   assert.equal(await read(sam, 'hasPermission', { tenantId, permission: 'prompts.edt' }, ''), 'PT400 22023')
   const { invitationId, token: late } = await write(olivia, 'inviteMember', 'sentInvitation',
     { tenantId, email: 'late@example.com', role: 'reader' }, 'invitationId token')
-  await dba.query("UPDATE teamrbac.invitation SET email = 'expired@example.com', expires_at = now() WHERE invitation_id = $1", [invitationId])
+  await dba.query(`UPDATE teamrbac.invitation SET email = 'expired@example.com', expires_at = now()
+    WHERE invitation_id = $1`, [invitationId])
   await dba.query("UPDATE teamrbac.app_user SET email = 'expired@example.com' WHERE user_id = $1", [sam])
   assert.equal(await write(sam, 'acceptInvitation', 'tenant', { token: late }, 'name'), 'PT410 55000')
   await dba.query('UPDATE teamrbac.app_user SET email = $2 WHERE user_id = $1', [sam, rows[0].email])
@@ -134,7 +142,8 @@ async function checkTenants() {
   const owner = { nodes: [{ role: 'owner' }] }
   assert.deepEqual(await ask(user, mine), { whoami: { tenantId: null }, first: owner, second: owner })
   assert.deepEqual(await ask(user, mine, second.tenantId), { whoami: second, first: { nodes: [] }, second: owner })
-  assert.match(await ask(await newUser('stranger'), '{ whoami { kind } }', first.tenantId), /permission denied for tenant|PT403|42501|^An error occurred/)
+  const refusal = await ask(await newUser('stranger'), '{ whoami { kind } }', first.tenantId)
+  assert.match(refusal, /permission denied for tenant|PT403|42501|^An error occurred/)
 }
 
 // Twenty users at once on ten connections, 2,000 requests: a tenth by nobody, a tenth refused half way.

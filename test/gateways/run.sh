@@ -11,7 +11,7 @@ blocks() {
 }
 
 sql() {
-    PGOPTIONS='-c client_min_messages=warning' psql -Xq -v ON_ERROR_STOP=1 "$@"
+    PGOPTIONS='-c client_min_messages=warning' psql -Xq -v ON_ERROR_STOP=1
 }
 
 SECTION='' blocks | sql

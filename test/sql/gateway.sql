@@ -11,7 +11,8 @@ DROP FUNCTION api.leave_tenant(uuid);
 CREATE EXTENSION teamrbac_api SCHEMA api;
 
 -- What anybody may do with teamrbac has its counterpart here, but for what is no client's business: the gateway says
--- whom a request is for and in which tenant, tables are the DBA's, and some is for policies.  A new command shows up in this list.
+-- whom a request is for and in which tenant, tables are the DBA's, and some is for policies.  A new command shows up
+-- in this list.
 SELECT p.proname AS "without counterpart" FROM pg_proc AS p
 	WHERE p.pronamespace = 'teamrbac'::regnamespace AND has_function_privilege('public', p.oid, 'EXECUTE')
 	  AND p.prorettype <> 'trigger'::regtype
