@@ -82,7 +82,7 @@ purge_packages() {
 # Builds what is in the archive, and nothing else.
 install_from_archive() {
     in_root "$root" env DEBIAN_FRONTEND=noninteractive apt-get -q install --no-install-recommends \
-        gcc libc6-dev libcurl4-openssl-dev libpq-dev make pgxnclient postgresql-server-dev-all
+        gcc libc6-dev libcurl4-openssl-dev libidn2-dev libpq-dev make pgxnclient postgresql-server-dev-all
     in_root "$root" sh -euc '
         for pg_config in /usr/lib/postgresql/*/bin/pg_config; do
             pgxn install --yes --pg_config "$pg_config" /src/dist/teamrbac-*.zip
