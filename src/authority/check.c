@@ -169,6 +169,20 @@ asker_may(const pg_uuid_t *tenant, const char *permission)
 }
 
 void
+require_permission_of_call(const FmgrInfo *flinfo, const pg_uuid_t *tenant, const char *permission)
+{
+	int              number = require_known_permission(permission, strlen(permission));
+	Authority        anew;
+	const Authority *authority = authority_of_call(statement_of_call(flinfo), &anew);
+
+	counters->checks++;
+	rely_on(authority, number);
+	if (tenant == NULL ||
+	    !grant_allows(principal_grant(authority->principal, tenant), number, authority->settled_at))
+		refuse_asker(principal_identity(authority->principal), tenant, permission);
+}
+
+void
 require_permission(const pg_uuid_t *tenant, const char *permission)
 {
 	Identity identity;
@@ -296,7 +310,7 @@ teamrbac_visible_tenants(PG_FUNCTION_ARGS)
 	Authority        anew;
 	const Authority *authority = authority_of_call(statement_of_call(fcinfo->flinfo), &anew);
 
-	rely_on(authority, -1);
+	rely_on(authority, ON_MEMBERSHIPS);
 	PG_RETURN_ARRAYTYPE_P(tenants_array(authority, -1));
 }
 
@@ -312,6 +326,7 @@ teamrbac_my_permissions(PG_FUNCTION_ARGS)
 	int              npermissions = 0;
 	int              number = -1;
 
+	rely_on(authority, ON_MEMBERSHIPS);
 	if (PG_ARGISNULL(0))
 		PG_RETURN_ARRAYTYPE_P(construct_empty_array(TEXTOID));
 	grant = principal_grant(authority->principal, PG_GETARG_UUID_P(0));

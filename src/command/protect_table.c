@@ -244,6 +244,13 @@ rows_anywhere(const char *column, const char *permission)
 	return psprintf("teamrbac.has_permission(%s, %s)", column, quote_literal_cstr(permission));
 }
 
+/* The operator is named in full: whose search_path this is made under is not ours to say. */
+static char *
+owned_by_asker(const char *owner)
+{
+	return psprintf("%s OPERATOR(pg_catalog.=) teamrbac.current_user_id()", owner);
+}
+
 static char *
 condition_across_tenants(const char *column, const char *owner, const char *permission,
                          const char *own_permission)
@@ -252,8 +259,7 @@ condition_across_tenants(const char *column, const char *owner, const char *perm
 
 	if (own_permission == NULL)
 		return rows_anywhere(column, permission);
-	own = psprintf("%s = teamrbac.current_user_id() AND %s", owner,
-	               rows_anywhere(column, own_permission));
+	own = psprintf("%s AND %s", owned_by_asker(owner), rows_anywhere(column, own_permission));
 	if (permission == NULL)
 		return own;
 	return psprintf("%s OR %s", rows_anywhere(column, permission), own);
@@ -274,13 +280,13 @@ condition_here(const char *column, const char *owner, const char *permission,
                const char *own_permission)
 {
 	if (own_permission == NULL)
-		return psprintf("%s = %s", column, permitted_here(permission));
+		return psprintf("%s OPERATOR(pg_catalog.=) %s", column, permitted_here(permission));
 	if (permission == NULL)
-		return psprintf("%s = %s AND %s = teamrbac.current_user_id()", column,
-		                permitted_here(own_permission), owner);
-	return psprintf("%s = COALESCE(%s, %s) AND (%s IS NOT NULL OR %s = teamrbac.current_user_id())",
-	                column, permitted_here(permission), permitted_here(own_permission),
-	                permitted_here(permission), owner);
+		return psprintf("%s OPERATOR(pg_catalog.=) %s AND %s", column,
+		                permitted_here(own_permission), owned_by_asker(owner));
+	return psprintf("%s OPERATOR(pg_catalog.=) COALESCE(%s, %s) AND (%s IS NOT NULL OR %s)", column,
+	                permitted_here(permission), permitted_here(own_permission),
+	                permitted_here(permission), owned_by_asker(owner));
 }
 
 /* condition makes what a policy says of the rows that these permissions let through; one of the two may be NULL. */
@@ -453,7 +459,7 @@ teamrbac_unprotect_table(PG_FUNCTION_ARGS)
 /* ---- transitions ----------------------------------------------------------------------------------- */
 
 static void
-require_permission_of_row(const TriggerData *trigdata, HeapTuple row)
+require_permission_of_row(const FmgrInfo *flinfo, const TriggerData *trigdata, HeapTuple row)
 {
 	char    **args = trigdata->tg_trigger->tgargs;
 	TupleDesc tupdesc = RelationGetDescr(trigdata->tg_relation);
@@ -471,7 +477,7 @@ require_permission_of_row(const TriggerData *trigdata, HeapTuple row)
 				 "The second argument of trigger \"%s\" names the column that holds the tenant.",
 				 trigdata->tg_trigger->tgname)));
 	tenant = heap_getattr(row, column, tupdesc, &isnull);
-	require_permission(isnull ? NULL : DatumGetUUIDP(tenant), args[0]);
+	require_permission_of_call(flinfo, isnull ? NULL : DatumGetUUIDP(tenant), args[0]);
 }
 
 /*
@@ -494,9 +500,9 @@ teamrbac_require_permission_on_change(PG_FUNCTION_ARGS)
 		     errhint(
 				 "EXECUTE FUNCTION teamrbac.require_permission_on_change('prompts.promote', 'tenant_id')")));
 	event = trigdata->tg_event;
-	require_permission_of_row(trigdata, trigdata->tg_trigtuple);
+	require_permission_of_row(fcinfo->flinfo, trigdata, trigdata->tg_trigtuple);
 	if (!TRIGGER_FIRED_BY_UPDATE(event))
 		return PointerGetDatum(trigdata->tg_trigtuple);
-	require_permission_of_row(trigdata, trigdata->tg_newtuple);
+	require_permission_of_row(fcinfo->flinfo, trigdata, trigdata->tg_newtuple);
 	return PointerGetDatum(trigdata->tg_newtuple);
 }
