@@ -95,7 +95,7 @@ CREATE FUNCTION teamrbac.setup_named_permissions(expression text) RETURNS SETOF 
 AS $$
 	SELECT replace(m.found[1], '''''', '''')
 	FROM regexp_matches(expression,
-		'teamrbac\.(?:has_permission\([^'']*, |permitted_tenants\()''((?:[^'']|'''')*)''::text\)', 'g') AS m(found);
+		'teamrbac\.(?:has_permission\([^'']*, |permitted_tenants?\()''((?:[^'']|'''')*)''::text\)', 'g') AS m(found);
 $$;
 COMMENT ON FUNCTION teamrbac.setup_named_permissions(text) IS
 	'Internal to check_setup: the permissions that a policy''s expression names.';
