@@ -149,7 +149,8 @@ demo:
 
 # See bench/run.sh for BENCH_SECONDS and BENCH_ROUNDS.
 bench:
-	@scripts/with-cluster.sh --set 'shared_buffers = 1GB' --set 'autovacuum = off' -- bench/run.sh >bench/RESULTS.md.tmp \
+	@scripts/with-cluster.sh --set 'shared_buffers = 1GB' --set 'autovacuum = off' \
+		--set 'shared_preload_libraries = teamrbac' -- bench/run.sh >bench/RESULTS.md.tmp \
 		|| { rm -f bench/RESULTS.md.tmp; exit 1; }
 	@mv bench/RESULTS.md.tmp bench/RESULTS.md
 	@cat bench/RESULTS.md
