@@ -60,6 +60,11 @@ endif
 
 include $(PGXS)
 
+# Tokens are verified by the libcrypto that the server is linked with; without one they are refused.
+ifeq ($(with_ssl),openssl)
+SHLIB_LINK += -lcrypto
+endif
+
 # PGXS knows nothing of our headers and version; a change in them rebuilds all, which takes seconds.
 $(OBJS) $(OBJS:.o=.bc): $(wildcard src/*.h) $(EXTENSION).control Makefile
 
