@@ -32,7 +32,8 @@ def ec_key(curve, name, length):
 
 def ed25519_key():
     key = ed25519.Ed25519PrivateKey.generate()
-    return key, {"kty": "OKP", "crv": "Ed25519", "x": b64(key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw))}
+    x = key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+    return key, {"kty": "OKP", "crv": "Ed25519", "x": b64(x)}
 
 
 def secret(length):
