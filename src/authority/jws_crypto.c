@@ -72,7 +72,7 @@ public_key_verifies(PublicKey *key, const JwsAlgorithmFacts *algorithm, const ch
 	EVP_PKEY_CTX *key_context;
 	bool          good;
 
-	/* As long as the modulus, leading zeros included. */
+	/* As long as the modulus, zeros in front included: libcrypto takes RSA-PSS without them, a second text. */
 	if (algorithm->key_type == JWK_RSA && signature_length != EVP_PKEY_size(key))
 		return false;
 	context = EVP_MD_CTX_new();

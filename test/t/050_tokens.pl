@@ -59,8 +59,13 @@ is(
 
 # ---- other implementations -----------------------------------------------------------------------------------
 
-my ($python) = run_command([ '/usr/bin/python3', "$files/make_pyjwt.py" ]);
-my %implementations = (jose => read_json("$files/jose.json"), PyJWT => $json->decode($python));
+my ($output) = run_command([ '/usr/bin/python3', "$files/make_pyjwt.py" ]);
+my $python = $json->decode($output);
+my %implementations = (jose => read_json("$files/jose.json"), PyJWT => $python->{good});
+for my $bad (@{ $python->{bad} })
+{
+	is(jws($bad->{token}, jwks($bad->{key}), $bad->{alg}), 'token_signature', "not accepted: $bad->{name}");
+}
 for my $by (sort keys %implementations)
 {
 	my @made = @{ $implementations{$by} };

@@ -1,12 +1,16 @@
 #!/usr/bin/python3
-"""Prints a key and a token for every algorithm, made afresh by PyJWT: [{name, alg, key, token}, ...]."""
+"""Prints a key and a token for every algorithm, made afresh by PyJWT, and signatures that nobody should accept.
+
+{"good": [{name, alg, key, token}, ...], "bad": [{name, alg, key, token}, ...]}
+"""
 import base64
 import json
 import os
 import sys
 
 import jwt
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 
@@ -59,4 +63,39 @@ for alg, make in MAKERS.items():
               "jti": alg, "iat": 1767225600, "nbf": 1767225600, "exp": 4102444800}
     token = jwt.encode(claims, private, algorithm=alg, headers={"kid": public["kid"], "typ": "at+jwt"})
     made.append({"name": alg, "alg": alg, "key": public, "token": token})
-json.dump(made, sys.stdout)
+
+
+def pss(salt_length):
+    return padding.PSS(mgf=padding.MGF1(hashes.SHA256()), salt_length=salt_length)
+
+
+def signed(name, alg, good):
+    """A token by a new RSA key whose signature good() makes of (key, signed text)."""
+    private, public = rsa_key()
+    for i in range(100000):
+        text = b64(json.dumps({"alg": alg, "n": i}).encode()) + "." + b64(b"{}")
+        signature = good(private, text.encode())
+        if signature:
+            return {"name": name, "alg": alg, "key": public, "token": text + "." + b64(signature)}
+    sys.exit("no such signature")
+
+
+def shortened(padding_used):
+    """One whose first byte is zero, without it: the same number, and another text."""
+    def sign(key, text):
+        signature = key.sign(text, padding_used, hashes.SHA256())
+        return signature[1:] if signature[0] == 0 else None
+    return sign
+
+
+bad = [
+    signed("RSA-PSS with a salt of another length than the hash", "PS256",
+           lambda key, text: key.sign(text, pss(20), hashes.SHA256())),
+    signed("RSA-PSS without salt", "PS256", lambda key, text: key.sign(text, pss(0), hashes.SHA256())),
+    signed("RSA-PSS in place of PKCS #1", "RS256", lambda key, text: key.sign(text, pss(32), hashes.SHA256())),
+    signed("PKCS #1 in place of RSA-PSS", "PS256",
+           lambda key, text: key.sign(text, padding.PKCS1v15(), hashes.SHA256())),
+    signed("a leading zero left out of RSA-PSS", "PS256", shortened(pss(32))),
+    signed("a leading zero left out of PKCS #1", "RS256", shortened(padding.PKCS1v15())),
+]
+json.dump({"good": made, "bad": bad}, sys.stdout)
