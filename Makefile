@@ -12,15 +12,12 @@ MODULE_big = $(EXTENSION)
 PGFILEDESC = "teamrbac - teams, roles and permission checks"
 
 # src/mailer is a program of its own and no part of the library.
-OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c)))
+OBJS = $(patsubst %.c,%.o,$(sort $(filter-out src/mailer/%,$(wildcard src/*.c src/*/*.c))))
 
 SQL_PARTS = $(sort $(wildcard sql/parts/*.sql))
 DATA_built = sql/$(EXTENSION)--$(EXTVERSION).sql
-# Upgrade scripts, and the install scripts of the versions they start from, unchanged since their release.
-DATA = $(sort $(wildcard sql/$(EXTENSION)--*--*.sql sql/released/*.sql))
-
 # In CPPFLAGS rather than CFLAGS, because the bitcode is compiled with the former only.
-PG_CPPFLAGS = -DTEAMRBAC_VERSION='"$(EXTVERSION)"'
+PG_CPPFLAGS = -Isrc -DTEAMRBAC_VERSION='"$(EXTVERSION)"'
 # PostgreSQL's interfaces (PG_FUNCTION_ARGS, hooks) fix parameters that a function may not need, and
 # its macros mix int with Size.
 PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wno-sign-compare
@@ -66,7 +63,7 @@ SHLIB_LINK += -lcrypto
 endif
 
 # PGXS knows nothing of our headers and version; a change in them rebuilds all, which takes seconds.
-$(OBJS) $(OBJS:.o=.bc): $(wildcard src/*.h) $(EXTENSION).control Makefile
+$(OBJS) $(OBJS:.o=.bc): $(wildcard src/*.h src/*/*.h) $(EXTENSION).control Makefile
 
 # The folder is a prerequisite so that a removed part is noticed.
 $(DATA_built): $(SQL_PARTS) sql/parts $(EXTENSION).control

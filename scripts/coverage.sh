@@ -19,7 +19,7 @@ scripts/test-runners.sh || status=$?
 work=$(dirname "$SERVER_LOG")
 pg_ctl -s -w -m fast -D "$work/data" stop
 
-gcov --relative-only --source-prefix "$PWD" --object-directory src src/*.c >"$work/gcov.out" 2>&1
+gcov --relative-only --source-prefix "$PWD" --object-directory src src/*.c src/*/*.c >"$work/gcov.out" 2>&1
 echo
 awk '
     /^File / { gsub("\047", "", $2); file = $2 }

@@ -7,14 +7,12 @@
 #include "fmgr.h"
 #include "utils/guc.h"
 
-#include "authority.h"
-#include "catalog.h"
-#include "filter.h"
-#include "identity.h"
-#include "merge.h"
-#include "planner.h"
-#include "settings.h"
-#include "statistics.h"
+#include "store/catalog.h"
+#include "authority/identity.h"
+#include "authority/statement.h"
+#include "authority/worker.h"
+#include "store/settings.h"
+#include "store/statistics.h"
 
 PG_MODULE_MAGIC;
 
@@ -25,10 +23,8 @@ _PG_init(void)
 {
 	catalog_init();
 	identity_init();
-	planner_init();
-	filter_init();
-	merge_init();
-	authority_init();
+	statement_init();
+	worker_init();
 	settings_init();
 	statistics_init();
 	MarkGUCPrefixReserved("teamrbac");

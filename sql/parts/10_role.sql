@@ -70,7 +70,7 @@ INSERT INTO teamrbac.role_permission (role, permission, built_in)
 				 ('api_keys.create_personal', 2),
 				 ('api_keys.manage', 3), ('team.manage', 3), ('audit.view', 3),
 				 ('billing.manage', 4), ('tenant.delete', 4)) AS p(permission, from_position)
-	  ON r.position OPERATOR(pg_catalog.>=) p.from_position;
+	  ON r.position >= p.from_position;
 
 -- After the rows above, which it would refuse.
 CREATE FUNCTION teamrbac.guard_built_in() RETURNS trigger
@@ -147,7 +147,7 @@ CREATE VIEW teamrbac.permission_matrix AS
 	FROM teamrbac.permission p
 	CROSS JOIN teamrbac.role r
 	LEFT JOIN teamrbac.role_permission rp
-		   ON rp.role OPERATOR(pg_catalog.=) r.role AND rp.permission OPERATOR(pg_catalog.=) p.permission
+		   ON rp.role = r.role AND rp.permission = p.permission
 	ORDER BY p.position, p.permission, r.position, r.role;
 COMMENT ON VIEW teamrbac.permission_matrix IS
 	'Which role has which permission, custom ones included. In psql: SELECT * FROM teamrbac.permission_matrix \crosstabview';

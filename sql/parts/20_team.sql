@@ -7,7 +7,7 @@ CREATE TABLE teamrbac.app_user (
 	created_at   timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
 	disabled_at  timestamptz,
 	CONSTRAINT app_user_display_name CHECK
-		(display_name OPERATOR(pg_catalog.~) '^[^[:cntrl:]]*$' AND pg_catalog.char_length(display_name) OPERATOR(pg_catalog.<=) 200)
+		(display_name ~ '^[^[:cntrl:]]*$' AND pg_catalog.char_length(display_name) <= 200)
 );
 CREATE UNIQUE INDEX app_user_email_key ON teamrbac.app_user (pg_catalog.lower(email::text));
 COMMENT ON TABLE teamrbac.app_user IS
@@ -28,9 +28,9 @@ CREATE TABLE teamrbac.tenant (
 	deleted_at timestamptz,
 	purge_began_at timestamptz,
 	CONSTRAINT tenant_name CHECK
-		(name OPERATOR(pg_catalog.~) '^[^[:cntrl:]]+$' AND pg_catalog.char_length(name) OPERATOR(pg_catalog.<=) 200),
+		(name ~ '^[^[:cntrl:]]+$' AND pg_catalog.char_length(name) <= 200),
 	CONSTRAINT tenant_slug CHECK
-		(slug OPERATOR(pg_catalog.~) '^[a-z0-9]+(-[a-z0-9]+)*$' AND pg_catalog.octet_length(slug) OPERATOR(pg_catalog.<=) 63),
+		(slug ~ '^[a-z0-9]+(-[a-z0-9]+)*$' AND pg_catalog.octet_length(slug) <= 63),
 	CONSTRAINT tenant_purged_when_deleted CHECK (purge_began_at IS NULL OR deleted_at IS NOT NULL)
 );
 CREATE UNIQUE INDEX tenant_slug_key ON teamrbac.tenant (slug);
@@ -56,12 +56,12 @@ CREATE TABLE teamrbac.membership (
 	expires_at timestamptz,
 	joined_at  timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
 	PRIMARY KEY (tenant_id, user_id),
-	CONSTRAINT membership_owner_stays CHECK (role OPERATOR(pg_catalog.<>) 'owner' OR expires_at IS NULL)
+	CONSTRAINT membership_owner_stays CHECK (role <> 'owner' OR expires_at IS NULL)
 );
 CREATE INDEX membership_user_idx ON teamrbac.membership (user_id, tenant_id);
 CREATE INDEX membership_role_idx ON teamrbac.membership (role)
-	WHERE role OPERATOR(pg_catalog.<>) ALL (ARRAY['reader', 'developer', 'admin', 'owner']);
-CREATE UNIQUE INDEX membership_one_owner ON teamrbac.membership (tenant_id) WHERE role OPERATOR(pg_catalog.=) 'owner';
+	WHERE role <> ALL (ARRAY['reader', 'developer', 'admin', 'owner']);
+CREATE UNIQUE INDEX membership_one_owner ON teamrbac.membership (tenant_id) WHERE role = 'owner';
 COMMENT ON INDEX teamrbac.membership_role_idx IS 'Answers drop_role; the built-in roles are never dropped.';
 COMMENT ON TABLE teamrbac.membership IS
 	'Who is in which tenant, with which role. Exactly one member of a tenant is its owner.';
@@ -127,7 +127,7 @@ REVOKE ALL ON FUNCTION teamrbac.check_owners() FROM PUBLIC;
 
 CREATE CONSTRAINT TRIGGER check_owner AFTER UPDATE OR DELETE ON teamrbac.membership
 	DEFERRABLE INITIALLY DEFERRED
-	FOR EACH ROW WHEN (OLD.role OPERATOR(pg_catalog.=) 'owner') EXECUTE FUNCTION teamrbac.check_owner();
+	FOR EACH ROW WHEN (OLD.role = 'owner') EXECUTE FUNCTION teamrbac.check_owner();
 CREATE CONSTRAINT TRIGGER check_owner AFTER INSERT ON teamrbac.tenant
 	DEFERRABLE INITIALLY DEFERRED
 	FOR EACH ROW EXECUTE FUNCTION teamrbac.check_owner();
@@ -149,4 +149,4 @@ SELECT pg_catalog.pg_extension_config_dump('teamrbac.membership', '');
 SELECT pg_catalog.pg_extension_config_dump('teamrbac.user_activity', '');
 -- A mapping whose role is gone would be dumped as a bare number, and could meet another role when restored.
 SELECT pg_catalog.pg_extension_config_dump('teamrbac.database_role',
-	'WHERE EXISTS (SELECT FROM pg_catalog.pg_roles AS r WHERE r.oid OPERATOR(pg_catalog.=) database_role)');
+	'WHERE EXISTS (SELECT FROM pg_catalog.pg_roles AS r WHERE r.oid = database_role)');

@@ -16,10 +16,10 @@ CREATE TABLE teamrbac.audit_event (
 	previous_hash    bytea NOT NULL,
 	hash             bytea NOT NULL,
 	PRIMARY KEY (tenant_id, scope, sequence),
-	CONSTRAINT audit_event_scope CHECK (scope OPERATOR(pg_catalog.=) ANY (ARRAY['tenant', 'user', 'platform'])),
+	CONSTRAINT audit_event_scope CHECK (scope = ANY (ARRAY['tenant', 'user', 'platform'])),
 	CONSTRAINT audit_event_actor CHECK
-		(actor_kind OPERATOR(pg_catalog.=) ANY (ARRAY['user', 'api_key'])
-		 OR actor_kind OPERATOR(pg_catalog.=) 'database_role' AND actor_id IS NULL)
+		(actor_kind = ANY (ARRAY['user', 'api_key'])
+		 OR actor_kind = 'database_role' AND actor_id IS NULL)
 );
 CREATE INDEX audit_event_occurred_idx ON teamrbac.audit_event (occurred_at);
 COMMENT ON TABLE teamrbac.audit_event IS
@@ -67,9 +67,9 @@ COMMENT ON COLUMN teamrbac.audit_head.anchor_hash IS 'Of the last event that was
 -- Plain SQL, so that an auditor can compute it without us.
 CREATE FUNCTION teamrbac.audit_hash(event teamrbac.audit_event) RETURNS bytea
 	LANGUAGE sql STABLE PARALLEL SAFE
-	RETURN pg_catalog.sha256(event.previous_hash OPERATOR(pg_catalog.||) pg_catalog.convert_to(
+	RETURN pg_catalog.sha256(event.previous_hash || pg_catalog.convert_to(
 		pg_catalog.jsonb_build_array(event.tenant_id, event.scope, event.sequence,
-			(EXTRACT(epoch FROM event.occurred_at) OPERATOR(pg_catalog.*) 1000000)::bigint,
+			(EXTRACT(epoch FROM event.occurred_at) * 1000000)::bigint,
 			event.actor_kind, event.actor_id, event.session_role, event.application_name,
 			event.action, event.subject, event.before, event.after)::text, 'UTF8'));
 COMMENT ON FUNCTION teamrbac.audit_hash(teamrbac.audit_event) IS

@@ -5,9 +5,9 @@ CREATE VIEW teamrbac.audit_trail WITH (security_barrier = true) AS
 		   e.sequence,
 		   e.occurred_at,
 		   CASE e.actor_kind
-				WHEN 'user' THEN COALESCE(u.display_name, 'user ' OPERATOR(pg_catalog.||) e.actor_id::text)
-				WHEN 'api_key' THEN 'API key ' OPERATOR(pg_catalog.||) e.actor_id::text
-				ELSE 'role ' OPERATOR(pg_catalog.||) e.session_role END AS actor,
+				WHEN 'user' THEN COALESCE(u.display_name, 'user ' || e.actor_id::text)
+				WHEN 'api_key' THEN 'API key ' || e.actor_id::text
+				ELSE 'role ' || e.session_role END AS actor,
 		   e.action,
 		   e.subject,
 		   e.before,
@@ -17,12 +17,12 @@ CREATE VIEW teamrbac.audit_trail WITH (security_barrier = true) AS
 		   e.session_role,
 		   e.application_name
 	FROM (SELECT permitted.* FROM teamrbac.audit_event AS permitted
-		  WHERE permitted.scope OPERATOR(pg_catalog.=) 'tenant' AND teamrbac.has_permission(permitted.tenant_id, 'audit.view')
+		  WHERE permitted.scope = 'tenant' AND teamrbac.has_permission(permitted.tenant_id, 'audit.view')
 		  UNION ALL
 		  SELECT others.* FROM teamrbac.audit_event AS others
-		  WHERE (SELECT r.rolsuper FROM pg_catalog.pg_roles AS r WHERE r.rolname OPERATOR(pg_catalog.=) CURRENT_USER)
-			AND NOT (others.scope OPERATOR(pg_catalog.=) 'tenant' AND teamrbac.has_permission(others.tenant_id, 'audit.view'))) AS e
-	LEFT JOIN teamrbac.app_user AS u ON e.actor_kind OPERATOR(pg_catalog.=) 'user' AND u.user_id OPERATOR(pg_catalog.=) e.actor_id;
+		  WHERE (SELECT r.rolsuper FROM pg_catalog.pg_roles AS r WHERE r.rolname = CURRENT_USER)
+			AND NOT (others.scope = 'tenant' AND teamrbac.has_permission(others.tenant_id, 'audit.view'))) AS e
+	LEFT JOIN teamrbac.app_user AS u ON e.actor_kind = 'user' AND u.user_id = e.actor_id;
 COMMENT ON VIEW teamrbac.audit_trail IS
 	'What was done in the tenants in which whoever is asking has audit.view; a superuser sees all, definitions and users included. Order by tenant_id, sequence.';
 COMMENT ON COLUMN teamrbac.audit_trail.tenant_id IS 'The tenant; for a superuser also a user, or the nil uuid for definitions.';

@@ -40,19 +40,19 @@ CREATE VIEW teamrbac.team WITH (security_barrier = true) AS
 	SELECT m.tenant_id,
 		   m.user_id,
 		   u.display_name,
-		   CASE WHEN m.user_id OPERATOR(pg_catalog.=) teamrbac.current_user_id()
+		   CASE WHEN m.user_id = teamrbac.current_user_id()
 					 OR teamrbac.has_permission(m.tenant_id, 'team.manage')
 				THEN u.email::text END AS email,
 		   m.role::text AS role,
 		   m.joined_at,
 		   m.expires_at
-	FROM (SELECT mine.tenant_id FROM teamrbac.my_tenants() AS mine) AS mine
-	JOIN teamrbac.membership AS m ON m.tenant_id OPERATOR(pg_catalog.=) mine.tenant_id
-	JOIN teamrbac.app_user AS u ON u.user_id OPERATOR(pg_catalog.=) m.user_id
-	WHERE teamrbac.current_user_id() IS NOT NULL
-	  AND (m.expires_at IS NULL OR m.expires_at OPERATOR(pg_catalog.>) pg_catalog.clock_timestamp());
+	FROM teamrbac.membership AS m
+	JOIN teamrbac.app_user AS u ON u.user_id = m.user_id
+	WHERE m.tenant_id = ANY (teamrbac.visible_tenants())
+	  AND teamrbac.current_user_id() IS NOT NULL
+	  AND (m.expires_at IS NULL OR m.expires_at > pg_catalog.clock_timestamp());
 COMMENT ON VIEW teamrbac.team IS
-	'The members of the signed-in user''s tenants: everyone in a team sees names and roles; e-mail addresses need team.manage.';
+	'The members of the signed-in user''s tenants, or of the acting one alone once that was entered: everyone in a team sees names and roles; e-mail addresses need team.manage.';
 COMMENT ON COLUMN teamrbac.team.tenant_id IS 'A tenant of the signed-in user.';
 COMMENT ON COLUMN teamrbac.team.user_id IS 'A member of it.';
 COMMENT ON COLUMN teamrbac.team.display_name IS 'Their name.';

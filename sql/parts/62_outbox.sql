@@ -22,9 +22,9 @@ CREATE TABLE teamrbac.outbox (
 	withdrawn_at    timestamptz,
 	last_error      text,
 	PRIMARY KEY (tenant_id, mail_id),
-	CONSTRAINT outbox_fields CHECK (pg_catalog.jsonb_typeof(fields) OPERATOR(pg_catalog.=) 'object'),
+	CONSTRAINT outbox_fields CHECK (pg_catalog.jsonb_typeof(fields) = 'object'),
 	CONSTRAINT outbox_done CHECK
-		((next_attempt_at IS NULL) OPERATOR(pg_catalog.=) (pg_catalog.num_nonnulls(sent_at, failed_at, withdrawn_at) OPERATOR(pg_catalog.>) 0)),
+		((next_attempt_at IS NULL) = (pg_catalog.num_nonnulls(sent_at, failed_at, withdrawn_at) > 0)),
 	CONSTRAINT outbox_token_unsent CHECK (token IS NULL OR next_attempt_at IS NOT NULL)
 );
 CREATE INDEX outbox_mail_idx ON teamrbac.outbox (mail_id);

@@ -18,25 +18,25 @@ CREATE TABLE teamrbac.invitation (
 	decided_at            timestamptz,
 	accepted_by           uuid,
 	pending_role          teamrbac.role_name REFERENCES teamrbac.role
-		GENERATED ALWAYS AS (CASE WHEN state OPERATOR(pg_catalog.=) 'pending' THEN role END) STORED,
+		GENERATED ALWAYS AS (CASE WHEN state = 'pending' THEN role END) STORED,
 	PRIMARY KEY (tenant_id, invitation_id),
-	CONSTRAINT invitation_owner_never CHECK (role OPERATOR(pg_catalog.<>) 'owner'),
-	CONSTRAINT invitation_token_hash CHECK (pg_catalog.octet_length(token_hash) OPERATOR(pg_catalog.=) 32),
+	CONSTRAINT invitation_owner_never CHECK (role <> 'owner'),
+	CONSTRAINT invitation_token_hash CHECK (pg_catalog.octet_length(token_hash) = 32),
 	CONSTRAINT invitation_decided CHECK
-		((state OPERATOR(pg_catalog.=) 'pending') OPERATOR(pg_catalog.=) (decided_at IS NULL)),
+		((state = 'pending') = (decided_at IS NULL)),
 	CONSTRAINT invitation_accepted CHECK
-		((state OPERATOR(pg_catalog.=) 'accepted') OPERATOR(pg_catalog.=) (accepted_by IS NOT NULL))
+		((state = 'accepted') = (accepted_by IS NOT NULL))
 );
 CREATE UNIQUE INDEX invitation_one_pending ON teamrbac.invitation (tenant_id, pg_catalog.lower(email::text))
-	WHERE state OPERATOR(pg_catalog.=) 'pending';
+	WHERE state = 'pending';
 CREATE INDEX invitation_id_idx ON teamrbac.invitation (invitation_id);
 CREATE INDEX invitation_token_idx ON teamrbac.invitation (token_hash);
 CREATE INDEX invitation_sender_idx ON teamrbac.invitation (tenant_id, invited_by)
-	WHERE state OPERATOR(pg_catalog.=) 'pending';
+	WHERE state = 'pending';
 CREATE INDEX invitation_expires_idx ON teamrbac.invitation (expires_at)
-	WHERE state OPERATOR(pg_catalog.=) 'pending';
+	WHERE state = 'pending';
 CREATE INDEX invitation_role_idx ON teamrbac.invitation (pending_role)
-	WHERE pending_role OPERATOR(pg_catalog.<>) ALL (ARRAY['reader', 'developer', 'admin', 'owner']);
+	WHERE pending_role <> ALL (ARRAY['reader', 'developer', 'admin', 'owner']);
 COMMENT ON TABLE teamrbac.invitation IS
 	'Who was invited into which tenant, by whom, and what came of it. Change it by invite_member and its like.';
 COMMENT ON COLUMN teamrbac.invitation.tenant_id IS 'The tenant to join.';
@@ -119,10 +119,10 @@ CREATE VIEW teamrbac.pending_invitation WITH (security_barrier = true) AS
 		   u.display_name AS invited_by,
 		   i.expires_at
 	FROM teamrbac.invitation AS i
-	LEFT JOIN teamrbac.app_user AS u ON u.user_id OPERATOR(pg_catalog.=) i.invited_by
+	LEFT JOIN teamrbac.app_user AS u ON u.user_id = i.invited_by
 	WHERE teamrbac.has_permission(i.tenant_id, 'team.manage')
-	  AND i.state OPERATOR(pg_catalog.=) 'pending'
-	  AND i.expires_at OPERATOR(pg_catalog.>) pg_catalog.clock_timestamp();
+	  AND i.state = 'pending'
+	  AND i.expires_at > pg_catalog.clock_timestamp();
 COMMENT ON VIEW teamrbac.pending_invitation IS
 	'The invitations that are pending, of the tenants in which whoever is asking has team.manage. Expired ones are not among them; one whose sender has lost the authority for it is, for somebody else to send again.';
 COMMENT ON COLUMN teamrbac.pending_invitation.tenant_id IS 'The tenant to join.';

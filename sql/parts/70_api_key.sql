@@ -18,11 +18,11 @@ CREATE TABLE teamrbac.api_key (
 		REFERENCES teamrbac.role,
 	PRIMARY KEY (tenant_id, key_id),
 	CONSTRAINT api_key_name CHECK
-		(name OPERATOR(pg_catalog.~) '^[^[:cntrl:]]+$' AND pg_catalog.char_length(name) OPERATOR(pg_catalog.<=) 200),
+		(name ~ '^[^[:cntrl:]]+$' AND pg_catalog.char_length(name) <= 200),
 	CONSTRAINT api_key_permissions CHECK
-		(pg_catalog.cardinality(permissions) OPERATOR(pg_catalog.>) 0
+		(pg_catalog.cardinality(permissions) > 0
 		 AND pg_catalog.array_position(permissions, NULL) IS NULL),
-	CONSTRAINT api_key_secret_hash CHECK (pg_catalog.octet_length(secret_hash) OPERATOR(pg_catalog.=) 32),
+	CONSTRAINT api_key_secret_hash CHECK (pg_catalog.octet_length(secret_hash) = 32),
 	CONSTRAINT api_key_revoked CHECK (revoked_at IS NOT NULL OR revoked_by IS NULL AND revoke_reason IS NULL)
 );
 -- Not unique: where the table is distributed by tenant_id, uniqueness could not be enforced.
@@ -31,7 +31,7 @@ CREATE UNIQUE INDEX api_key_active_name ON teamrbac.api_key (tenant_id, name)
 	WHERE revoked_at IS NULL AND replaced_by IS NULL;
 CREATE INDEX api_key_created_by_idx ON teamrbac.api_key (tenant_id, created_by) WHERE revoked_at IS NULL;
 CREATE INDEX api_key_role_idx ON teamrbac.api_key (role_in_use)
-	WHERE role_in_use OPERATOR(pg_catalog.<>) ALL (ARRAY['reader', 'developer', 'admin', 'owner']);
+	WHERE role_in_use <> ALL (ARRAY['reader', 'developer', 'admin', 'owner']);
 COMMENT ON TABLE teamrbac.api_key IS
 	'API keys, revoked ones included. A key that expires_at has passed gives nothing, whether or not anything says so here.';
 COMMENT ON COLUMN teamrbac.api_key.tenant_id IS 'The tenant within which it authorises.';
@@ -143,7 +143,7 @@ CREATE VIEW teamrbac.api_key_overview WITH (security_barrier = true) AS
 		   k.role::text AS role,
 		   k.permissions,
 		   CASE WHEN k.revoked_at IS NOT NULL THEN 'revoked'
-				WHEN k.expires_at OPERATOR(pg_catalog.<=) pg_catalog.clock_timestamp() THEN 'expired'
+				WHEN k.expires_at <= pg_catalog.clock_timestamp() THEN 'expired'
 				WHEN k.replaced_by IS NOT NULL THEN 'rotated'
 				ELSE 'active' END AS state,
 		   k.created_by,
@@ -156,13 +156,13 @@ CREATE VIEW teamrbac.api_key_overview WITH (security_barrier = true) AS
 		   k.revoked_by,
 		   k.revoke_reason
 	FROM (SELECT mine.tenant_id, teamrbac.has_permission(mine.tenant_id, 'api_keys.manage') AS manages
-		  FROM teamrbac.my_tenants() AS mine) AS mine
-	JOIN teamrbac.api_key AS k ON k.tenant_id OPERATOR(pg_catalog.=) mine.tenant_id
+		  FROM pg_catalog.unnest(teamrbac.visible_tenants()) AS mine(tenant_id)) AS mine
+	JOIN teamrbac.api_key AS k ON k.tenant_id = mine.tenant_id
 	LEFT JOIN teamrbac.api_key_use AS used
-		   ON used.tenant_id OPERATOR(pg_catalog.=) k.tenant_id AND used.key_id OPERATOR(pg_catalog.=) k.key_id
-	LEFT JOIN teamrbac.app_user AS u ON u.user_id OPERATOR(pg_catalog.=) k.created_by
+		   ON used.tenant_id = k.tenant_id AND used.key_id = k.key_id
+	LEFT JOIN teamrbac.app_user AS u ON u.user_id = k.created_by
 	WHERE teamrbac.current_user_id() IS NOT NULL
-	  AND (mine.manages OR k.created_by OPERATOR(pg_catalog.=) teamrbac.current_user_id());
+	  AND (mine.manages OR k.created_by = teamrbac.current_user_id());
 COMMENT ON VIEW teamrbac.api_key_overview IS
 	'The API keys of the signed-in user''s tenants: all of them with api_keys.manage, else those they made. state is active, rotated (works until expires_at), expired or revoked.';
 COMMENT ON COLUMN teamrbac.api_key_overview.tenant_id IS 'The key''s tenant.';

@@ -28,7 +28,7 @@ GRANT SELECT ON teamrbac.statistics TO pg_monitor;
 CREATE VIEW teamrbac.backend_statistics AS
 	SELECT s.checks, s.cache_hits, s.reloads, s.probes, s.denials
 	FROM teamrbac.read_statistics() AS s
-	WHERE s.pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid();
+	WHERE s.pid = pg_catalog.pg_backend_pid();
 COMMENT ON VIEW teamrbac.backend_statistics IS
 	'What this backend has counted since it began; the columns are those of view statistics. For members of pg_monitor.';
 COMMENT ON COLUMN teamrbac.backend_statistics.checks IS 'As in view statistics.';

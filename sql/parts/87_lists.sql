@@ -8,7 +8,7 @@ CREATE VIEW teamrbac.team_list WITH (security_barrier = true) AS
 		   m.role,
 		   pg_catalog.to_char(m.expires_at, 'YYYY-MM-DD HH24:MI') AS expires_at
 	FROM teamrbac.team AS m
-	JOIN teamrbac.tenant AS t ON t.tenant_id OPERATOR(pg_catalog.=) m.tenant_id
+	JOIN teamrbac.tenant AS t ON t.tenant_id = m.tenant_id
 	ORDER BY 1, 2, m.tenant_id, m.user_id;
 COMMENT ON VIEW teamrbac.team_list IS 'View team for people: no ids, within 120 columns.';
 COMMENT ON COLUMN teamrbac.team_list.tenant IS 'The tenant''s slug, or else its name, cut after 20 characters.';
@@ -24,7 +24,7 @@ CREATE VIEW teamrbac.pending_invitation_list WITH (security_barrier = true) AS
 		   i.invited_by::varchar(30) AS invited_by,
 		   pg_catalog.to_char(i.expires_at, 'YYYY-MM-DD HH24:MI') AS expires_at
 	FROM teamrbac.pending_invitation AS i
-	JOIN teamrbac.tenant AS t ON t.tenant_id OPERATOR(pg_catalog.=) i.tenant_id
+	JOIN teamrbac.tenant AS t ON t.tenant_id = i.tenant_id
 	ORDER BY 1, 2, i.tenant_id, i.invitation_id;
 COMMENT ON VIEW teamrbac.pending_invitation_list IS 'View pending_invitation for people: no ids, within 120 columns.';
 COMMENT ON COLUMN teamrbac.pending_invitation_list.tenant IS 'The tenant''s slug, or else its name, cut after 20 characters.';
@@ -42,7 +42,7 @@ CREATE VIEW teamrbac.api_key_list WITH (security_barrier = true) AS
 		   k.last_used_at::date AS last_used,
 		   k.expires_at::date AS expires
 	FROM teamrbac.api_key_overview AS k
-	JOIN teamrbac.tenant AS t ON t.tenant_id OPERATOR(pg_catalog.=) k.tenant_id
+	JOIN teamrbac.tenant AS t ON t.tenant_id = k.tenant_id
 	ORDER BY 1, 2, k.created_at, k.key_id;
 COMMENT ON VIEW teamrbac.api_key_list IS 'View api_key_overview for people: no ids, within 120 columns.';
 COMMENT ON COLUMN teamrbac.api_key_list.tenant IS 'The tenant''s slug, or else its name, cut after 15 characters.';
@@ -57,23 +57,23 @@ CREATE VIEW teamrbac.audit_list WITH (security_barrier = true) AS
 	SELECT COALESCE(t.slug, t.name)::varchar(15) AS tenant,
 		   e.sequence AS event,
 		   pg_catalog.to_char(e.occurred_at, 'YYYY-MM-DD HH24:MI') AS occurred_at,
-		   CASE WHEN e.actor_kind OPERATOR(pg_catalog.=) 'api_key'
-				THEN COALESCE((SELECT 'key ' OPERATOR(pg_catalog.||) k.name FROM teamrbac.api_key AS k
-							   WHERE k.tenant_id OPERATOR(pg_catalog.=) e.tenant_id AND k.key_id OPERATOR(pg_catalog.=) e.actor_id), e.actor)
+		   CASE WHEN e.actor_kind = 'api_key'
+				THEN COALESCE((SELECT 'key ' || k.name FROM teamrbac.api_key AS k
+							   WHERE k.tenant_id = e.tenant_id AND k.key_id = e.actor_id), e.actor)
 				ELSE e.actor END::varchar(18) AS actor,
 		   e.action::varchar(26) AS action,
 		   COALESCE(CASE s.kind
-						 WHEN 'member' THEN (SELECT u.display_name FROM teamrbac.app_user AS u WHERE u.user_id OPERATOR(pg_catalog.=) s.id)
-						 WHEN 'user' THEN (SELECT u.display_name FROM teamrbac.app_user AS u WHERE u.user_id OPERATOR(pg_catalog.=) s.id)
+						 WHEN 'member' THEN (SELECT u.display_name FROM teamrbac.app_user AS u WHERE u.user_id = s.id)
+						 WHEN 'user' THEN (SELECT u.display_name FROM teamrbac.app_user AS u WHERE u.user_id = s.id)
 						 WHEN 'invitation' THEN (SELECT i.email::text FROM teamrbac.invitation AS i
-												 WHERE i.tenant_id OPERATOR(pg_catalog.=) e.tenant_id AND i.invitation_id OPERATOR(pg_catalog.=) s.id)
-						 WHEN 'api_key' THEN (SELECT 'key ' OPERATOR(pg_catalog.||) k.name FROM teamrbac.api_key AS k
-											  WHERE k.tenant_id OPERATOR(pg_catalog.=) e.tenant_id AND k.key_id OPERATOR(pg_catalog.=) s.id)
+												 WHERE i.tenant_id = e.tenant_id AND i.invitation_id = s.id)
+						 WHEN 'api_key' THEN (SELECT 'key ' || k.name FROM teamrbac.api_key AS k
+											  WHERE k.tenant_id = e.tenant_id AND k.key_id = s.id)
 						 WHEN 'tenant' THEN t.name END, e.subject)::varchar(22) AS subject
 	FROM teamrbac.audit_trail AS e
-	LEFT JOIN teamrbac.tenant AS t ON t.tenant_id OPERATOR(pg_catalog.=) e.tenant_id
+	LEFT JOIN teamrbac.tenant AS t ON t.tenant_id = e.tenant_id
 	CROSS JOIN LATERAL (SELECT pg_catalog.split_part(e.subject, ':', 1) AS kind,
-							   CASE WHEN e.subject OPERATOR(pg_catalog.~) '^[a-z_]+:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
+							   CASE WHEN e.subject ~ '^[a-z_]+:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
 									THEN pg_catalog.split_part(e.subject, ':', 2)::uuid END AS id) AS s
 	ORDER BY e.tenant_id, e.sequence;
 COMMENT ON VIEW teamrbac.audit_list IS

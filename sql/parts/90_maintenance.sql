@@ -59,11 +59,11 @@ AS $$
 		-- From the tenant's row downwards: which rows of a table are the tenant's.  A table that names the tenant
 		-- itself is not looked for along longer ways.
 		SELECT 'teamrbac.tenant'::regclass::oid AS relation, 0 AS depth, a.attnum AS tenant_column,
-			   't0.tenant_id OPERATOR(pg_catalog.=) $1' COLLATE "C" AS condition, true AS cascades, ARRAY['teamrbac.tenant'::regclass::oid] AS path
+			   't0.tenant_id = $1' COLLATE "C" AS condition, true AS cascades, ARRAY['teamrbac.tenant'::regclass::oid] AS path
 		FROM pg_attribute AS a WHERE a.attrelid = 'teamrbac.tenant'::regclass AND a.attname = 'tenant_id'
 		UNION ALL
 		SELECT r.child, p.depth + 1, own.attnum,
-			   CASE WHEN own.attnum IS NOT NULL THEN format('t%s.%I OPERATOR(pg_catalog.=) $1', p.depth + 1, own.attname)
+			   CASE WHEN own.attnum IS NOT NULL THEN format('t%s.%I = $1', p.depth + 1, own.attname)
 					WHEN p.depth = 0 THEN teamrbac.key_condition(r.oid, 't0', 't1')
 					ELSE format('EXISTS (SELECT FROM %s%s AS t%s WHERE %s AND %s)', CASE WHEN c.relkind = 'p' THEN '' ELSE 'ONLY ' END,
 								r.parent::regclass, p.depth, teamrbac.key_condition(r.oid, 't' || p.depth, 't' || (p.depth + 1)), p.condition) END,
@@ -98,7 +98,7 @@ AS $$
 	)
 	SELECT COALESCE(leaf.relid, o.relation), COALESCE(leaf.relid, o.relation)::regclass::text, o.row_name, o.condition,
 		   -- Where the order does not see to it: in trees and circles.
-		   (SELECT string_agg(format('NOT EXISTS (SELECT FROM %s AS c WHERE %s AND ROW(c.tableoid, c.ctid) OPERATOR(pg_catalog.<>) ROW(%s.tableoid, %s.ctid))',
+		   (SELECT string_agg(format('NOT EXISTS (SELECT FROM %s AS c WHERE %s AND ROW(c.tableoid, c.ctid) <> ROW(%s.tableoid, %s.ctid))',
 									 r.child::regclass, teamrbac.key_condition(r.oid, o.row_name, 'c'), o.row_name, o.row_name), ' AND ' ORDER BY r.oid)
 			FROM reference AS r JOIN ordered AS other ON other.relation = r.child AND other.cascades AND other.height >= o.height
 			WHERE r.parent = o.relation AND r.on_delete IN ('a', 'r', 'c')),

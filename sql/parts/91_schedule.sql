@@ -9,7 +9,7 @@ REVOKE ALL ON FUNCTION teamrbac.cron_call(text) FROM PUBLIC;
 CREATE FUNCTION teamrbac.maintenance_jobs(OUT job_id bigint, OUT job text, OUT schedule text, OUT command text, OUT run_as text,
 		OUT active boolean, OUT last_status text, OUT last_start timestamptz, OUT last_message text)
 	RETURNS SETOF record
-	LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp ROWS 3
+	LANGUAGE sql VOLATILE SET search_path = pg_catalog, teamrbac, pg_temp ROWS 3
 AS $$
 	SELECT j.* FROM json_to_recordset(teamrbac.cron_call('list')::json)
 		AS j(job_id bigint, job text, schedule text, command text, run_as text, active boolean, last_status text, last_start timestamptz, last_message text);
@@ -18,14 +18,14 @@ COMMENT ON FUNCTION teamrbac.maintenance_jobs(OUT bigint, OUT text, OUT text, OU
 	'This database''s maintenance jobs in pg_cron, with how each ended last; none if pg_cron is not there. For the DBA. Errors: 55000 pg_cron''s database is out of reach. Where that is another database, a background worker looks.';
 CREATE FUNCTION teamrbac.schedule_maintenance(OUT job_id bigint, OUT job text, OUT schedule text, OUT command text)
 	RETURNS SETOF record
-	LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp ROWS 3
+	LANGUAGE sql VOLATILE SET search_path = pg_catalog, teamrbac, pg_temp ROWS 3
 AS $$
 	SELECT j.* FROM json_to_recordset(teamrbac.cron_call('schedule')::json) AS j(job_id bigint, job text, schedule text, command text);
 $$;
 COMMENT ON FUNCTION teamrbac.schedule_maintenance(OUT bigint, OUT text, OUT text, OUT text) IS
 	'Has pg_cron run expire_invitations and expire_memberships every minute and purge every night, as the calling role, and returns these jobs; calling it again changes nothing but what was altered. pg_cron may live in another database of the cluster: a background worker registers the jobs there, at once and whatever becomes of the transaction. For a superuser, or a role that may run the three procedures and use pg_cron. Errors: 55000 pg_cron is not running, not installed in its database, or out of reach.';
 CREATE FUNCTION teamrbac.unschedule_maintenance() RETURNS bigint
-	LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
+	LANGUAGE sql VOLATILE SET search_path = pg_catalog, teamrbac, pg_temp
 AS $$
 	SELECT json_array_length(teamrbac.cron_call('unschedule')::json)::bigint;
 $$;

@@ -15,13 +15,13 @@ BEGIN
 	FOR reference IN
 		SELECT c.conname, c.conrelid::pg_catalog.regclass AS relation, t.tgname,
 			   (SELECT pg_catalog.string_agg(pg_catalog.quote_ident(a.attname), ', ' ORDER BY a.attnum) FROM pg_catalog.pg_attribute AS a
-				WHERE a.attrelid OPERATOR(pg_catalog.=) c.conrelid AND a.attnum OPERATOR(pg_catalog.=) ANY (c.conkey)) AS columns,
-			   t.tgfoid OPERATOR(pg_catalog.=) 'pg_catalog."RI_FKey_check_ins"()'::pg_catalog.regprocedure AS on_insert
+				WHERE a.attrelid = c.conrelid AND a.attnum = ANY (c.conkey)) AS columns,
+			   t.tgfoid = 'pg_catalog."RI_FKey_check_ins"()'::pg_catalog.regprocedure AS on_insert
 		FROM pg_catalog.pg_constraint AS c
-		JOIN pg_catalog.pg_trigger AS t ON t.tgconstraint OPERATOR(pg_catalog.=) c.oid AND t.tgrelid OPERATOR(pg_catalog.=) c.conrelid
-		WHERE c.connamespace OPERATOR(pg_catalog.=) 'teamrbac'::pg_catalog.regnamespace
-		  AND c.contype OPERATOR(pg_catalog.=) 'f'
-		  AND t.tgfoid OPERATOR(pg_catalog.=) ANY (ARRAY['pg_catalog."RI_FKey_check_ins"()', 'pg_catalog."RI_FKey_check_upd"()']::pg_catalog.regprocedure[])
+		JOIN pg_catalog.pg_trigger AS t ON t.tgconstraint = c.oid AND t.tgrelid = c.conrelid
+		WHERE c.connamespace = 'teamrbac'::pg_catalog.regnamespace
+		  AND c.contype = 'f'
+		  AND t.tgfoid = ANY (ARRAY['pg_catalog."RI_FKey_check_ins"()', 'pg_catalog."RI_FKey_check_upd"()']::pg_catalog.regprocedure[])
 		ORDER BY c.conname, t.tgname
 	LOOP
 		EXECUTE pg_catalog.format('ALTER TABLE %s DISABLE TRIGGER %I', reference.relation, reference.tgname);

@@ -14,17 +14,17 @@ BEGIN
 					WHEN 'check_reference' THEN 'Checks new rows by the foreign key of its name, so that a parallel restore may load the tables in any order.'
 					WHEN 'check_owners' THEN 'Not even TRUNCATE leaves a tenant without an owner.' END AS purpose
 		FROM pg_catalog.pg_trigger AS t
-		JOIN pg_catalog.pg_class AS c ON c.oid OPERATOR(pg_catalog.=) t.tgrelid
-		JOIN pg_catalog.pg_proc AS p ON p.oid OPERATOR(pg_catalog.=) t.tgfoid
-		WHERE c.relnamespace OPERATOR(pg_catalog.=) 'teamrbac'::pg_catalog.regnamespace
-		  AND NOT t.tgisinternal AND p.proname OPERATOR(pg_catalog.<>) 'check_owner'
+		JOIN pg_catalog.pg_class AS c ON c.oid = t.tgrelid
+		JOIN pg_catalog.pg_proc AS p ON p.oid = t.tgfoid
+		WHERE c.relnamespace = 'teamrbac'::pg_catalog.regnamespace
+		  AND NOT t.tgisinternal AND p.proname <> 'check_owner'
 	LOOP
 		EXECUTE pg_catalog.format('COMMENT ON TRIGGER %I ON %s IS %L', item.name, item.relation, item.purpose);
 	END LOOP;
 	FOR item IN
 		SELECT c.conname AS name, c.conrelid::pg_catalog.regclass AS relation
 		FROM pg_catalog.pg_constraint AS c
-		WHERE c.connamespace OPERATOR(pg_catalog.=) 'teamrbac'::pg_catalog.regnamespace AND c.contype OPERATOR(pg_catalog.=) 'f'
+		WHERE c.connamespace = 'teamrbac'::pg_catalog.regnamespace AND c.contype = 'f'
 	LOOP
 		EXECUTE pg_catalog.format('COMMENT ON CONSTRAINT %I ON %s IS %L', item.name, item.relation,
 								  'Its check of new rows is left to the trigger of this name; what happens when a referenced row goes is the server''s.');

@@ -1,0 +1,333 @@
+/*
+ * check.c
+ *	  The permission check: has_permission, permitted_tenant and their family.
+ *
+ * Each answers from the authority of the statement that the call belongs to (statement.c), or outside any query from
+ * the newest.  A call site of a query remembers its last answer: within the query it cannot become another.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+#include "authority/check.h"
+#include "authority/errors.h"
+#include "authority/identity.h"
+#include "authority/permission.h"
+#include "authority/statement.h"
+#include "store/statistics.h"
+
+PG_FUNCTION_INFO_V1(teamrbac_has_permission);
+PG_FUNCTION_INFO_V1(teamrbac_require_permission);
+PG_FUNCTION_INFO_V1(teamrbac_permitted_tenant);
+PG_FUNCTION_INFO_V1(teamrbac_permitted_tenants);
+PG_FUNCTION_INFO_V1(teamrbac_visible_tenants);
+PG_FUNCTION_INFO_V1(teamrbac_my_permissions);
+
+/* What a call site of a query remembers.  One outside any query has no memory of its own, and none of this. */
+typedef struct CallSite
+{
+	Statement *statement;
+	bool       fixed;      /* the permission is the same in each call */
+	int        permission; /* -1 before the first call, and if it is not fixed */
+	bool       answered;   /* for the permission, and for has_permission in this tenant */
+	bool       answer;
+	pg_uuid_t  tenant; /* asked about last, or permitted */
+	Datum      list;   /* permitted_tenants' answer */
+} CallSite;
+
+/* ---- call sites ------------------------------------------------------------------------------------ */
+
+/*
+ * call_site returns the memory of a call site within a query, else NULL.  flinfo's own memory alone must not be
+ * trusted: PL/pgSQL keeps it for a whole transaction for what it evaluates without the executor.
+ */
+static CallSite *
+call_site(FunctionCallInfo fcinfo, int permission_arg)
+{
+	CallSite  *site = fcinfo->flinfo != NULL ? fcinfo->flinfo->fn_extra : NULL;
+	Statement *statement;
+
+	if (site != NULL)
+		return site;
+	statement = statement_of_call(fcinfo->flinfo);
+	if (statement == NULL)
+		return NULL;
+	site = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(CallSite));
+	site->statement = statement;
+	site->fixed = get_fn_expr_arg_stable(fcinfo->flinfo, permission_arg);
+	site->permission = -1;
+	fcinfo->flinfo->fn_extra = site;
+	return site;
+}
+
+/*
+ * authority_and_permission finds what a call answers from, and the permission it asks about; and remembers that the
+ * queries at work rely on it.  site may be NULL.
+ */
+static const Authority *
+authority_and_permission(FunctionCallInfo fcinfo, int permission_arg, CallSite *site,
+                         Authority *anew, int *permission)
+{
+	const Authority *authority = authority_of_call(site != NULL ? site->statement : NULL, anew);
+	text            *name;
+
+	if (site != NULL && site->fixed && site->permission >= 0)
+	{
+		*permission = site->permission;
+		return authority;
+	}
+	if (PG_ARGISNULL(permission_arg))
+		refuse_null("permission");
+	name = PG_GETARG_TEXT_PP(permission_arg);
+	*permission = require_known_permission(VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name));
+	if (site != NULL)
+	{
+		site->answered = false;
+		site->permission = *permission;
+	}
+	rely_on(authority, *permission);
+	return authority;
+}
+
+/* ---- in a tenant that is named --------------------------------------------------------------------- */
+
+static pg_noinline bool
+has_permission_slowly(FunctionCallInfo fcinfo, CallSite *site)
+{
+	Authority        anew;
+	int              permission;
+	const Authority *authority = authority_and_permission(fcinfo, 1, site, &anew, &permission);
+	const pg_uuid_t *tenant;
+	bool             answer;
+
+	if (PG_ARGISNULL(0))
+		return false;
+	tenant = PG_GETARG_UUID_P(0);
+	answer = grant_allows(principal_grant(authority->principal, tenant), permission,
+	                      authority->settled_at);
+	if (site != NULL)
+	{
+		site->answered = site->fixed;
+		site->tenant = *tenant;
+		site->answer = answer;
+	}
+	return answer;
+}
+
+/* has_permission(tenant_id, permission): may whoever is asking do this there? */
+Datum
+teamrbac_has_permission(PG_FUNCTION_ARGS)
+{
+	CallSite *site = call_site(fcinfo, 1);
+
+	counters->checks++;
+	if (likely(site != NULL && site->answered && !PG_ARGISNULL(0) &&
+	           uuid_same(&site->tenant, PG_GETARG_UUID_P(0))))
+		PG_RETURN_BOOL(site->answer);
+	PG_RETURN_BOOL(has_permission_slowly(fcinfo, site));
+}
+
+static void
+refuse_asker(const Identity *identity, const pg_uuid_t *tenant, const char *permission)
+{
+	if (identity->kind == IDENTITY_NONE)
+		refuse_nobody(tenant);
+	refuse_permission(tenant, permission);
+}
+
+/* require_permission(tenant_id, permission): an error unless has_permission(tenant_id, permission). */
+Datum
+teamrbac_require_permission(PG_FUNCTION_ARGS)
+{
+	CallSite        *site = call_site(fcinfo, 1);
+	Authority        anew;
+	int              permission;
+	const Authority *authority = authority_and_permission(fcinfo, 1, site, &anew, &permission);
+	pg_uuid_t       *tenant = PG_ARGISNULL(0) ? NULL : PG_GETARG_UUID_P(0);
+
+	counters->checks++;
+	if (tenant == NULL || !grant_allows(principal_grant(authority->principal, tenant), permission,
+	                                    authority->settled_at))
+		refuse_asker(principal_identity(authority->principal), tenant, permission_name(permission));
+	PG_RETURN_VOID();
+}
+
+bool
+asker_may(const pg_uuid_t *tenant, const char *permission)
+{
+	int        number = require_known_permission(permission, strlen(permission));
+	Principal *principal = current_principal();
+
+	counters->checks++;
+	return tenant != NULL &&
+	       grant_allows(principal_grant(principal, tenant), number, GetCurrentTimestamp());
+}
+
+void
+require_permission(const pg_uuid_t *tenant, const char *permission)
+{
+	Identity identity;
+
+	if (asker_may(tenant, permission))
+		return;
+	identity = identity_now();
+	refuse_asker(&identity, tenant, permission);
+}
+
+/* ---- here ------------------------------------------------------------------------------------------ */
+
+static void
+refuse_undecided(void)
+{
+	ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+	                errmsg("no tenant has been entered"),
+	                errdetail("Whoever is asking is a member of several tenants."),
+	                errhint("Call teamrbac.act_in_tenant after signing in, or "
+	                        "teamrbac.sign_in_as_member instead.")));
+}
+
+/* permitted_here answers whether the acting tenant, if there is one, gives the permission. */
+static bool
+permitted_here(const Authority *authority, int permission)
+{
+	switch (authority->acting)
+	{
+		case ACTING_NOWHERE:
+			return false;
+		case ACTING_UNDECIDED:
+			refuse_undecided();
+			break;
+		case ACTING_IN_ONE:
+			break;
+	}
+	return grant_allows(principal_grant(authority->principal, &authority->tenant), permission,
+	                    authority->settled_at);
+}
+
+/* A function of its own, so that permitted_tenant's usual way is short. */
+static pg_noinline Datum
+permitted_tenant_slowly(FunctionCallInfo fcinfo, CallSite *site)
+{
+	Authority        anew;
+	int              permission;
+	const Authority *authority = authority_and_permission(fcinfo, 0, site, &anew, &permission);
+	bool             answer = permitted_here(authority, permission);
+	pg_uuid_t       *tenant;
+
+	if (site != NULL)
+	{
+		site->answered = site->fixed;
+		site->answer = answer;
+		site->tenant = authority->tenant;
+	}
+	if (!answer)
+		PG_RETURN_NULL();
+	tenant = palloc(sizeof(pg_uuid_t));
+	*tenant = authority->tenant;
+	PG_RETURN_UUID_P(tenant);
+}
+
+/* permitted_tenant(permission): the acting tenant, if whoever is asking may do this there, else NULL. */
+Datum
+teamrbac_permitted_tenant(PG_FUNCTION_ARGS)
+{
+	CallSite *site = call_site(fcinfo, 0);
+
+	counters->checks++;
+	if (unlikely(site == NULL || !site->answered))
+		return permitted_tenant_slowly(fcinfo, site);
+	if (!site->answer)
+		PG_RETURN_NULL();
+	PG_RETURN_UUID_P(&site->tenant);
+}
+
+/* ---- lists ----------------------------------------------------------------------------------------- */
+
+/* tenants_array lists the tenants in which a principal is live, with the permission unless that is -1. */
+static ArrayType *
+tenants_array(const Authority *authority, int permission)
+{
+	int           ngrants;
+	const Grant **grants = principal_grants(authority->principal, &ngrants);
+	Datum        *tenants = palloc_extended((ngrants + 1) * sizeof(Datum), MCXT_ALLOC_HUGE);
+	int           ntenants = 0;
+
+	for (int i = 0; i < ngrants; i++)
+	{
+		if (permission < 0 ? grant_is_live(grants[i], authority->settled_at)
+		                   : grant_allows(grants[i], permission, authority->settled_at))
+			tenants[ntenants++] = UUIDPGetDatum(&grants[i]->tenant_id);
+	}
+	return construct_array(tenants, ntenants, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR);
+}
+
+/* permitted_tenants(permission): where whoever is asking may do this. */
+Datum
+teamrbac_permitted_tenants(PG_FUNCTION_ARGS)
+{
+	CallSite        *site = call_site(fcinfo, 0);
+	Authority        anew;
+	int              permission;
+	const Authority *authority = authority_and_permission(fcinfo, 0, site, &anew, &permission);
+	MemoryContext    caller;
+
+	counters->checks++;
+	if (site == NULL || !site->fixed)
+		PG_RETURN_ARRAYTYPE_P(tenants_array(authority, permission));
+	if (!site->answered)
+	{
+		caller = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
+		site->list = PointerGetDatum(tenants_array(authority, permission));
+		MemoryContextSwitchTo(caller);
+		site->answered = true;
+	}
+	PG_RETURN_DATUM(site->list);
+}
+
+/* visible_tenants(): whose teams whoever is asking sees, for our views. */
+Datum
+teamrbac_visible_tenants(PG_FUNCTION_ARGS)
+{
+	Authority        anew;
+	const Authority *authority = authority_of_call(statement_of_call(fcinfo->flinfo), &anew);
+
+	rely_on(authority, -1);
+	PG_RETURN_ARRAYTYPE_P(tenants_array(authority, -1));
+}
+
+/* my_permissions(tenant_id): all that whoever is asking may do there, for a front end. */
+Datum
+teamrbac_my_permissions(PG_FUNCTION_ARGS)
+{
+	Authority        anew;
+	const Authority *authority = authority_of_call(statement_of_call(fcinfo->flinfo), &anew);
+	const Grant     *grant;
+	const char     **names;
+	Datum           *permissions;
+	int              npermissions = 0;
+	int              number = -1;
+
+	if (PG_ARGISNULL(0))
+		PG_RETURN_ARRAYTYPE_P(construct_empty_array(TEXTOID));
+	grant = principal_grant(authority->principal, PG_GETARG_UUID_P(0));
+	if (!grant_is_live(grant, authority->settled_at))
+		PG_RETURN_ARRAYTYPE_P(construct_empty_array(TEXTOID));
+
+	names = palloc((bms_num_members(grant->permissions) + 1) * sizeof(char *));
+	while ((number = bms_next_member(grant->permissions, number)) >= 0)
+	{
+		names[npermissions++] = permission_name(number);
+		rely_on(authority, number);
+	}
+	qsort(names, npermissions, sizeof(char *), pg_qsort_strcmp);
+	permissions = palloc((npermissions + 1) * sizeof(Datum));
+	for (int i = 0; i < npermissions; i++)
+		permissions[i] = CStringGetTextDatum(names[i]);
+	PG_RETURN_ARRAYTYPE_P(
+		construct_array(permissions, npermissions, TEXTOID, -1, false, TYPALIGN_INT));
+}

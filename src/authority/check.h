@@ -1,0 +1,22 @@
+/*
+ * check.h
+ *	  The permission check, for C callers.
+ */
+#ifndef TEAMRBAC_CHECK_H
+#define TEAMRBAC_CHECK_H
+
+#include "utils/uuid.h"
+
+/*
+ * Whether whoever is asking has the permission in the tenant (NULL: in none) at this moment; 22023 for an
+ * unknown one.
+ */
+extern bool asker_may(const pg_uuid_t *tenant, const char *permission);
+
+/*
+ * Raises 28000 when nobody is asking, 42501 unless whoever is asking has the permission in the tenant at
+ * this moment, 22023 for an unknown permission.
+ */
+extern void require_permission(const pg_uuid_t *tenant, const char *permission);
+
+#endif /* TEAMRBAC_CHECK_H */

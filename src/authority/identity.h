@@ -1,0 +1,37 @@
+/*
+ * identity.h
+ *	  Who is asking.
+ */
+#ifndef TEAMRBAC_IDENTITY_H
+#define TEAMRBAC_IDENTITY_H
+
+#include "authority/identity_type.h"
+
+/* Counts the changes of the identity, ROLLBACK's and RESET's included. */
+extern PGDLLIMPORT uint64 identity_generation;
+
+/* Defines the setting; once, when the library is loaded. */
+extern void identity_init(void);
+
+/*
+ * Who is asking: whoever has signed in, while their proof lasts; else the user that the session's login role is mapped
+ * to; else nobody.  Within a security-restricted operation (ANALYZE, REINDEX, REFRESH, autovacuum, ...) nobody.  May read a
+ * table; accepts no invalidations by itself.
+ */
+extern Identity identity_now(void);
+
+/* Whether who is asking now would go on asking in the session's next transaction. */
+extern bool identity_outlives_transaction(void);
+
+/*
+ * The user who is asking.  Errors: 28000 for nobody, 42501 for an API key.  tenant: see errors.h.
+ */
+extern pg_uuid_t require_user(const pg_uuid_t *tenant);
+
+/*
+ * Signs in, for the transaction (local) or the session; IDENTITY_NONE signs out.  Errors: 42501 for the session,
+ * where teamrbac.allow_session_identity is off.
+ */
+extern void identity_set(const Identity *identity, bool local);
+
+#endif /* TEAMRBAC_IDENTITY_H */

@@ -1,0 +1,145 @@
+/*
+ * settings.c
+ *	  What a superuser can set.
+ *
+ * Durations are text in the form of an interval, because that is what SQL's users write; the server's own
+ * integer settings know "7d" but not "7 days".
+ */
+#include "postgres.h"
+
+#include "datatype/timestamp.h"
+#include "utils/datetime.h"
+#include "utils/guc.h"
+
+#include "compat.h"
+#include "store/settings.h"
+
+int  max_pending_invitations;
+int  mail_max_attempts;
+int  log_denials;
+bool allow_session_identity;
+
+static const struct config_enum_entry log_denials_options[] = {
+	{"off", LOG_DENIALS_OFF, false},
+	{"log", LOG_DENIALS_LOG, false},
+	{NULL, 0, false},
+};
+
+static char *duration_settings[DURATION_SETTINGS];
+
+/*
+ * parse_duration reads an interval that is not negative.  It does what interval_in does, but without raising
+ * errors, which a check hook must not.
+ */
+static bool
+parse_duration(const char *text, int64 *microseconds)
+{
+	char             workbuf[256];
+	char            *fields[MAXDATEFIELDS];
+	int              types[MAXDATEFIELDS];
+	int              nfields;
+	int              type;
+	struct pg_itm_in parsed = {0};
+	double           total;
+
+	if (ParseDateTime(text, workbuf, sizeof(workbuf), fields, types, MAXDATEFIELDS, &nfields) != 0)
+		return false;
+	if (DecodeInterval(fields, types, nfields, INTERVAL_FULL_RANGE, &type, &parsed) != 0 ||
+	    type != DTK_DELTA)
+		return false;
+	total = parsed.tm_usec + (double) USECS_PER_DAY * parsed.tm_mday +
+	        (double) USECS_PER_DAY * DAYS_PER_MONTH *
+	            (parsed.tm_mon + (double) MONTHS_PER_YEAR * parsed.tm_year);
+	/* Small enough to be added to any present time. */
+	if (total < 0 || total > (double) USECS_PER_DAY * DAYS_PER_MONTH * MONTHS_PER_YEAR * 1000)
+		return false;
+	*microseconds = (int64) total;
+	return true;
+}
+
+static bool
+check_duration(char **newval, void **extra, GucSource source)
+{
+	int64 microseconds;
+
+	if (parse_duration(*newval, &microseconds))
+		return true;
+	GUC_check_errdetail("It must be an interval between 0 and 1000 years, such as '7 days'.");
+	return false;
+}
+
+static bool
+check_duration_or_empty(char **newval, void **extra, GucSource source)
+{
+	return **newval == '\0' || check_duration(newval, extra, source);
+}
+
+static void
+define_duration(DurationSetting setting, const char *name, const char *short_desc,
+                const char *long_desc, const char *initial)
+{
+	DefineCustomStringVariable(
+		name, short_desc, long_desc, &duration_settings[setting], initial, PGC_SUSET, 0,
+		*initial == '\0' ? check_duration_or_empty : check_duration, NULL, NULL);
+}
+
+void
+settings_init(void)
+{
+	/* Long enough for a holiday week, short enough that a leaked mail is soon worth nothing. */
+	define_duration(SETTING_INVITATION_LIFETIME, "teamrbac.invitation_lifetime",
+	                "How long an invitation can be accepted.", NULL, "7 days");
+	/* Time to notice a mistake; purge removes the rows for good afterwards. */
+	define_duration(SETTING_DELETED_TENANT_RETENTION, "teamrbac.deleted_tenant_retention",
+	                "How long a deleted tenant can be restored.", NULL, "30 days");
+	/* Nothing is forgotten unless somebody decides so. */
+	define_duration(SETTING_AUDIT_RETENTION, "teamrbac.audit_retention",
+	                "How long audit events are kept.", "Empty: for ever.", "");
+	/* Likewise: who was invited is asked long after, and the addresses of those who never came are theirs. */
+	define_duration(SETTING_INVITATION_RETENTION, "teamrbac.invitation_retention",
+	                "How long invitations are kept that are no longer pending.", "Empty: for ever.",
+	                "");
+	/* Fine enough to tell a key in use from a forgotten one, rare enough that nobody waits for it. */
+	define_duration(SETTING_KEY_USE_GRANULARITY, "teamrbac.key_use_granularity",
+	                "How exactly the last use of an API key is known.", NULL, "5 minutes");
+	/* Against somebody who has us send mail to the whole world. */
+	DefineCustomIntVariable(
+		"teamrbac.max_pending_invitations", "How many invitations of one tenant may be pending.",
+		NULL, &max_pending_invitations, 1000, 0, 1000000, PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("teamrbac.mail_max_attempts", "How often sending a mail is tried.",
+	                        NULL, &mail_max_attempts, 12, 1, 1000, PGC_SUSET, 0, NULL, NULL, NULL);
+	/* On, as a connection of one's own is safe; through a pooler, other clients would inherit the identity. */
+	DefineCustomBoolVariable("teamrbac.allow_session_identity",
+	                         "Whether somebody may be signed in for longer than a transaction.",
+	                         NULL, &allow_session_identity, true, PGC_SUSET, 0, NULL, NULL, NULL);
+	/* Off, as the server logs the errors themselves already; this adds who asked. */
+	DefineCustomEnumVariable(
+		"teamrbac.log_denials", "Writes refused commands and failed sign-ins to the server's log.",
+		NULL, &log_denials, LOG_DENIALS_OFF, log_denials_options, PGC_SUSET, 0, NULL, NULL, NULL);
+}
+
+int64
+setting_duration(DurationSetting setting)
+{
+	/* What was parsed last of each: some are asked for with each statement. */
+	static struct
+	{
+		char  text[32];
+		int64 microseconds;
+	} parsed[DURATION_SETTINGS];
+	const char *text = duration_settings[setting];
+	int64       microseconds;
+
+	if (*text == '\0')
+		return DURATION_FOREVER;
+	if (strcmp(parsed[setting].text, text) == 0)
+		return parsed[setting].microseconds;
+	if (!parse_duration(text, &microseconds))
+		elog(ERROR, "unparsable duration"); /* the check hook let it through */
+	if (strlcpy(parsed[setting].text, text, sizeof(parsed[setting].text)) <
+	    sizeof(parsed[setting].text))
+		parsed[setting].microseconds = microseconds;
+	else
+		parsed[setting].text[0] = '\0';
+	return microseconds;
+}

@@ -1,0 +1,46 @@
+/*
+ * settings.h
+ *	  What a superuser can set; teamrbac.identity is no such setting and stands in identity.c.
+ */
+#ifndef TEAMRBAC_SETTINGS_H
+#define TEAMRBAC_SETTINGS_H
+
+/* Durations, written as intervals are: '7 days', '90 min'.  A month counts 30 days. */
+typedef enum DurationSetting
+{
+	SETTING_INVITATION_LIFETIME,      /* teamrbac.invitation_lifetime */
+	SETTING_DELETED_TENANT_RETENTION, /* teamrbac.deleted_tenant_retention */
+	SETTING_AUDIT_RETENTION,          /* teamrbac.audit_retention; may be for ever */
+	SETTING_INVITATION_RETENTION,     /* teamrbac.invitation_retention; likewise */
+	SETTING_KEY_USE_GRANULARITY,      /* teamrbac.key_use_granularity */
+	DURATION_SETTINGS                 /* how many there are */
+} DurationSetting;
+
+/* What setting_duration answers for an empty value: without end. */
+#define DURATION_FOREVER PG_INT64_MAX
+
+/* How many invitations of a tenant may be pending at once (teamrbac.max_pending_invitations). */
+extern PGDLLIMPORT int max_pending_invitations;
+
+/* How often sending a mail is tried (teamrbac.mail_max_attempts). */
+extern PGDLLIMPORT int mail_max_attempts;
+
+/* Whether somebody may be signed in for longer than a transaction (teamrbac.allow_session_identity). */
+extern PGDLLIMPORT bool allow_session_identity;
+
+/* Whether refusals go to the server's log (teamrbac.log_denials). */
+typedef enum LogDenials
+{
+	LOG_DENIALS_OFF,
+	LOG_DENIALS_LOG
+} LogDenials;
+
+extern PGDLLIMPORT int log_denials;
+
+/* Defines the settings; once, when the library is loaded. */
+extern void settings_init(void);
+
+/* A duration in microseconds, or DURATION_FOREVER. */
+extern int64 setting_duration(DurationSetting setting);
+
+#endif /* TEAMRBAC_SETTINGS_H */
