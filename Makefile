@@ -70,6 +70,11 @@ $(DATA_built): $(SQL_PARTS) sql/parts $(EXTENSION).control
 	cat $(SQL_PARTS) >$@.tmp
 	mv $@.tmp $@
 
+# Whether what calls what goes downward only, by the object files.
+.PHONY: layers
+layers: $(OBJS)
+	@scripts/check-layers.sh $(OBJS)
+
 include src/mailer/mailer.mk
 
 # PGXS's own target looks for TAP tests in t/ only.
@@ -84,8 +89,8 @@ prove_installcheck:
 
 else
 
-.PHONY: all install uninstall installcheck prove_installcheck clean
-all install uninstall installcheck prove_installcheck clean:
+.PHONY: all install uninstall installcheck prove_installcheck clean layers
+all install uninstall installcheck prove_installcheck clean layers:
 	@echo "teamrbac: no PostgreSQL development files found through '$(PG_CONFIG)': run 'make dependencies' (Debian 12), or name the right pg_config with PG_CONFIG=/path/to/pg_config." >&2
 	@exit 1
 

@@ -33,6 +33,11 @@ packages=(
     "$@"
 )
 
+# Libraries with hooks beside ours, for the test of preload orders, which other versions' archives may lack.
+if [ "$major" = 15 ]; then
+    packages+=(postgresql-15-pgaudit postgresql-15-pg-qualstats postgresql-15-hypopg postgresql-15-set-user)
+fi
+
 if ! command -v dpkg-query >/dev/null; then
     echo "install-dependencies: this is no Debian; please provide the like of: ${packages[*]}" >&2
     exit 0

@@ -12,6 +12,7 @@
 #include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/inval.h"
 #include "utils/timestamp.h"
 
 #include "authority/check.h"
@@ -177,6 +178,24 @@ require_permission(const pg_uuid_t *tenant, const char *permission)
 		return;
 	identity = identity_now();
 	refuse_asker(&identity, tenant, permission);
+}
+
+/* ---- as a person ---------------------------------------------------------------------------------- */
+
+pg_uuid_t
+require_user(const pg_uuid_t *tenant)
+{
+	Identity identity;
+
+	AcceptInvalidationMessages();
+	identity = identity_now();
+	if (identity.kind == IDENTITY_NONE)
+		refuse_nobody(tenant);
+	if (identity.kind == IDENTITY_KEY)
+		refuse_command(tenant, "an API key may not do this", "This is for people only.", NULL);
+	if (!user_is_active(&identity.user_id))
+		refuse_identity("unknown or disabled user", NULL, NULL);
+	return identity.user_id;
 }
 
 /* ---- here ------------------------------------------------------------------------------------------ */

@@ -19,4 +19,9 @@ extern bool asker_may(const pg_uuid_t *tenant, const char *permission);
  */
 extern void require_permission(const pg_uuid_t *tenant, const char *permission);
 
+/*
+ * The user who is asking.  Errors: 28000 for nobody, 42501 for an API key.  tenant: see errors.h.
+ */
+extern pg_uuid_t require_user(const pg_uuid_t *tenant);
+
 #endif /* TEAMRBAC_CHECK_H */

@@ -19,9 +19,8 @@
 #include "utils/inval.h"
 #include "utils/timestamp.h"
 
-#include "authority/errors.h"
 #include "authority/identity.h"
-#include "authority/principal.h"
+#include "authority/refusal_log.h"
 #include "compat.h"
 #include "store/catalog.h"
 #include "store/settings.h"
@@ -234,15 +233,26 @@ identity_init(void)
 		PGC_SUSET, GUC_NOT_IN_SAMPLE | GUC_DISALLOW_IN_FILE, check_identity, assign_identity, NULL);
 }
 
+/* refuse_session_identity refuses to sign anybody in for longer than the transaction. */
+pg_noreturn static void
+refuse_session_identity(const Identity *identity)
+{
+	static const char *message = "an identity may not outlive its transaction here";
+	static const char *detail = "Setting \"teamrbac.allow_session_identity\" is off.";
+
+	note_refusal(ERRCODE_INSUFFICIENT_PRIVILEGE, identity, NULL, message, detail);
+	ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), errmsg("%s", message),
+	                errdetail("%s", detail),
+	                errhint("Sign in within each transaction, with local => true.")));
+}
+
 void
 identity_set(const Identity *identity, bool local)
 {
 	Identity set = *identity;
 
 	if (!local && set.kind != IDENTITY_NONE && !allow_session_identity)
-		refuse_command(NULL, "an identity may not outlive its transaction here",
-		               "Setting \"teamrbac.allow_session_identity\" is off.",
-		               "Sign in within each transaction, with local => true.");
+		refuse_session_identity(&set);
 	set.outlives = !local && set.kind != IDENTITY_NONE;
 	Assert(!writing);
 	writing = true;
@@ -350,20 +360,4 @@ bool
 identity_outlives_transaction(void)
 {
 	return signed_in == NULL || signed_in->outlives;
-}
-
-pg_uuid_t
-require_user(const pg_uuid_t *tenant)
-{
-	Identity identity;
-
-	AcceptInvalidationMessages();
-	identity = identity_now();
-	if (identity.kind == IDENTITY_NONE)
-		refuse_nobody(tenant);
-	if (identity.kind == IDENTITY_KEY)
-		refuse_command(tenant, "an API key may not do this", "This is for people only.", NULL);
-	if (!user_is_active(&identity.user_id))
-		refuse_identity("unknown or disabled user", NULL, NULL);
-	return identity.user_id;
 }

@@ -24,11 +24,6 @@ extern Identity identity_now(void);
 extern bool identity_outlives_transaction(void);
 
 /*
- * The user who is asking.  Errors: 28000 for nobody, 42501 for an API key.  tenant: see errors.h.
- */
-extern pg_uuid_t require_user(const pg_uuid_t *tenant);
-
-/*
  * Signs in, for the transaction (local) or the session; IDENTITY_NONE signs out.  Errors: 42501 for the session,
  * where teamrbac.allow_session_identity is off.
  */

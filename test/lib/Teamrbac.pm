@@ -20,7 +20,7 @@ sub application
 {
 	return <<'SQL';
 CREATE ROLE app LOGIN;
-GRANT EXECUTE ON FUNCTION teamrbac.sign_in(uuid, boolean), teamrbac.register_user(text, text, uuid),
+GRANT EXECUTE ON FUNCTION teamrbac.sign_in(uuid, boolean), teamrbac.sign_in_as_member(uuid, uuid, boolean), teamrbac.register_user(text, text, uuid),
 	teamrbac.update_user(uuid, text, text) TO app;
 SQL
 }
