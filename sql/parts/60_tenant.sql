@@ -19,7 +19,7 @@ CREATE FUNCTION teamrbac.create_tenant(name text, slug text DEFAULT NULL) RETURN
 	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
 	AS 'MODULE_PATHNAME', 'teamrbac_create_tenant';
 COMMENT ON FUNCTION teamrbac.create_tenant(text, text) IS
-	'Makes a tenant; the signed-in user becomes its Owner. Returns tenant_id. Errors: 28000 no user signed in, 22023 malformed name or slug, 23505 slug taken.';
+	'Makes a tenant; the signed-in user becomes its Owner. Returns tenant_id. Errors: 28000 no user signed in, 22023 malformed name or slug, 23505 slug taken, also by a transaction in progress, 55000 more tenants than teamrbac.max_tenants_per_user. Locks the user''s row FOR SHARE; yields to disable_user and its like.';
 CREATE PROCEDURE teamrbac.change_role(tenant_id uuid, user_id uuid, role text, revoke_keys boolean DEFAULT false)
 	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
 	AS 'MODULE_PATHNAME', 'teamrbac_change_role';
@@ -29,12 +29,12 @@ CREATE PROCEDURE teamrbac.remove_member(tenant_id uuid, user_id uuid, revoke_key
 	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
 	AS 'MODULE_PATHNAME', 'teamrbac_remove_member';
 COMMENT ON PROCEDURE teamrbac.remove_member(uuid, uuid, boolean) IS
-	'Ends a membership, obeyed by every statement that starts after the commit. API keys that they made stay, unless revoke_keys: then all of them are revoked, which needs api_keys.manage. Needs team.manage, and every permission of the member''s role. Errors: 42501 not allowed, or the Owner; P0002 not a member; 28000 nobody signed in. Locks the tenant''s row.';
+	'Ends a membership, obeyed by every statement that starts after the commit. API keys that they made stay, unless revoke_keys: then all of them are revoked, which needs api_keys.manage. Needs team.manage, and every permission of the member''s role. Errors: 42501 not allowed, or the Owner; P0002 not a member; 23503 or 55000 where foreign keys of the application''s tables forbid it (see docs/security.md); 28000 nobody signed in. Locks the tenant''s row.';
 CREATE PROCEDURE teamrbac.leave_tenant(tenant_id uuid)
 	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
 	AS 'MODULE_PATHNAME', 'teamrbac_leave_tenant';
 COMMENT ON PROCEDURE teamrbac.leave_tenant(uuid) IS
-	'The signed-in user ends their own membership. Errors: 42501 not a member, or the Owner, who transfers ownership first; 28000 no user signed in. Locks the tenant''s row.';
+	'The signed-in user ends their own membership. Errors: 42501 not a member, or the Owner, who transfers ownership first; 23503 or 55000 where foreign keys of the application''s tables forbid it (see docs/security.md); 28000 no user signed in. Locks the tenant''s row.';
 
 CREATE VIEW teamrbac.team WITH (security_barrier = true) AS
 	SELECT m.tenant_id,

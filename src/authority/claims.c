@@ -139,20 +139,44 @@ claims_check(Token *token, const TokenRules *rules, TimestampTz now)
 	return fault != TOKEN_GOOD ? fault : check_times(token, rules, now);
 }
 
+/* follow follows a path of names, until there is nothing more; false, with the value null, if a name leads nowhere. */
+static bool
+follow(Jsonb *claims, const char *const *path, int npath, JsonbValue *value)
+{
+	JsonbContainer *container = &claims->root;
+
+	value->type = jbvNull;
+	for (int i = 0; i < npath; i++)
+	{
+		if (container == NULL || !JsonContainerIsObject(container))
+			return false;
+		if (getKeyJsonValueFromContainer(container, path[i], strlen(path[i]), value) == NULL)
+		{
+			value->type = jbvNull;
+			return false;
+		}
+		container = value->type == jbvBinary ? value->val.binary.data : NULL;
+	}
+	return true;
+}
+
 char *
 claim_string(Jsonb *claims, const char *const *path, int npath)
 {
-	JsonbContainer *container = &claims->root;
-	JsonbValue      value = {.type = jbvNull};
+	JsonbValue value;
 
-	for (int i = 0; i < npath; i++)
-	{
-		if (container == NULL || !JsonContainerIsObject(container) ||
-		    getKeyJsonValueFromContainer(container, path[i], strlen(path[i]), &value) == NULL)
-			return NULL;
-		container = value.type == jbvBinary ? value.val.binary.data : NULL;
-	}
-	return value.type == jbvString ? pnstrdup(value.val.string.val, value.val.string.len) : NULL;
+	return follow(claims, path, npath, &value) && value.type == jbvString
+	           ? pnstrdup(value.val.string.val, value.val.string.len)
+	           : NULL;
+}
+
+bool
+claim_is_present(Jsonb *claims, const char *const *path, int npath)
+{
+	JsonbValue value;
+
+	(void) follow(claims, path, npath, &value);
+	return value.type != jbvNull;
 }
 
 bool

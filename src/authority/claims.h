@@ -47,6 +47,12 @@ extern TokenFault claims_check(Token *token, const TokenRules *rules, TimestampT
  */
 extern char *claim_string(Jsonb *claims, const char *const *path, int npath);
 
+/*
+ * Whether there is anything but null at such a path, or something on the way to it that is no object: what claim_string
+ * cannot tell from nothing.
+ */
+extern bool claim_is_present(Jsonb *claims, const char *const *path, int npath);
+
 /* Whether the claim of that name is true: the value, and not the string. */
 extern bool claim_is_true(Jsonb *claims, const char *name);
 

@@ -61,7 +61,7 @@ pg_noreturn static void
 refuse_set(const char *detail)
 {
 	ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("invalid key set"),
-	                errdetail("%s", detail)));
+	                errdetail("%s", detail), errhidestmt(true)));
 }
 
 pg_noreturn static void
@@ -312,7 +312,7 @@ find_keys(Jsonb *jwks)
 }
 
 JwkSet *
-jwk_set_make(Jsonb *jwks)
+jwk_set_read(Jsonb *jwks)
 {
 	MemoryContext   context;
 	MemoryContext   caller;
@@ -340,8 +340,16 @@ jwk_set_make(Jsonb *jwks)
 		source.object = element->val.binary.data;
 		read_key(&source, set);
 	}
+	MemoryContextSwitchTo(caller);
+	return set;
+}
+
+JwkSet *
+jwk_set_make(Jsonb *jwks)
+{
+	JwkSet *set = jwk_set_read(jwks);
+
 	if (set->nkeys == 0)
 		refuse_set("None of its keys can verify a token by an algorithm known here.");
-	MemoryContextSwitchTo(caller);
 	return set;
 }

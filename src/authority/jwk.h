@@ -39,4 +39,7 @@ typedef struct JwkSet
  */
 extern JwkSet *jwk_set_make(Jsonb *jwks);
 
+/* The same, of keys that were taken once: there may be none left that can verify. */
+extern JwkSet *jwk_set_read(Jsonb *jwks);
+
 #endif /* TEAMRBAC_JWK_H */

@@ -11,10 +11,13 @@
 #include "utils/builtins.h"
 #include "utils/syscache.h"
 
+#include "command/account.h"
 #include "record/audit.h"
 #include "authority/principal.h"
 #include "compat.h"
 #include "authority/errors.h"
+#include "store/dependents.h"
+#include "authority/precedence.h"
 #include "store/query.h"
 #include "authority/team.h"
 #include "store/text_rules.h"
@@ -38,7 +41,7 @@ require_free_email(const char *email, const pg_uuid_t *user)
 {
 	static SavedQuery find = {
 		.sql = "SELECT FROM teamrbac.app_user"
-			   " WHERE pg_catalog.lower(email::pg_catalog.text) = pg_catalog.lower($1)"
+			   " WHERE teamrbac.address_key(email) = teamrbac.address_key($1)"
 			   " AND user_id <> $2",
 		.nargs = 2,
 		.argtypes = {TEXTOID, UUIDOID},
@@ -49,9 +52,8 @@ require_free_email(const char *email, const pg_uuid_t *user)
 		refuse_taken("e-mail address");
 }
 
-/* register_user(email, display_name, user_id): makes a user of the application known. */
-Datum
-teamrbac_register_user(PG_FUNCTION_ARGS)
+bool
+insert_user(const pg_uuid_t *user_id, const char *email, const char *display_name)
 {
 	static SavedQuery insert = {
 		.sql = "INSERT INTO teamrbac.app_user (user_id, email, display_name) VALUES ($1, $2, $3)"
@@ -59,28 +61,39 @@ teamrbac_register_user(PG_FUNCTION_ARGS)
 		.nargs = 3,
 		.argtypes = {UUIDOID, TEXTOID, TEXTOID},
 	};
-	char      *email = text_arg(fcinfo, 0, "email");
-	char      *display_name = text_arg(fcinfo, 1, "display_name");
-	pg_uuid_t *user = palloc(sizeof(pg_uuid_t));
-	Datum      args[3];
+	Datum args[3];
 
-	*user = uuid_arg(fcinfo, 2, "user_id");
 	require_email(email);
-	require_printable_name("display_name", display_name);
-	require_free_email(email, user);
-
-	args[0] = UUIDPGetDatum(user);
+	display_name = require_printable_name("display_name", display_name);
+	args[0] = UUIDPGetDatum(user_id);
 	args[1] = CStringGetTextDatum(email);
 	args[2] = CStringGetTextDatum(display_name);
 	if (query_execute(&insert, args, NULL) == 0)
+		return false;
+
+	audit_user(user_id, "user.registered", NULL,
+	           audit_fields("email", email, "display_name", display_name, NULL));
+	return true;
+}
+
+/* register_user(email, display_name, user_id): makes a user of the application known. */
+Datum
+teamrbac_register_user(PG_FUNCTION_ARGS)
+{
+	char      *email = text_arg(fcinfo, 0, "email");
+	char      *display_name = text_arg(fcinfo, 1, "display_name");
+	pg_uuid_t *user = palloc(sizeof(pg_uuid_t));
+
+	*user = uuid_arg(fcinfo, 2, "user_id");
+	require_email(email);
+	display_name = require_printable_name("display_name", display_name);
+	require_free_email(email, user);
+	if (!insert_user(user, email, display_name))
 	{
 		/* Another transaction may have been faster since the address was looked for. */
 		require_free_email(email, user);
 		refuse_taken("user_id");
 	}
-
-	audit_user(user, "user.registered", NULL,
-	           audit_fields("email", email, "display_name", display_name, NULL));
 	PG_RETURN_UUID_P(user);
 }
 
@@ -92,7 +105,10 @@ typedef struct LockedUser
 	bool  disabled;
 } LockedUser;
 
-/* lock_user locks a user's row until the transaction ends, and reads it; P0002 if there is none. */
+/*
+ * lock_user locks a user's row until the transaction ends, and reads it; P0002 if there is none.  The user does not
+ * keep it from the application.
+ */
 static LockedUser
 lock_user(const pg_uuid_t *user)
 {
@@ -106,12 +122,19 @@ lock_user(const pg_uuid_t *user)
 	bool       nulls[3];
 	LockedUser result;
 
+	take_precedence(GATE_USER, user);
 	if (!query_row(&lock, (Datum[]){UUIDPGetDatum(user)}, NULL, 3, values, nulls))
 		ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND), errmsg("there is no such user")));
 	result.email = TextDatumGetCString(values[0]);
 	result.display_name = TextDatumGetCString(values[1]);
 	result.disabled = !nulls[2];
 	return result;
+}
+
+void
+lock_known_user(const pg_uuid_t *user_id)
+{
+	(void) lock_user(user_id);
 }
 
 /* update_user(user_id, email, display_name): changes what the application knows of a user. */
@@ -137,8 +160,7 @@ teamrbac_update_user(PG_FUNCTION_ARGS)
 	}
 	if (!PG_ARGISNULL(2))
 	{
-		display_name = text_arg(fcinfo, 2, "display_name");
-		require_printable_name("display_name", display_name);
+		display_name = require_printable_name("display_name", text_arg(fcinfo, 2, "display_name"));
 	}
 
 	query_execute(&update,
@@ -237,13 +259,13 @@ static void
 unmap_database_role(Oid role)
 {
 	static SavedQuery delete = {
-		.sql = "DELETE FROM teamrbac.database_role WHERE database_role = $1",
+		.sql = "DELETE FROM teamrbac.database_role AS d WHERE database_role = $1 RETURNING d",
 		.nargs = 1,
 		.argtypes = {OIDOID},
 	};
 	Datum args[] = {ObjectIdGetDatum(role)};
 
-	if (query_execute(&delete, args, NULL) > 0)
+	if (query_delete("database_role", &delete, args, NULL) > 0)
 		audit_platform("database_role.unmapped", database_role_subject(role), NULL, NULL);
 }
 

@@ -16,6 +16,7 @@
 #include "record/audit.h"
 #include "compat.h"
 #include "authority/errors.h"
+#include "store/dependents.h"
 #include "store/query.h"
 #include "authority/permission.h"
 #include "authority/team.h"
@@ -166,7 +167,7 @@ teamrbac_define_permission(PG_FUNCTION_ARGS)
 	};
 	static SavedQuery withdraw = {
 		.sql = "DELETE FROM teamrbac.role_permission AS rp USING teamrbac.role AS r"
-			   " WHERE rp.permission = $1 AND r.role = rp.role AND r.built_in",
+			   " WHERE rp.permission = $1 AND r.role = rp.role AND r.built_in RETURNING rp",
 		.nargs = 1,
 		.argtypes = {TEXTOID},
 	};
@@ -189,7 +190,7 @@ teamrbac_define_permission(PG_FUNCTION_ARGS)
 	char      *before;
 
 	require_definition_name("permission name", name);
-	require_printable_name("description", description);
+	description = require_printable_name("description", description);
 	roles = names_arg(fcinfo, 2, "roles", &names, &nnames);
 	if (PG_ARGISNULL(3))
 		refuse_null("grantable_to_keys");
@@ -204,7 +205,7 @@ teamrbac_define_permission(PG_FUNCTION_ARGS)
 		&upsert,
 		(Datum[]){CStringGetTextDatum(name), CStringGetTextDatum(description), PG_GETARG_DATUM(3)},
 		NULL);
-	query_execute(&withdraw, (Datum[]){CStringGetTextDatum(name)}, NULL);
+	query_delete("role_permission", &withdraw, (Datum[]){CStringGetTextDatum(name)}, NULL);
 	query_execute(&grant, (Datum[]){CStringGetTextDatum(name), PointerGetDatum(roles)}, NULL);
 
 	audit_platform("permission.defined", psprintf("permission:%s", name), before,
@@ -261,8 +262,13 @@ refuse_use(const char *what, const char *name, const char *use)
 Datum
 teamrbac_drop_permission(PG_FUNCTION_ARGS)
 {
+	static SavedQuery withdraw = {
+		.sql = "DELETE FROM teamrbac.role_permission AS rp WHERE permission = $1 RETURNING rp",
+		.nargs = 1,
+		.argtypes = {TEXTOID},
+	};
 	static SavedQuery delete = {
-		.sql = "DELETE FROM teamrbac.permission WHERE permission = $1",
+		.sql = "DELETE FROM teamrbac.permission AS p WHERE permission = $1 RETURNING p",
 		.nargs = 1,
 		.argtypes = {TEXTOID},
 	};
@@ -275,7 +281,8 @@ teamrbac_drop_permission(PG_FUNCTION_ARGS)
 	refuse_use("permission", name, permission_use(name));
 
 	before = permission_state(name);
-	query_execute(&delete, (Datum[]){CStringGetTextDatum(name)}, NULL);
+	query_delete("role_permission", &withdraw, (Datum[]){CStringGetTextDatum(name)}, NULL);
+	query_delete("permission", &delete, (Datum[]){CStringGetTextDatum(name)}, NULL);
 
 	audit_platform("permission.dropped", psprintf("permission:%s", name), before, NULL);
 	PG_RETURN_VOID();
@@ -292,8 +299,8 @@ teamrbac_define_role(PG_FUNCTION_ARGS)
 		.argtypes = {TEXTOID, TEXTOID},
 	};
 	static SavedQuery withdraw = {
-		.sql = "DELETE FROM teamrbac.role_permission WHERE role = $1"
-			   " AND permission <> ALL ($2)",
+		.sql = "DELETE FROM teamrbac.role_permission AS rp WHERE role = $1"
+			   " AND permission <> ALL ($2) RETURNING rp",
 		.nargs = 2,
 		.argtypes = {TEXTOID, TEXTARRAYOID},
 	};
@@ -313,7 +320,7 @@ teamrbac_define_role(PG_FUNCTION_ARGS)
 	char      *before;
 
 	require_definition_name("role name", name);
-	require_printable_name("description", description);
+	description = require_printable_name("description", description);
 	permissions = names_arg(fcinfo, 2, "permissions", &names, &nnames);
 
 	lock_definitions();
@@ -328,8 +335,8 @@ teamrbac_define_role(PG_FUNCTION_ARGS)
 	before = role_state(name);
 	query_execute(&upsert, (Datum[]){CStringGetTextDatum(name), CStringGetTextDatum(description)},
 	              NULL);
-	query_execute(&withdraw, (Datum[]){CStringGetTextDatum(name), PointerGetDatum(permissions)},
-	              NULL);
+	query_delete("role_permission", &withdraw,
+	             (Datum[]){CStringGetTextDatum(name), PointerGetDatum(permissions)}, NULL);
 	query_execute(&grant, (Datum[]){CStringGetTextDatum(name), PointerGetDatum(permissions)}, NULL);
 
 	audit_platform("role.defined", psprintf("role:%s", name), before, role_state(name));
@@ -364,8 +371,13 @@ role_use(const char *name)
 Datum
 teamrbac_drop_role(PG_FUNCTION_ARGS)
 {
+	static SavedQuery withdraw = {
+		.sql = "DELETE FROM teamrbac.role_permission AS rp WHERE role = $1 RETURNING rp",
+		.nargs = 1,
+		.argtypes = {TEXTOID},
+	};
 	static SavedQuery delete = {
-		.sql = "DELETE FROM teamrbac.role WHERE role = $1",
+		.sql = "DELETE FROM teamrbac.role AS r WHERE role = $1 RETURNING r",
 		.nargs = 1,
 		.argtypes = {TEXTOID},
 	};
@@ -378,7 +390,8 @@ teamrbac_drop_role(PG_FUNCTION_ARGS)
 	refuse_use("role", name, role_use(name));
 
 	before = role_state(name);
-	query_execute(&delete, (Datum[]){CStringGetTextDatum(name)}, NULL);
+	query_delete("role_permission", &withdraw, (Datum[]){CStringGetTextDatum(name)}, NULL);
+	query_delete("role", &delete, (Datum[]){CStringGetTextDatum(name)}, NULL);
 
 	audit_platform("role.dropped", psprintf("role:%s", name), before, NULL);
 	PG_RETURN_VOID();

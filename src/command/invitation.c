@@ -22,6 +22,7 @@
 #include "command/invitation.h"
 #include "record/outbox.h"
 #include "store/catalog.h"
+#include "store/dependents.h"
 #include "store/query.h"
 #include "store/secret.h"
 #include "store/settings.h"
@@ -137,10 +138,9 @@ bool
 find_pending_invitation(const pg_uuid_t *tenant, const char *email, Invitation *invitation)
 {
 	static SavedQuery select = {
-		.sql = SELECT_INVITATION
-		"i.tenant_id = $1"
-		" AND pg_catalog.lower(i.email::pg_catalog.text) = pg_catalog.lower($2)"
-		" AND i.state = 'pending' FOR UPDATE OF i",
+		.sql = SELECT_INVITATION "i.tenant_id = $1"
+								 " AND teamrbac.address_key(i.email) = teamrbac.address_key($2)"
+								 " AND i.state = 'pending' FOR UPDATE OF i",
 		.nargs = 2,
 		.argtypes = {UUIDOID, TEXTOID},
 	};
@@ -334,7 +334,7 @@ teamrbac_purge_invitation_batch(PG_FUNCTION_ARGS)
 			   " FOR NO KEY UPDATE OF t SKIP LOCKED FOR UPDATE OF i SKIP LOCKED)"
 			   " DELETE FROM teamrbac.invitation AS i USING due"
 			   " WHERE i.tenant_id = due.tenant_id"
-			   " AND i.invitation_id = due.invitation_id",
+			   " AND i.invitation_id = due.invitation_id RETURNING i",
 		.nargs = 2,
 		.argtypes = {TIMESTAMPTZOID, INT4OID},
 	};
@@ -344,8 +344,8 @@ teamrbac_purge_invitation_batch(PG_FUNCTION_ARGS)
 	catalog_require_version();
 	if (retention == DURATION_FOREVER)
 		PG_RETURN_INT64(0);
-	PG_RETURN_INT64(query_execute(&delete,
-	                              (Datum[]){TimestampTzGetDatum(GetCurrentTimestamp() - retention),
-	                                        Int32GetDatum(batch_size)},
-	                              NULL));
+	PG_RETURN_INT64(query_delete("invitation", &delete,
+	                             (Datum[]){TimestampTzGetDatum(GetCurrentTimestamp() - retention),
+	                                       Int32GetDatum(batch_size)},
+	                             NULL));
 }

@@ -14,7 +14,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-our @EXPORT = qw(build start_node functions quoted array jwks jws answers keys_of read_json signed with_header
+our @EXPORT = qw(build start_node start_server functions quoted array jwks jws answers keys_of read_json signed with_header
   with_claims answer %claims %secret $secret $json @algorithms $files);
 
 our $files      = "$ENV{TESTDIR}/test/tokens";
@@ -120,13 +120,22 @@ sub keys_of
 
 sub read_json { return $json->decode(slurp_file(shift)) }
 
+# Starts a server, and under the sanitizers, where `make sanitize` runs this, the server alone.
+sub start_server
+{
+	my ($server) = @_;
+	local $ENV{LD_PRELOAD} = $ENV{TEAMRBAC_SERVER_PRELOAD} // $ENV{LD_PRELOAD} // '';
+	$server->start;
+	return;
+}
+
 # Starts a server that has them; returns it, and the library.
 sub start_node
 {
 	my $library = build(PostgreSQL::Test::Utils::tempdir());
 	$node = PostgreSQL::Test::Cluster->new('main');
 	$node->init;
-	$node->start;
+	start_server($node);
 	$node->safe_psql('postgres', functions($library));
 	return ($node, $library);
 }

@@ -17,6 +17,7 @@
 #include "utils/timestamp.h"
 
 #include "base64url.h"
+#include "der.h"
 #include "token.h"
 
 PG_MODULE_MAGIC;
@@ -26,6 +27,7 @@ PG_FUNCTION_INFO_V1(test_keys);
 PG_FUNCTION_INFO_V1(test_jws);
 PG_FUNCTION_INFO_V1(test_token);
 PG_FUNCTION_INFO_V1(test_cost);
+PG_FUNCTION_INFO_V1(test_bare_cost);
 PG_FUNCTION_INFO_V1(test_malloced);
 
 /* strings returns the elements of a text[]. */
@@ -159,6 +161,65 @@ test_cost(PG_FUNCTION_ARGS)
 	INSTR_TIME_SUBTRACT(end, start);
 	MemoryContextSwitchTo(before);
 	PG_RETURN_FLOAT8(INSTR_TIME_GET_DOUBLE(end) * 1000000 / times);
+}
+
+/*
+ * test_bare_cost(tokens, jwks): microseconds that libcrypto takes to verify one of them, by the first key: what was
+ * parsed before is not counted, and of ECDSA the signatures are in the form that it reads.
+ */
+Datum
+test_bare_cost(PG_FUNCTION_ARGS)
+{
+	int                      ntokens;
+	const char             **tokens = strings(PG_GETARG_ARRAYTYPE_P(0), &ntokens);
+	const Jwk               *key = &jwk_set_make(PG_GETARG_JSONB_P(1))->keys[0];
+	Jws                     *jws = palloc(ntokens * sizeof(Jws));
+	StringInfoData          *der = palloc0(ntokens * sizeof(StringInfoData));
+	JwsAlgorithmSet          all = ~0U;
+	const JwsAlgorithmFacts *facts;
+	instr_time               start;
+	instr_time               end;
+	bool                     good = true;
+
+	for (int i = 0; i < ntokens; i++)
+	{
+		if (jws_parse(tokens[i], strlen(tokens[i]), &jws[i]) != TOKEN_GOOD)
+			elog(ERROR, "no token");
+		initStringInfo(&der[i]);
+		if (key->type == JWK_P256 || key->type == JWK_P384 || key->type == JWK_P521)
+		{
+			StringInfoData numbers;
+
+			initStringInfo(&numbers);
+			der_append_integer(&numbers, jws[i].signature, jws[i].signature_length / 2);
+			der_append_integer(&numbers, jws[i].signature + jws[i].signature_length / 2,
+			                   jws[i].signature_length / 2);
+			der_append(&der[i], DER_SEQUENCE, numbers.data, numbers.len);
+		}
+		else
+			appendBinaryStringInfo(&der[i], (char *) jws[i].signature, jws[i].signature_length);
+	}
+	facts = &jws_algorithms[jws[0].algorithm];
+	INSTR_TIME_SET_CURRENT(start);
+	for (int i = 0; i < ntokens; i++)
+	{
+		/* A MAC is pgcrypto's. */
+		if (key->type == JWK_SECRET)
+		{
+			JwkSet set = {.nkeys = 1, .keys = {*key}};
+
+			good = good && jws_verify(&jws[i], &set, all) == TOKEN_GOOD;
+		}
+		else
+			good = good && public_key_verifies(key->public_key, facts, jws[i].signed_text,
+			                                   jws[i].signed_length, (uint8 *) der[i].data,
+			                                   der[i].len);
+	}
+	INSTR_TIME_SET_CURRENT(end);
+	if (!good)
+		elog(ERROR, "not verified");
+	INSTR_TIME_SUBTRACT(end, start);
+	PG_RETURN_FLOAT8(INSTR_TIME_GET_DOUBLE(end) * 1000000 / ntokens);
 }
 
 /* test_malloced(): how many bytes this backend has from malloc and has not given back. */
