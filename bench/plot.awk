@@ -56,7 +56,7 @@ function draw_bar(y, what, protocol, color,    value) {
         return
     value = measured[what, protocol]
     printf "<rect x=\"%d\" y=\"%d\" width=\"%.1f\" height=\"9\" fill=\"%s\"/>\n", left, y, x(value) - left, color
-    printf "<text x=\"%.1f\" y=\"%d\" class=\"n\">%.3f%s</text>\n", x(value) + 4, y + 8, value,
+    printf "<text x=\"%d\" y=\"%d\" class=\"n\">%.3f%s</text>\n", left + width + 8, y + 8, value,
            missed[what, protocol] ? " (missed)" : ""
 }
 
@@ -70,7 +70,7 @@ function write_plot(    i, n, y, what, limit) {
     print "<title>Throughput with the permission check, of that without</title>"
     print "<style>text{font-size:12px;fill:#222}.n{font-size:10px}</style>"
     print "<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>"
-    print "<text x=\"10\" y=\"20\">Throughput relative to no row-level security (or to what is named): simple (blue), prepared (green); the bar in red</text>"
+    print "<text x=\"10\" y=\"20\">Throughput relative to no row-level security (or to what is named): simple protocol (blue), prepared (green); what is aimed at (red)</text>"
     y = 36
     for (i = 1; i <= cases; i++) {
         what = order[i]
