@@ -2,7 +2,8 @@
 -- of the application's.
 
 CREATE TYPE teamrbac.mail_kind AS ENUM
-	('invitation', 'invitation_resent', 'role_changed', 'removed', 'ownership_transferred');
+	('invitation', 'invitation_resent', 'role_changed', 'removed', 'ownership_transferred', 'invitation_accepted',
+	 'invitation_declined');
 COMMENT ON TYPE teamrbac.mail_kind IS 'What a mail says; the sender has a template for each.';
 
 CREATE TABLE teamrbac.outbox (
@@ -49,7 +50,7 @@ COMMENT ON COLUMN teamrbac.outbox.fields IS 'What the template may say besides t
 COMMENT ON COLUMN teamrbac.outbox.attempts IS 'How often the mail was claimed.';
 COMMENT ON COLUMN teamrbac.outbox.next_attempt_at IS 'When the mail may be claimed: due, end of a lease, or end of a back-off; NULL once sent, given up or withdrawn.';
 COMMENT ON COLUMN teamrbac.outbox.claimed_by IS 'The session that claimed it last, in the form of log_line_prefix %c; NULL once it has reported.';
-COMMENT ON COLUMN teamrbac.outbox.failed_at IS 'When it was given up; last_error says why.';
+COMMENT ON COLUMN teamrbac.outbox.failed_at IS 'When it was given up, or came back after it was sent; last_error says why.';
 COMMENT ON COLUMN teamrbac.outbox.withdrawn_at IS 'When its invitation ended before the mail was sent.';
 COMMENT ON COLUMN teamrbac.outbox.last_error IS 'What the last failed attempt reported, at most 500 characters.';
 COMMENT ON INDEX teamrbac.outbox_mail_idx IS 'Answers mail_sent, mail_failed and mail_refused.';
@@ -64,12 +65,13 @@ SELECT pg_catalog.pg_extension_config_dump('teamrbac.outbox', 'WHERE next_attemp
 
 CREATE FUNCTION teamrbac.claim_mail(batch integer DEFAULT 10, lease interval DEFAULT '5 minutes',
 		OUT mail_id uuid, OUT kind text, OUT recipient text, OUT tenant_id uuid, OUT tenant_name text,
-		OUT invitation_id uuid, OUT token text, OUT fields jsonb, OUT attempt integer, OUT created_at timestamptz)
+		OUT invitation_id uuid, OUT token text, OUT fields jsonb, OUT attempt integer, OUT created_at timestamptz,
+		OUT locale text)
 	RETURNS SETOF record
 	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
 	ROWS 10 AS 'MODULE_PATHNAME', 'teamrbac_claim_mail';
 COMMENT ON FUNCTION teamrbac.claim_mail(integer, interval) IS
-	'Hands out at most batch mails that are due, and to nobody else before the lease ends: commit, send each, then report by mail_sent, mail_failed or mail_refused. A mail whose sender died is handed out again, with the same mail_id: make the Message-ID of it. Mail of deleted tenants waits. LISTEN teamrbac_outbox tells of new mail. Errors: 22023 batch not within 1 and 1000, or lease not positive. For the mailer''s role, which needs EXECUTE and nothing else. Locks the rows, skips those that others have locked.';
+	'Hands out at most batch mails that are due, and to nobody else before the lease ends: commit, send each, then report by mail_sent, mail_failed or mail_refused. A mail whose sender died is handed out again, with the same mail_id: make the Message-ID of it. Mail of deleted tenants waits. locale is that of the user whose address it is, NULL if none is known. LISTEN teamrbac_outbox tells of new mail. Errors: 22023 batch not within 1 and 1000, or lease not positive. For the mailer''s role, which needs EXECUTE and nothing else. Locks the rows, skips those that others have locked.';
 CREATE FUNCTION teamrbac.mail_sent(mail_id uuid) RETURNS boolean
 	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
 	AS 'MODULE_PATHNAME', 'teamrbac_mail_sent';
@@ -84,9 +86,35 @@ CREATE FUNCTION teamrbac.mail_refused(mail_id uuid, reason text) RETURNS boolean
 	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
 	AS 'MODULE_PATHNAME', 'teamrbac_mail_refused';
 COMMENT ON FUNCTION teamrbac.mail_refused(uuid, text) IS
-	'The mail can never be sent (no such mailbox, ...): it is given up at once, its token wiped. Returns false. Errors: 22023 NULL. For the mailer''s role. Locks the row.';
+	'The mail can never be sent (no such mailbox, ...): it is given up at once, its token wiped. For a mail that was sent, as a bounce tells later: it has failed after all. Those who manage the team see it in view undelivered_mail. Returns false. Errors: 22023 NULL. For the mailer''s role. Locks the row.';
 
 REVOKE ALL ON FUNCTION teamrbac.claim_mail(integer, interval) FROM PUBLIC;
 REVOKE ALL ON FUNCTION teamrbac.mail_sent(uuid) FROM PUBLIC;
 REVOKE ALL ON FUNCTION teamrbac.mail_failed(uuid, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION teamrbac.mail_refused(uuid, text) FROM PUBLIC;
+
+CREATE VIEW teamrbac.undelivered_mail WITH (security_barrier = true) AS
+	SELECT o.tenant_id,
+		   o.mail_id,
+		   o.kind::text AS kind,
+		   o.recipient::text AS recipient,
+		   o.invitation_id,
+		   o.created_at,
+		   o.sent_at,
+		   o.failed_at,
+		   o.last_error AS reason
+	FROM teamrbac.outbox AS o
+	WHERE teamrbac.has_permission(o.tenant_id, 'team.manage')
+	  AND o.failed_at IS NOT NULL;
+COMMENT ON VIEW teamrbac.undelivered_mail IS
+	'The mail that never reached anybody, given up or come back after it was sent, of the tenants in which whoever is asking has team.manage.';
+COMMENT ON COLUMN teamrbac.undelivered_mail.tenant_id IS 'The tenant whose team the mail is about.';
+COMMENT ON COLUMN teamrbac.undelivered_mail.mail_id IS 'The mail.';
+COMMENT ON COLUMN teamrbac.undelivered_mail.kind IS 'What it says: invitation, removed, ...';
+COMMENT ON COLUMN teamrbac.undelivered_mail.recipient IS 'Whom it should have gone to.';
+COMMENT ON COLUMN teamrbac.undelivered_mail.invitation_id IS 'The invitation that it is about, if any.';
+COMMENT ON COLUMN teamrbac.undelivered_mail.created_at IS 'When it was queued.';
+COMMENT ON COLUMN teamrbac.undelivered_mail.sent_at IS 'When a mail server took it that sent it back later; NULL: none did.';
+COMMENT ON COLUMN teamrbac.undelivered_mail.failed_at IS 'When it was given up or came back.';
+COMMENT ON COLUMN teamrbac.undelivered_mail.reason IS 'What the mail server said.';
+GRANT SELECT ON teamrbac.undelivered_mail TO PUBLIC;

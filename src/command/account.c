@@ -13,6 +13,7 @@
 
 #include "record/audit.h"
 #include "authority/cache.h"
+#include "command/account.h"
 #include "compat.h"
 #include "authority/errors.h"
 #include "store/query.h"
@@ -84,6 +85,12 @@ teamrbac_register_user(PG_FUNCTION_ARGS)
 	PG_RETURN_UUID_P(user);
 }
 
+void
+refuse_no_such_user(void)
+{
+	ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND), errmsg("there is no such user")));
+}
+
 /* A user's row, locked. */
 typedef struct LockedUser
 {
@@ -107,7 +114,7 @@ lock_user(const pg_uuid_t *user)
 	LockedUser result;
 
 	if (!query_row(&lock, (Datum[]){UUIDPGetDatum(user)}, NULL, 3, values, nulls))
-		ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND), errmsg("there is no such user")));
+		refuse_no_such_user();
 	result.email = TextDatumGetCString(values[0]);
 	result.display_name = TextDatumGetCString(values[1]);
 	result.disabled = !nulls[2];
@@ -166,22 +173,23 @@ set_disabled(const pg_uuid_t *user, bool disabled)
 	query_execute(&update, (Datum[]){UUIDPGetDatum(user), BoolGetDatum(disabled)}, NULL);
 }
 
-/* refuse_owner refuses to disable whoever owns a tenant: nobody could manage it. */
-static void
-refuse_owner(const pg_uuid_t *user)
+void
+refuse_owner(const pg_uuid_t *user, bool deleted_too)
 {
 	static SavedQuery find = {
 		.sql = "SELECT m.tenant_id FROM teamrbac.membership AS m"
 			   " JOIN teamrbac.tenant AS t ON t.tenant_id = m.tenant_id"
 			   " WHERE m.user_id = $1 AND m.role = '" ROLE_OWNER "'"
-			   " AND t.deleted_at IS NULL ORDER BY m.tenant_id LIMIT 1",
-		.nargs = 1,
-		.argtypes = {UUIDOID},
+			   " AND (t.deleted_at IS NULL OR $2 AND t.purge_began_at IS NULL)"
+			   " ORDER BY t.deleted_at NULLS FIRST, m.tenant_id LIMIT 1",
+		.nargs = 2,
+		.argtypes = {UUIDOID, BOOLOID},
 	};
 	Datum tenant;
 	bool  isnull;
 
-	if (query_row(&find, (Datum[]){UUIDPGetDatum(user)}, NULL, 1, &tenant, &isnull))
+	if (query_row(&find, (Datum[]){UUIDPGetDatum(user), BoolGetDatum(deleted_too)}, NULL, 1,
+	              &tenant, &isnull))
 		ereport(
 			ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -203,7 +211,7 @@ teamrbac_disable_user(PG_FUNCTION_ARGS)
 	if (lock_user(&user).disabled)
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 		                errmsg("user is disabled already")));
-	refuse_owner(&user);
+	refuse_owner(&user, false);
 
 	set_disabled(&user, true);
 

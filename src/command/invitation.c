@@ -20,6 +20,7 @@
 #include "compat.h"
 #include "authority/errors.h"
 #include "command/invitation.h"
+#include "command/join.h"
 #include "record/outbox.h"
 #include "store/query.h"
 #include "store/secret.h"
@@ -232,6 +233,8 @@ cancel_invitations_beyond(const pg_uuid_t *tenant, const pg_uuid_t *inviter)
 		    !member_may_give_role(tenant, inviter, invitation.role))
 			end_invitation(&invitation, INVITATION_CANCELLED, NULL);
 	}
+	end_links_beyond(tenant, inviter);
+	end_domains_beyond(tenant, inviter);
 }
 
 /* An invitation that has just been marked as expired. */

@@ -17,6 +17,8 @@
 #include "authority/errors.h"
 #include "authority/identity.h"
 #include "command/invitation.h"
+#include "command/join.h"
+#include "command/limit.h"
 #include "record/outbox.h"
 #include "store/query.h"
 #include "authority/team.h"
@@ -39,6 +41,7 @@ end_membership(const pg_uuid_t *tenant, const pg_uuid_t *user)
 	Datum args[] = {UUIDPGetDatum(tenant), UUIDPGetDatum(user)};
 
 	query_execute(&delete, args, NULL);
+	bar_from_joining(tenant, user);
 }
 
 /* this_users_name returns who the mail to a member says it was. */
@@ -166,6 +169,9 @@ teamrbac_set_membership_expiry(PG_FUNCTION_ARGS)
 	lock_tenant_for(&tenant, PERMISSION_MANAGE_TEAM);
 
 	require_authority_over_role(&tenant, member_role(&tenant, &user, &old_expires_at));
+	/* One that has ended takes no room until now. */
+	if (old_expires_at <= GetCurrentTimestamp())
+		require_room_for_member(&tenant, &user);
 	if (expires_at <= GetCurrentTimestamp())
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 		                errmsg("expires_at must be in the future"),

@@ -27,12 +27,6 @@ PG_FUNCTION_INFO_V1(teamrbac_assign_owner);
 PG_FUNCTION_INFO_V1(teamrbac_delete_tenant);
 PG_FUNCTION_INFO_V1(teamrbac_restore_tenant);
 
-static void
-refuse_unknown_tenant(void)
-{
-	ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND), errmsg("there is no such tenant")));
-}
-
 /* require_heir makes sure that a member is an Admin, for good, and not disabled while this goes on. */
 static void
 require_heir(const pg_uuid_t *tenant, const pg_uuid_t *heir)

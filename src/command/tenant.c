@@ -11,6 +11,7 @@
 #include "utils/builtins.h"
 #include "utils/rel.h"
 
+#include "command/limit.h"
 #include "record/audit.h"
 #include "compat.h"
 #include "authority/errors.h"
@@ -70,6 +71,7 @@ teamrbac_create_tenant(PG_FUNCTION_ARGS)
 	pg_uuid_t *tenant = palloc(sizeof(pg_uuid_t));
 
 	user = require_user(NULL);
+	require_room_for_tenant(&user);
 	if (!lock_active_user(&user))
 		refuse_nobody(NULL);
 	require_printable_name("name", name);

@@ -14,6 +14,7 @@
 #include "record/audit.h"
 #include "compat.h"
 #include "command/invitation.h"
+#include "command/join.h"
 #include "store/query.h"
 #include "authority/team.h"
 
@@ -46,6 +47,7 @@ end_due_membership(const pg_uuid_t *tenant, const pg_uuid_t *user, TimestampTz n
 	                    audit_fields("role", TextDatumGetCString(values[0]), "expires_at",
 	                                 audit_time(DatumGetTimestampTz(values[1])), NULL),
 	                    NULL);
+	bar_from_joining(tenant, user);
 	cancel_invitations_beyond(tenant, user);
 	return true;
 }

@@ -39,6 +39,8 @@ static const char *const kind_names[] = {
 	[MAIL_ROLE_CHANGED] = "role_changed",
 	[MAIL_REMOVED] = "removed",
 	[MAIL_OWNERSHIP_TRANSFERRED] = "ownership_transferred",
+	[MAIL_INVITATION_ACCEPTED] = "invitation_accepted",
+	[MAIL_INVITATION_DECLINED] = "invitation_declined",
 };
 
 /* ---- for commands ----------------------------------------------------------------------------------- */
@@ -168,7 +170,9 @@ teamrbac_claim_mail(PG_FUNCTION_ARGS)
 			" AND o.mail_id = due.mail_id"
 			" RETURNING o.*"
 			") SELECT c.mail_id, c.kind::pg_catalog.text, c.recipient::pg_catalog.text, c.tenant_id, t.name,"
-			" c.invitation_id, c.token, c.fields, c.attempts, c.created_at"
+			" c.invitation_id, c.token, c.fields, c.attempts, c.created_at,"
+			" (SELECT u.locale FROM teamrbac.app_user AS u"
+			" WHERE pg_catalog.lower(u.email::pg_catalog.text) = pg_catalog.lower(c.recipient::pg_catalog.text))"
 			" FROM claimed AS c"
 			" JOIN teamrbac.tenant AS t ON t.tenant_id = c.tenant_id"
 			" WHERE c.next_attempt_at IS NOT NULL ORDER BY c.created_at, c.mail_id",
@@ -273,12 +277,28 @@ teamrbac_mail_failed(PG_FUNCTION_ARGS)
 	PG_RETURN_BOOL(record_failure(&mail, reason, mail_max_attempts));
 }
 
-/* mail_refused(mail_id, reason): a mail can never be sent. */
+/* record_bounce notes that a mail which was sent came back. */
+static void
+record_bounce(const pg_uuid_t *mail, const char *reason)
+{
+	static SavedQuery update = {
+		.sql =
+			"UPDATE teamrbac.outbox SET failed_at = pg_catalog.clock_timestamp(), last_error = $2"
+			" WHERE mail_id = $1 AND sent_at IS NOT NULL AND failed_at IS NULL",
+		.nargs = 2,
+		.argtypes = {UUIDOID, TEXTOID},
+	};
+
+	query_execute(&update, (Datum[]){UUIDPGetDatum(mail), CStringGetTextDatum(reason)}, NULL);
+}
+
+/* mail_refused(mail_id, reason): a mail can never be delivered; a server may say so after it took the mail. */
 Datum
 teamrbac_mail_refused(PG_FUNCTION_ARGS)
 {
 	pg_uuid_t mail = uuid_arg(fcinfo, 0, "mail_id");
 	char     *reason = reason_arg(fcinfo, 1);
 
+	record_bounce(&mail, reason);
 	PG_RETURN_BOOL(record_failure(&mail, reason, 0));
 }

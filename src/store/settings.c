@@ -14,9 +14,13 @@
 #include "compat.h"
 #include "store/settings.h"
 
-int max_pending_invitations;
-int mail_max_attempts;
-int log_denials;
+int  max_pending_invitations;
+int  max_members;
+int  max_tenants_per_user;
+int  max_keys_per_member;
+bool mail_inviter;
+int  mail_max_attempts;
+int  log_denials;
 
 static const struct config_enum_entry log_denials_options[] = {
 	{"off", LOG_DENIALS_OFF, false},
@@ -82,6 +86,14 @@ define_duration(DurationSetting setting, const char *name, const char *short_des
 		*initial == '\0' ? check_duration_or_empty : check_duration, NULL, NULL);
 }
 
+/* No limit unless somebody decides so: what a plan is worth is the application's business. */
+static void
+define_limit(const char *name, const char *short_desc, int *variable)
+{
+	DefineCustomIntVariable(name, short_desc, "-1: any number.", variable, NO_LIMIT, NO_LIMIT,
+	                        PG_INT32_MAX, PGC_SUSET, 0, NULL, NULL, NULL);
+}
+
 void
 settings_init(void)
 {
@@ -105,6 +117,16 @@ settings_init(void)
 	DefineCustomIntVariable(
 		"teamrbac.max_pending_invitations", "How many invitations of one tenant may be pending.",
 		NULL, &max_pending_invitations, 1000, 0, 1000000, PGC_SUSET, 0, NULL, NULL, NULL);
+	define_limit("teamrbac.max_members", "How many members a tenant may have.", &max_members);
+	define_limit("teamrbac.max_tenants_per_user", "In how many tenants a user may be a member.",
+	             &max_tenants_per_user);
+	define_limit("teamrbac.max_keys_per_member",
+	             "How many active API keys a member may have made in a tenant.",
+	             &max_keys_per_member);
+	/* On: whoever invites waits for the answer. */
+	DefineCustomBoolVariable("teamrbac.mail_inviter",
+	                         "Tells whoever sent an invitation by mail what came of it.", NULL,
+	                         &mail_inviter, true, PGC_SUSET, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("teamrbac.mail_max_attempts", "How often sending a mail is tried.",
 	                        NULL, &mail_max_attempts, 12, 1, 1000, PGC_SUSET, 0, NULL, NULL, NULL);
 	/* Off, as the server logs the errors themselves already; this adds who asked. */

@@ -22,6 +22,18 @@ typedef enum DurationSetting
 /* How many invitations of a tenant may be pending at once (teamrbac.max_pending_invitations). */
 extern PGDLLIMPORT int max_pending_invitations;
 
+/*
+ * How many members a tenant may have, tenants a user and API keys a member in a tenant; NO_LIMIT for any number
+ * (teamrbac.max_members, max_tenants_per_user, max_keys_per_member).
+ */
+#define NO_LIMIT (-1)
+extern PGDLLIMPORT int max_members;
+extern PGDLLIMPORT int max_tenants_per_user;
+extern PGDLLIMPORT int max_keys_per_member;
+
+/* Whether whoever sent an invitation is told by mail what came of it (teamrbac.mail_inviter). */
+extern PGDLLIMPORT bool mail_inviter;
+
 /* How often sending a mail is tried (teamrbac.mail_max_attempts). */
 extern PGDLLIMPORT int mail_max_attempts;
 

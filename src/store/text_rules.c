@@ -8,6 +8,7 @@
 #include "mb/pg_wchar.h"
 #include "regex/regex.h"
 #include "utils/builtins.h"
+#include "utils/formatting.h"
 
 #include "authority/identity_type.h"
 #include "store/text_rules.h"
@@ -15,6 +16,8 @@
 #define NAME_MAX_CHARACTERS 200
 #define EMAIL_MAX_BYTES 254
 #define IDENTIFIER_MAX_BYTES 63
+#define DOMAIN_MAX_BYTES 253
+#define LOCALE_MAX_BYTES 35
 
 static bool
 matches(const char *text, const char *pattern)
@@ -64,12 +67,18 @@ require_slug(const char *slug)
 				 IDENTIFIER_MAX_BYTES)));
 }
 
+bool
+is_email(const char *email)
+{
+	return strlen(email) <= EMAIL_MAX_BYTES &&
+	       matches(email,
+	               "^[^[:space:][:cntrl:]@<>(),;:\"\\\\]+@[^[:space:][:cntrl:]@<>(),;:\"\\\\]+$");
+}
+
 void
 require_email(const char *email)
 {
-	if (strlen(email) > EMAIL_MAX_BYTES ||
-	    !matches(email,
-	             "^[^[:space:][:cntrl:]@<>(),;:\"\\\\]+@[^[:space:][:cntrl:]@<>(),;:\"\\\\]+$"))
+	if (!is_email(email))
 		ereport(
 			ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("malformed e-mail address"),
@@ -77,6 +86,34 @@ require_email(const char *email)
 				 "An address is one name, \"@\" and one domain, at most %d bytes, without spaces, quotes, "
 				 "brackets or control characters.",
 				 EMAIL_MAX_BYTES)));
+}
+
+char *
+require_domain(const char *domain)
+{
+	char *lowered = asc_tolower(domain, strlen(domain));
+
+	if (strlen(domain) > DOMAIN_MAX_BYTES ||
+	    !matches(lowered, "^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+$"))
+		ereport(
+			ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+		     errmsg("malformed domain \"%s\"", shown(domain)),
+		     errdetail(
+				 "A domain is at most %d bytes: two labels or more, joined by dots, of letters, "
+				 "digits and hyphens between them.",
+				 DOMAIN_MAX_BYTES)));
+	return lowered;
+}
+
+void
+require_locale(const char *locale)
+{
+	if (strlen(locale) > LOCALE_MAX_BYTES ||
+	    !matches(locale, "^[A-Za-z]{2,3}([_-][A-Za-z0-9]{2,8})*$"))
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+		                errmsg("malformed locale \"%s\"", shown(locale)),
+		                errdetail("A locale is a language tag such as \"de\" or \"pt-BR\".")));
 }
 
 void

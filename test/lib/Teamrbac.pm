@@ -97,6 +97,23 @@ SQL
 	my @secrets = grep { length > 30 && !/^[-0-9a-f]{36}$/ } split /\n/, $out;
 	is(scalar @secrets, 6, 'three keys and three invitations') or diag($out);
 	$node->safe_psql($db, "SELECT teamrbac.sign_in_with_api_key('$secrets[1]', false);");
+	# Limits, other ways in, what is noted about somebody, and somebody erased.
+	$node->safe_psql($db, <<"SQL");
+SELECT teamrbac.register_user(n || '\@example.com', n, i::uuid) FROM (VALUES ('asks', '${\id('e7')}'), ('gone', '${\id('e8')}')) AS t(n, i);
+CALL teamrbac.set_tenant_limit('$acme', 'members', 1000);
+CALL teamrbac.set_public_mail_domain('example.net', true);
+CALL teamrbac.set_public_mail_domain('gmail.com', false);
+CALL teamrbac.set_user_locale('${\id('a6')}', 'de');
+SELECT teamrbac.add_member('$acme', '${\id('e8')}', 'reader');
+${\sign_in('a2')}
+CALL teamrbac.set_member_metadata('$acme', '${\id('e8')}', '{"nickname": "Go"}');
+SELECT FROM teamrbac.invite_by_link('$acme', 'reader', 5);
+CALL teamrbac.allow_domain('$acme', 'example.com', 'reader', false);
+${\sign_in('e7')}
+CALL teamrbac.request_to_join('$acme');
+SELECT teamrbac.sign_out();
+CALL teamrbac.delete_user('${\id('e8')}');
+SQL
 	return \@secrets;
 }
 
