@@ -86,7 +86,11 @@ CREATE FUNCTION teamrbac.audit_sealed(fields jsonb, salt bytea) RETURNS jsonb
 	RETURN (SELECT pg_catalog.jsonb_object_agg(f.key,
 				CASE WHEN f.key = ANY (ARRAY['email', 'display_name', 'metadata'])
 						  AND pg_catalog.jsonb_typeof(f.value) <> 'null'
-						  AND f.value::text !~ '^\{"erased": "[0-9a-f]{64}"\}$'
+						  -- Erased already: an object of a digest in hexadecimal, and no more.  No regular expression,
+						  -- which would report a lack of memory as an error of its own.
+						  AND (f.value = pg_catalog.jsonb_build_object('erased', f.value ->> 'erased')
+							   AND pg_catalog.octet_length(f.value ->> 'erased') = 64
+							   AND pg_catalog.translate(f.value ->> 'erased', '0123456789abcdef', '') = '') IS NOT TRUE
 					 THEN pg_catalog.jsonb_build_object('erased', pg_catalog.encode(pg_catalog.sha256(
 							salt || pg_catalog.convert_to(f.value::text, 'UTF8')), 'hex'))
 					 ELSE f.value END)

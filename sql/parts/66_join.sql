@@ -18,6 +18,7 @@ CREATE TABLE teamrbac.invitation_link (
 );
 CREATE INDEX invitation_link_id_idx ON teamrbac.invitation_link (link_id);
 CREATE INDEX invitation_link_token_idx ON teamrbac.invitation_link (token_hash);
+CREATE INDEX invitation_link_expires_idx ON teamrbac.invitation_link (expires_at);
 CREATE INDEX invitation_link_maker_idx ON teamrbac.invitation_link (tenant_id, made_by) WHERE revoked_at IS NULL;
 COMMENT ON TABLE teamrbac.invitation_link IS 'Invitations without an address: whoever has the link may join, so and so often. Change it by invite_by_link and its like.';
 COMMENT ON COLUMN teamrbac.invitation_link.tenant_id IS 'The tenant to join.';
@@ -35,6 +36,7 @@ COMMENT ON CONSTRAINT invitation_link_token_hash ON teamrbac.invitation_link IS 
 COMMENT ON CONSTRAINT invitation_link_uses ON teamrbac.invitation_link IS 'Never used more often than it may be, whatever runs concurrently.';
 COMMENT ON INDEX teamrbac.invitation_link_id_idx IS 'Answers revoke_invitation_link.';
 COMMENT ON INDEX teamrbac.invitation_link_token_idx IS 'Answers peek_invitation and accept_invitation.';
+COMMENT ON INDEX teamrbac.invitation_link_expires_idx IS 'Answers purge.';
 COMMENT ON INDEX teamrbac.invitation_link_maker_idx IS 'Answers the removal and demotion of whoever made them.';
 
 CREATE TABLE teamrbac.public_mail_domain (

@@ -322,7 +322,7 @@ teamrbac_expire_invitation_batch(PG_FUNCTION_ARGS)
 }
 
 /*
- * purge_invitation_batch(batch_size): deletes invitations that were decided longer ago than
+ * purge_invitation_batch(batch_size): deletes invitations that were decided, and links that expired, longer ago than
  * teamrbac.invitation_retention, and returns how many.  Locks as mark_expired does: an expired one may be about
  * to be sent again.  What became of them stays in the audit.
  */
@@ -340,14 +340,17 @@ teamrbac_purge_invitation_batch(PG_FUNCTION_ARGS)
 		.nargs = 2,
 		.argtypes = {TIMESTAMPTZOID, INT4OID},
 	};
-	int   batch_size = batch_size_arg(fcinfo, 0);
-	int64 retention = setting_duration(SETTING_INVITATION_RETENTION);
+	int         batch_size = batch_size_arg(fcinfo, 0);
+	int64       retention = setting_duration(SETTING_INVITATION_RETENTION);
+	TimestampTz before = GetCurrentTimestamp() - retention;
+	int64       npurged;
 
 	catalog_require_version();
 	if (retention == DURATION_FOREVER)
 		PG_RETURN_INT64(0);
-	PG_RETURN_INT64(query_execute(&delete,
-	                              (Datum[]){TimestampTzGetDatum(GetCurrentTimestamp() - retention),
-	                                        Int32GetDatum(batch_size)},
-	                              NULL));
+	npurged = query_execute(
+		&delete, (Datum[]){TimestampTzGetDatum(before), Int32GetDatum(batch_size)}, NULL);
+	if (npurged < batch_size)
+		npurged += purge_links(before, batch_size - npurged);
+	PG_RETURN_INT64(npurged);
 }

@@ -67,6 +67,9 @@ extern void join_by_link(Link *link, const char *token, const pg_uuid_t *user);
 /* Ends the links that this member, or former member, could no longer make; the tenant is locked. */
 extern void end_links_beyond(const pg_uuid_t *tenant, const pg_uuid_t *maker);
 
+/* Deletes at most so many links that expired before that time, and returns how many; waits for no lock. */
+extern uint64 purge_links(TimestampTz before, int at_most);
+
 /* ---- join_domain.c ---- */
 
 /* A tenant's word for a domain. */

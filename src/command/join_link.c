@@ -301,3 +301,23 @@ end_links_beyond(const pg_uuid_t *tenant, const pg_uuid_t *maker)
 			end_link(&link);
 	}
 }
+
+/* Locks as purge_invitation_batch does.  What became of a link stays in the audit. */
+uint64
+purge_links(TimestampTz before, int at_most)
+{
+	static SavedQuery delete = {
+		.sql = "WITH due AS ("
+			   "SELECT l.tenant_id, l.link_id FROM teamrbac.invitation_link AS l"
+			   " JOIN teamrbac.tenant AS t ON t.tenant_id = l.tenant_id"
+			   " WHERE l.expires_at <= $1 ORDER BY l.expires_at LIMIT $2"
+			   " FOR NO KEY UPDATE OF t SKIP LOCKED FOR UPDATE OF l SKIP LOCKED)"
+			   " DELETE FROM teamrbac.invitation_link AS l USING due"
+			   " WHERE l.tenant_id = due.tenant_id AND l.link_id = due.link_id",
+		.nargs = 2,
+		.argtypes = {TIMESTAMPTZOID, INT4OID},
+	};
+
+	return query_execute(&delete, (Datum[]){TimestampTzGetDatum(before), Int32GetDatum(at_most)},
+	                     NULL);
+}

@@ -169,13 +169,13 @@ teamrbac_set_membership_expiry(PG_FUNCTION_ARGS)
 	lock_tenant_for(&tenant, PERMISSION_MANAGE_TEAM);
 
 	require_authority_over_role(&tenant, member_role(&tenant, &user, &old_expires_at));
-	/* One that has ended takes no room until now. */
-	if (old_expires_at <= GetCurrentTimestamp())
-		require_room_for_member(&tenant, &user);
 	if (expires_at <= GetCurrentTimestamp())
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 		                errmsg("expires_at must be in the future"),
 		                errhint("Use teamrbac.remove_member to end a membership now.")));
+	/* One that has ended takes no room until now. */
+	if (old_expires_at <= GetCurrentTimestamp())
+		require_room_for_member(&tenant, &user);
 
 	write_membership_expiry(&tenant, &user, expires_at);
 

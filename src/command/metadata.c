@@ -44,8 +44,8 @@ metadata_arg(FunctionCallInfo fcinfo, int arg)
 	if (PG_ARGISNULL(arg))
 		refuse_null("metadata");
 	metadata = PG_GETARG_DATUM(arg);
-	/* Its size first, since it may be huge. */
-	if (VARSIZE_ANY_EXHDR(PG_GETARG_JSONB_P(arg)) > 4 * METADATA_MAX_BYTES ||
+	/* Its size in memory first, since it may be huge: "1, " of the text is 16 bytes there. */
+	if (VARSIZE_ANY_EXHDR(PG_GETARG_JSONB_P(arg)) > 8 * METADATA_MAX_BYTES ||
 	    strlen(jsonb_text(metadata)) > METADATA_MAX_BYTES)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 		                errmsg("metadata must not have more than %d bytes", METADATA_MAX_BYTES)));

@@ -75,6 +75,14 @@ write_name(const pg_uuid_t *tenant, const TenantName *name)
 	              name->slug != NULL ? NULL : "  n");
 }
 
+static bool
+same_name(const TenantName *a, const TenantName *b)
+{
+	return strcmp(a->name, b->name) == 0 &&
+	       (a->slug == NULL || b->slug == NULL ? a->slug == b->slug
+	                                           : strcmp(a->slug, b->slug) == 0);
+}
+
 /* update_tenant(tenant_id, name, slug): NULL leaves what is.  The unique index has the last word on the slug. */
 Datum
 teamrbac_update_tenant(PG_FUNCTION_ARGS)
@@ -100,6 +108,8 @@ teamrbac_update_tenant(PG_FUNCTION_ARGS)
 	old = read_name(&tenant);
 	new.name = given.name != NULL ? given.name : old.name;
 	new.slug = given.slug != NULL ? given.slug : old.slug;
+	if (same_name(&old, &new))
+		PG_RETURN_VOID();
 	write_name(&tenant, &new);
 
 	audit_tenant(&tenant, "tenant.updated", audit_subject("tenant", &tenant),

@@ -107,9 +107,10 @@ settings_init(void)
 	define_duration(SETTING_AUDIT_RETENTION, "teamrbac.audit_retention",
 	                "How long audit events are kept.", "Empty: for ever.", "");
 	/* Likewise: who was invited is asked long after, and the addresses of those who never came are theirs. */
-	define_duration(SETTING_INVITATION_RETENTION, "teamrbac.invitation_retention",
-	                "How long invitations are kept that are no longer pending.", "Empty: for ever.",
-	                "");
+	define_duration(
+		SETTING_INVITATION_RETENTION, "teamrbac.invitation_retention",
+		"How long invitations are kept that are no longer pending, and links that have expired.",
+		"Empty: for ever.", "");
 	/* Fine enough to tell a key in use from a forgotten one, rare enough that nobody waits for it. */
 	define_duration(SETTING_KEY_USE_GRANULARITY, "teamrbac.key_use_granularity",
 	                "How exactly the last use of an API key is known.", NULL, "5 minutes");

@@ -154,6 +154,16 @@ SELECT try(u('03'), format('CALL teamrbac.revoke_invitation_link(%L)', :'link'))
 	format('SELECT teamrbac.accept_invitation(%L)', :'token'));
 SELECT state FROM teamrbac.invitation_link_overview;
 COMMIT;
+-- Purged with old invitations, when the DBA has set a retention.
+BEGIN;
+UPDATE teamrbac.invitation_link SET expires_at = clock_timestamp() - interval '2 days';
+SELECT teamrbac.purge_invitation_batch(10);
+SET LOCAL teamrbac.invitation_retention = '3 days';
+SELECT teamrbac.purge_invitation_batch(10);
+SET LOCAL teamrbac.invitation_retention = '1 day';
+SELECT teamrbac.purge_invitation_batch(10);
+SELECT count(*) FROM teamrbac.invitation_link;
+ROLLBACK;
 -- As many as invitations may be pending.
 SET teamrbac.max_pending_invitations = 0;
 SELECT try(u('01'), format('SELECT teamrbac.invite_by_link(%L, ''reader'')', u('a0')));

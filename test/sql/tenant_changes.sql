@@ -53,7 +53,7 @@ SELECT teamrbac.sign_in(u('01'));
 SELECT teamrbac.update_tenant(u('a0'), 'Acme Ltd');
 SELECT name, slug FROM teamrbac.tenant WHERE tenant_id = u('a0');
 SELECT teamrbac.update_tenant(u('a0'), slug => 'acme-ltd');
--- The same again, and nothing at all, are no errors.
+-- The same again, and nothing at all, are no errors, and no events.
 SELECT teamrbac.update_tenant(u('a0'), 'Acme Ltd', 'acme-ltd');
 SELECT teamrbac.update_tenant(u('a0'));
 SELECT name, slug FROM teamrbac.my_tenants();
@@ -114,7 +114,8 @@ SELECT left(value, 20) AS metadata, length(value), try(u('01'), format('CALL tea
 	try(u('05'), format('CALL teamrbac.set_api_key_metadata(%L, %L)', :'key', value)) AS key
 	FROM (VALUES (1, NULL), (2, '{}'), (3, '[]'), (4, '1'), (5, '"text"'), (6, 'null'), (7, '{'), (8,
 	format('{"a": "%s"}', repeat('x', 8184))), (9, format('{"a": "%s"}', repeat('x', 8183))),
-		(10, format('{"a": "%s"}', repeat('x', 10000000)))) AS t(n, value) ORDER BY n;
+		(10, format('{"a": "%s"}', repeat('x', 10000000))), (11, format('{"a": [%s1]}', repeat('1, ', 2700)))) AS t(n,
+		value) ORDER BY n;
 -- The tables refuse it as well, whoever writes.
 \set VERBOSITY sqlstate
 UPDATE teamrbac.membership SET metadata = '[]';

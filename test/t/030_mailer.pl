@@ -64,12 +64,16 @@ queue($node, 'again@example.com', 'invitation_resent', '{"role": "reader", "invi
 queue($node, 'role@example.com', 'role_changed', '{"role": "admin", "old_role": "reader", "changed_by": "Olivia"}');
 queue($node, 'removed@example.com', 'removed', '{"changed_by": "Olivia"}');
 queue($node, 'owner@example.com', 'ownership_transferred', '{"old_owner": "Olivia", "new_owner": "Ann", "role": "owner"}');
+queue($node, 'in@example.com', 'invitation_accepted', '{"invitee": "Ann", "role": "reader"}');
+queue($node, 'out@example.com', 'invitation_declined', '{"invitee": "Ann", "role": "reader"}');
 run_once($node, $smtp);
 my %by_recipient = map { $_->{rcpt_to}[0] => $_ } received($smtp);
 is(header($by_recipient{'again@example.com'}, 'Subject'), 'Reminder: Olivia invites you to Acme', 'invitation sent again');
 is(header($by_recipient{'role@example.com'}, 'Subject'), 'Your role in Acme is now admin', 'role changed');
 like($by_recipient{'removed@example.com'}{body}, qr/^Olivia has removed you from Acme\./m, 'removed');
 is(header($by_recipient{'owner@example.com'}, 'Subject'), 'Ann now owns Acme', 'ownership transferred');
+is(header($by_recipient{'in@example.com'}, 'Subject'), 'Ann has joined Acme', 'invitation accepted');
+is(header($by_recipient{'out@example.com'}, 'Subject'), 'Ann does not join Acme', 'invitation declined');
 unlike($_->{raw}, qr/\{\{/, 'nothing is left to fill in') for values %by_recipient;
 
 # From the command to the member, by the link in the mail.
