@@ -6,16 +6,18 @@
 #
 # PG_CONFIG chooses the PostgreSQL to build for.
 
-EXTENSION  = teamrbac
-EXTVERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'.*/\1/p" $(EXTENSION).control)
-MODULE_big = $(EXTENSION)
+MODULE_big = teamrbac
+# The second one is SQL alone: what gateways that cannot CALL are given.
+EXTENSION  = $(MODULE_big) $(MODULE_big)_api
+EXTVERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'.*/\1/p" $(MODULE_big).control)
 PGFILEDESC = "teamrbac - teams, roles and permission checks"
 
 # src/mailer is a program of its own and no part of the library.
 OBJS = $(patsubst %.c,%.o,$(sort $(filter-out src/mailer/%,$(wildcard src/*.c src/*/*.c))))
 
-SQL_PARTS = $(sort $(wildcard sql/parts/*.sql))
-DATA_built = sql/$(EXTENSION)--$(EXTVERSION).sql
+CORE_SCRIPT = sql/$(MODULE_big)--$(EXTVERSION).sql
+API_SCRIPT = sql/$(MODULE_big)_api--$(EXTVERSION).sql
+DATA_built = $(CORE_SCRIPT) $(API_SCRIPT)
 # In CPPFLAGS rather than CFLAGS, because the bitcode is compiled with the former only.
 PG_CPPFLAGS = -Isrc -DTEAMRBAC_VERSION='"$(EXTVERSION)"'
 # PostgreSQL's interfaces (PG_FUNCTION_ARGS, hooks) fix parameters that a function may not need, and
@@ -58,13 +60,22 @@ endif
 include $(PGXS)
 
 # PGXS knows nothing of our headers and version; a change in them rebuilds all, which takes seconds.
-$(OBJS) $(OBJS:.o=.bc): $(wildcard src/*.h src/*/*.h) $(EXTENSION).control Makefile
+$(OBJS) $(OBJS:.o=.bc): $(wildcard src/*.h src/*/*.h) $(MODULE_big).control Makefile
 
-# The folder is a prerequisite so that a removed part is noticed.
-$(DATA_built): $(SQL_PARTS) sql/parts $(EXTENSION).control
-	cat $(SQL_PARTS) >$@.tmp
+# The folders are prerequisites so that a removed part is noticed.
+$(CORE_SCRIPT): $(sort $(wildcard sql/parts/*.sql)) sql/parts
+$(API_SCRIPT): $(sort $(wildcard sql/api/*.sql)) sql/api
+$(DATA_built): Makefile $(MODULE_big).control
+	cat $(filter %.sql,$^) >$@.tmp
 	mv $@.tmp $@
 
+# Whether what calls what goes downward only, by the object files.
+.PHONY: layers
+layers: $(OBJS)
+	@scripts/check-layers.sh $(OBJS)
+
+# Packages build the extension for each PostgreSQL, and the mailer once: all-mailer and install-mailer.
+WITH_MAILER ?= yes
 include src/mailer/mailer.mk
 
 # PGXS's own target looks for TAP tests in t/ only.
@@ -79,15 +90,15 @@ prove_installcheck:
 
 else
 
-.PHONY: all install uninstall installcheck prove_installcheck clean
-all install uninstall installcheck prove_installcheck clean:
+.PHONY: all install uninstall installcheck prove_installcheck clean layers
+all install uninstall installcheck prove_installcheck clean layers:
 	@echo "teamrbac: no PostgreSQL development files found through '$(PG_CONFIG)': run 'make dependencies' (Debian 12), or name the right pg_config with PG_CONFIG=/path/to/pg_config." >&2
 	@exit 1
 
 endif
 
 # What follows works before anything is installed, because the scripts install it.
-.PHONY: dependencies test test-all-versions coverage sanitize fuzz demo bench bench-mail bench-expire bench-keys docs format format-check
+.PHONY: dependencies test test-postgres test-all-versions coverage sanitize fuzz demo bench bench-mail bench-expire bench-keys docs format format-check deb dist test-packages test-gateways
 
 dependencies:
 	scripts/install-dependencies.sh
@@ -95,6 +106,10 @@ dependencies:
 # See scripts/run-tests.sh for TESTS, REGRESS, ISOLATION, PROVE_TESTS and KEEP.
 test:
 	@scripts/run-tests.sh
+
+# PostgreSQL's own suites with the library preloaded: see scripts/test-postgres-suites.sh for POSTGRES_SOURCE.
+test-postgres:
+	@scripts/test-postgres-suites.sh
 
 # See scripts/test-all-versions.sh for TEAMRBAC_CHROOTS.
 test-all-versions:
@@ -104,7 +119,7 @@ test-all-versions:
 coverage:
 	@scripts/coverage.sh
 
-# The regression and isolation tests with the library under AddressSanitizer and UndefinedBehaviorSanitizer.
+# The mailer on random input, the regression and isolation tests, under AddressSanitizer and UndefinedBehaviorSanitizer.
 sanitize:
 	@scripts/sanitize.sh
 
@@ -112,6 +127,21 @@ sanitize:
 fuzz:
 	@TEAMRBAC_FUZZ_SECONDS=300 TEAMRBAC_SQLSMITH_QUERIES=20000 TEAMRBAC_SQLSMITH_SEEDS="$$(date +%s)" TEAMRBAC_OOM_STEP=3 \
 		TESTS="014_fuzz 016_sqlsmith 017_out_of_memory" scripts/run-tests.sh
+	@scripts/fuzz-mailer.sh "$$(date +%s)" 0 0 300
+
+# Debian's packages and PGXN's archive go to dist/; the test installs both in a fresh system.
+deb:
+	@scripts/make-deb.sh
+
+dist:
+	@scripts/make-dist.sh
+
+test-packages:
+	@scripts/test-packages.sh
+
+# See scripts/test-gateways.sh for GATEWAYS.
+test-gateways:
+	@scripts/test-gateways.sh
 
 demo:
 	@scripts/with-cluster.sh --cron -- demo/run.sh

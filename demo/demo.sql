@@ -239,7 +239,8 @@ COMMIT;
 RESET ROLE;
 -- It may take the queued mail and report on it, and nothing else.
 CREATE ROLE demo_mailer LOGIN;
-GRANT EXECUTE ON FUNCTION teamrbac.claim_mail(integer, interval), teamrbac.mail_sent(uuid), teamrbac.mail_failed(uuid, text), teamrbac.mail_refused(uuid, text) TO demo_mailer;
+GRANT EXECUTE ON FUNCTION teamrbac.claim_mail(integer, interval), teamrbac.mail_sent(uuid), teamrbac.mail_failed(uuid, text), teamrbac.mail_blocked(uuid, text),
+	teamrbac.mail_refused(uuid, text) TO demo_mailer;
 BEGIN; SELECT teamrbac.sign_in(person('Olivia')) \g /dev/null
 SELECT count(*) AS invited FROM teamrbac.invite_member(:'acme', 'nora@example.com', 'developer') \g /dev/null
 SELECT email, role, invited_by, expires_at::date - current_date AS "days left" FROM teamrbac.pending_invitation;

@@ -22,6 +22,7 @@ packages=(
     libipc-run-perl          # PostgreSQL::Test::Cluster uses it
     libcurl4-openssl-dev     # the mailer speaks SMTP through it
     libpq-dev                # the mailer is a PostgreSQL client
+    libidn2-dev              # the mailer writes domains beyond ASCII as the DNS has them
     python3-aiosmtpd         # tests, demo and benchmark: a mail server on loopback
     openssl                  # tests: a certificate for it
     sqlsmith                 # tests: random queries
@@ -29,6 +30,11 @@ packages=(
     util-linux               # runuser, setsid, flock
     "$@"
 )
+
+# Libraries with hooks beside ours, for the test of preload orders, which other versions' archives may lack.
+if [ "$major" = 15 ]; then
+    packages+=(postgresql-15-pgaudit postgresql-15-pg-qualstats postgresql-15-hypopg postgresql-15-set-user)
+fi
 
 if ! command -v dpkg-query >/dev/null; then
     echo "install-dependencies: this is no Debian; please provide the like of: ${packages[*]}" >&2

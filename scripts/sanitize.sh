@@ -1,6 +1,7 @@
 #!/bin/bash
-# Runs the regression and isolation tests with the library under AddressSanitizer and
-# UndefinedBehaviorSanitizer, whose first finding ends the backend and so fails a test; `make sanitize` calls this.
+# Runs the mailer's code on random input (fuzz-mailer.sh, always the same), then the regression and isolation tests,
+# under AddressSanitizer and UndefinedBehaviorSanitizer, whose first finding ends the program or backend and so fails;
+# `make sanitize` calls this.
 # The server is Debian's own, so it has to be started with the sanitizer's library in front.
 #
 # TESTS and the like narrow the tests, as for run-tests.sh.
@@ -8,6 +9,7 @@ set -euo pipefail
 
 cd "$(dirname "$0")/.."
 scripts/install-dependencies.sh
+scripts/fuzz-mailer.sh 1 0 500000
 asan=$(gcc -print-file-name=libasan.so)
 
 # With the sanitizer in front, Debian 12's postgres waits for ever in its first call of bindtextdomain: it does

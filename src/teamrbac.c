@@ -7,9 +7,11 @@
 #include "fmgr.h"
 #include "utils/guc.h"
 
-#include "authority/authority.h"
 #include "store/catalog.h"
 #include "authority/identity.h"
+#include "authority/precedence.h"
+#include "authority/statement.h"
+#include "authority/worker.h"
 #include "store/settings.h"
 #include "store/statistics.h"
 
@@ -22,8 +24,10 @@ _PG_init(void)
 {
 	catalog_init();
 	identity_init();
-	authority_init();
+	statement_init();
+	worker_init();
 	settings_init();
+	precedence_init();
 	statistics_init();
 	MarkGUCPrefixReserved("teamrbac");
 }

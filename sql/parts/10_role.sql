@@ -5,8 +5,10 @@ CREATE TABLE teamrbac.permission (
 	description       text NOT NULL,
 	grantable_to_keys boolean NOT NULL DEFAULT false,
 	built_in          boolean NOT NULL DEFAULT false,
-	position          integer NOT NULL DEFAULT 1000
+	position          integer NOT NULL DEFAULT 1000,
+	CONSTRAINT permission_description CHECK (teamrbac.is_printable_name(description))
 );
+COMMENT ON CONSTRAINT permission_description ON teamrbac.permission IS 'Fit to be printed.';
 COMMENT ON TABLE teamrbac.permission IS 'What can be allowed. Change it by define_permission and drop_permission.';
 COMMENT ON COLUMN teamrbac.permission.permission IS 'Its name, such as prompts.edit.';
 COMMENT ON COLUMN teamrbac.permission.description IS 'For people.';
@@ -18,8 +20,10 @@ CREATE TABLE teamrbac.role (
 	role        teamrbac.role_name PRIMARY KEY,
 	description text NOT NULL,
 	built_in    boolean NOT NULL DEFAULT false,
-	position    integer NOT NULL DEFAULT 1000
+	position    integer NOT NULL DEFAULT 1000,
+	CONSTRAINT role_description CHECK (teamrbac.is_printable_name(description))
 );
+COMMENT ON CONSTRAINT role_description ON teamrbac.role IS 'Fit to be printed.';
 COMMENT ON TABLE teamrbac.role IS 'Roles that a member or an API key can have. Change it by define_role and drop_role.';
 COMMENT ON COLUMN teamrbac.role.role IS 'Its name, such as developer.';
 COMMENT ON COLUMN teamrbac.role.description IS 'For people.';
@@ -125,7 +129,7 @@ CREATE FUNCTION teamrbac.drop_permission(name text) RETURNS void
 	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
 	AS 'MODULE_PATHNAME', 'teamrbac_drop_permission';
 COMMENT ON FUNCTION teamrbac.drop_permission(text) IS
-	'Drops a permission of the application''s own. Errors: 22023 unknown, 55000 built in, or in use by a custom role, an API key, a policy or a trigger (DETAIL says which). For the DBA. Locks teamrbac.permission against other definitions.';
+	'Drops a permission of the application''s own. Errors: 22023 unknown, 55000 built in, or in use by a custom role, an API key, a policy or a trigger (DETAIL says which); 23503 or 55000 where foreign keys of the application''s tables forbid it. For the DBA. Locks teamrbac.permission against other definitions.';
 CREATE FUNCTION teamrbac.define_role(name text, description text, permissions text[]) RETURNS void
 	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
 	AS 'MODULE_PATHNAME', 'teamrbac_define_role';
@@ -135,7 +139,7 @@ CREATE FUNCTION teamrbac.drop_role(name text) RETURNS void
 	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
 	AS 'MODULE_PATHNAME', 'teamrbac_drop_role';
 COMMENT ON FUNCTION teamrbac.drop_role(text) IS
-	'Drops a role of the application''s own. Errors: 22023 unknown, 55000 built in, or in use by a member, an invitation or an API key. For the DBA. Locks teamrbac.permission against other definitions.';
+	'Drops a role of the application''s own. Errors: 22023 unknown, 55000 built in, or in use by a member, an invitation or an API key; 23503 or 55000 where foreign keys of the application''s tables forbid it. For the DBA. Locks teamrbac.permission against other definitions.';
 
 REVOKE ALL ON FUNCTION teamrbac.define_permission(text, text, text[], boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION teamrbac.drop_permission(text) FROM PUBLIC;

@@ -1,10 +1,12 @@
 -- Protection of the application's tables.
 
-CREATE FUNCTION teamrbac.protect_table("table" regclass, view_permission text, edit_permission text, tenant_column name DEFAULT 'tenant_id')
+CREATE FUNCTION teamrbac.protect_table("table" regclass, view_permission text, edit_permission text, tenant_column name DEFAULT 'tenant_id',
+									   across_tenants boolean DEFAULT false, owner_column name DEFAULT NULL,
+									   edit_own_permission text DEFAULT NULL, view_own_permission text DEFAULT NULL)
 	RETURNS void
 	LANGUAGE c AS 'MODULE_PATHNAME', 'teamrbac_protect_table';
-COMMENT ON FUNCTION teamrbac.protect_table(regclass, text, text, name) IS
-	'Enables and forces row-level security: rows of a tenant are seen with view_permission in it, inserted, updated and deleted with edit_permission (NULL: by nobody). On a partitioned table it covers access through the parent. Warns where no index leads with the column. Errors: 22023 no such permission or column, column not uuid NOT NULL, not a table; 55000 protected already, or permissive policies exist; 42501 not the table''s owner. Takes ACCESS EXCLUSIVE on the table.';
+COMMENT ON FUNCTION teamrbac.protect_table(regclass, text, text, name, boolean, name, text, text) IS
+	'Enables and forces row-level security: rows of the acting tenant are seen with view_permission there, inserted, updated and deleted with edit_permission (NULL: by nobody). across_tenants: the rows of all tenants of whoever is asking instead, each by the permission there. owner_column (uuid) with edit_own_permission, view_own_permission: whoever has only these reaches the rows in which it is current_user_id(). On a partitioned table it covers access through the parent. Warns where no index leads with the tenant''s column. Errors: 22023 no such permission or column, tenant_column not uuid NOT NULL, owner_column not uuid or without a permission, not a table; 55000 protected already, or permissive policies exist; 42501 not the table''s owner. For the table''s owner. Takes ACCESS EXCLUSIVE on the table.';
 CREATE FUNCTION teamrbac.unprotect_table("table" regclass) RETURNS void
 	LANGUAGE c AS 'MODULE_PATHNAME', 'teamrbac_unprotect_table';
 COMMENT ON FUNCTION teamrbac.unprotect_table(regclass) IS

@@ -19,7 +19,7 @@ CREATE FUNCTION teamrbac.create_tenant(name text, slug text DEFAULT NULL) RETURN
 	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
 	AS 'MODULE_PATHNAME', 'teamrbac_create_tenant';
 COMMENT ON FUNCTION teamrbac.create_tenant(text, text) IS
-	'Makes a tenant; the signed-in user becomes its Owner. Returns tenant_id. Errors: 28000 no user signed in, 22023 malformed name or slug, 23505 slug taken, 55000 in as many tenants as teamrbac.max_tenants_per_user.';
+	'Makes a tenant; the signed-in user becomes its Owner. Returns tenant_id. Errors: 28000 no user signed in, 22023 malformed name or slug, 23505 slug taken, also by a transaction in progress, 55000 more tenants than teamrbac.max_tenants_per_user. Locks the user''s row FOR SHARE; yields to disable_user and its like.';
 CREATE PROCEDURE teamrbac.change_role(tenant_id uuid, user_id uuid, role text, revoke_keys boolean DEFAULT false)
 	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
 	AS 'MODULE_PATHNAME', 'teamrbac_change_role';
@@ -29,12 +29,12 @@ CREATE PROCEDURE teamrbac.remove_member(tenant_id uuid, user_id uuid, revoke_key
 	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
 	AS 'MODULE_PATHNAME', 'teamrbac_remove_member';
 COMMENT ON PROCEDURE teamrbac.remove_member(uuid, uuid, boolean) IS
-	'Ends a membership, obeyed by every statement that starts after the commit. API keys that they made stay, unless revoke_keys: then all of them are revoked, which needs api_keys.manage. They come back by an invitation to their address only, not by a link or domain. Needs team.manage, and every permission of the member''s role. Errors: 42501 not allowed, or the Owner; P0002 not a member; 28000 nobody signed in. Locks the tenant''s row.';
+	'Ends a membership, obeyed by every statement that starts after the commit. API keys that they made stay, unless revoke_keys: then all of them are revoked, which needs api_keys.manage. They come back by an invitation to their address only, not by a link or domain. Needs team.manage, and every permission of the member''s role. Errors: 42501 not allowed, or the Owner; P0002 not a member; 23503 or 55000 where foreign keys of the application''s tables forbid it (see docs/security.md); 28000 nobody signed in. Locks the tenant''s row.';
 CREATE PROCEDURE teamrbac.leave_tenant(tenant_id uuid)
 	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
 	AS 'MODULE_PATHNAME', 'teamrbac_leave_tenant';
 COMMENT ON PROCEDURE teamrbac.leave_tenant(uuid) IS
-	'The signed-in user ends their own membership. They come back by an invitation to their address only, not by a link or domain. Errors: 42501 not a member, or the Owner, who transfers ownership first; 28000 no user signed in. Locks the tenant''s row.';
+	'The signed-in user ends their own membership. They come back by an invitation to their address only, not by a link or domain. Errors: 42501 not a member, or the Owner, who transfers ownership first; 23503 or 55000 where foreign keys of the application''s tables forbid it (see docs/security.md); 28000 no user signed in. Locks the tenant''s row.';
 
 CREATE VIEW teamrbac.team WITH (security_barrier = true) AS
 	SELECT m.tenant_id,
@@ -49,13 +49,13 @@ CREATE VIEW teamrbac.team WITH (security_barrier = true) AS
 		   CASE WHEN m.user_id = teamrbac.current_user_id()
 					 OR teamrbac.has_permission(m.tenant_id, 'team.manage')
 				THEN m.metadata END AS metadata
-	FROM (SELECT mine.tenant_id FROM teamrbac.my_tenants() AS mine) AS mine
-	JOIN teamrbac.membership AS m ON m.tenant_id = mine.tenant_id
+	FROM teamrbac.membership AS m
 	JOIN teamrbac.app_user AS u ON u.user_id = m.user_id
-	WHERE teamrbac.current_user_id() IS NOT NULL
+	WHERE m.tenant_id = ANY (teamrbac.visible_tenants())
+	  AND teamrbac.current_user_id() IS NOT NULL
 	  AND (m.expires_at IS NULL OR m.expires_at > pg_catalog.clock_timestamp());
 COMMENT ON VIEW teamrbac.team IS
-	'The members of the signed-in user''s tenants: everyone in a team sees names and roles; e-mail addresses need team.manage.';
+	'The members of the signed-in user''s tenants, or of the acting one alone once that was entered: everyone in a team sees names and roles; e-mail addresses need team.manage.';
 COMMENT ON COLUMN teamrbac.team.tenant_id IS 'A tenant of the signed-in user.';
 COMMENT ON COLUMN teamrbac.team.user_id IS 'A member of it.';
 COMMENT ON COLUMN teamrbac.team.display_name IS 'Their name.';

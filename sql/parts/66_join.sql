@@ -200,7 +200,7 @@ COMMENT ON FUNCTION teamrbac.is_public_mail_domain(text) IS 'Internal to allow_d
 REVOKE ALL ON FUNCTION teamrbac.is_public_mail_domain(text) FROM PUBLIC;
 CREATE FUNCTION teamrbac.domain_of(email text) RETURNS text
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
-	RETURN pg_catalog.lower(pg_catalog.split_part(email, '@', 2) COLLATE "C") COLLATE "C";
+	RETURN teamrbac.address_key(pg_catalog.split_part(email, '@', 2)) COLLATE "C";
 COMMENT ON FUNCTION teamrbac.domain_of(text) IS 'Internal to join_tenant: the domain of an e-mail address, A to Z lower-cased.';
 REVOKE ALL ON FUNCTION teamrbac.domain_of(text) FROM PUBLIC;
 
@@ -246,7 +246,7 @@ CREATE FUNCTION teamrbac.join_tenant(tenant_id uuid, OUT role text)
 	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
 	AS 'MODULE_PATHNAME', 'teamrbac_join_tenant';
 COMMENT ON FUNCTION teamrbac.join_tenant(uuid, OUT text) IS
-	'The signed-in user joins a tenant that has allowed the domain of their verified e-mail address; returns what they are there. Errors: 42501 no such tenant, or not for them, or only on request, or they were a member before; 55000 whoever allowed the domain may no longer give the role, or no room by set_tenant_limit or teamrbac.max_tenants_per_user; 23505 a member already, whose role stays; 28000 no user signed in. Locks the tenant''s row.';
+	'The signed-in user joins a tenant that has allowed the domain of their verified e-mail address; returns what they are there. Errors: 42501 no such tenant, or not for them, or only on request, or they were a member before; 55000 whoever allowed the domain may no longer give the role, or no room by set_tenant_limit; 23505 a member already, whose role stays; 28000 no user signed in. Locks the tenant''s row.';
 
 -- Requests.
 
@@ -264,7 +264,7 @@ CREATE PROCEDURE teamrbac.approve_join_request(tenant_id uuid, user_id uuid, rol
 	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
 	AS 'MODULE_PATHNAME', 'teamrbac_approve_join_request';
 COMMENT ON PROCEDURE teamrbac.approve_join_request(uuid, uuid, text) IS
-	'Whoever asks to join, or was refused before, becomes a member, with the role of their domain unless another is given. Needs team.manage, and every permission of the role. Errors: 42501 not allowed, or owner; P0002 they do not ask, or no longer; 22023 unknown role; 55000 the user is disabled, or no room by set_tenant_limit or teamrbac.max_tenants_per_user; 28000 nobody signed in. Locks the tenant''s row, then the user''s.';
+	'Whoever asks to join, or was refused before, becomes a member, with the role of their domain unless another is given. Needs team.manage, and every permission of the role. Errors: 42501 not allowed, or owner; P0002 they do not ask, or no longer; 22023 unknown role; 55000 the user is disabled, or no room by set_tenant_limit; 28000 nobody signed in. Locks the tenant''s row, then the user''s.';
 CREATE PROCEDURE teamrbac.refuse_join_request(tenant_id uuid, user_id uuid)
 	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
 	AS 'MODULE_PATHNAME', 'teamrbac_refuse_join_request';

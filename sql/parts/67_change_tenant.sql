@@ -4,12 +4,12 @@ CREATE FUNCTION teamrbac.update_tenant(tenant_id uuid, name text DEFAULT NULL, s
 	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
 	AS 'MODULE_PATHNAME', 'teamrbac_update_tenant';
 COMMENT ON FUNCTION teamrbac.update_tenant(uuid, text, text) IS
-	'Changes a tenant''s name or slug; NULL leaves it. Needs tenant.rename. Errors: 42501 not allowed; 22023 malformed; 23505 slug taken; 28000 nobody signed in. Locks the tenant''s row.';
+	'Changes a tenant''s name or slug; NULL leaves it. Needs tenant.rename. Errors: 42501 not allowed; 22023 malformed; 23505 slug taken, also by a transaction in progress; 28000 nobody signed in. Locks the tenant''s row.';
 CREATE FUNCTION teamrbac.is_slug_free(slug text) RETURNS boolean
 	LANGUAGE c STABLE SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
 	AS 'MODULE_PATHNAME', 'teamrbac_is_slug_free';
 COMMENT ON FUNCTION teamrbac.is_slug_free(text) IS
-	'Whether create_tenant and update_tenant would take this slug now; that of a deleted tenant is taken until it is purged. Tells no more than create_tenant does. Errors: 22023 malformed; 28000 no user signed in. Takes no lock: another may be faster.';
+	'Whether create_tenant and update_tenant would take this slug now, as far as committed; that of a deleted tenant is free. Tells no more than create_tenant does. Errors: 22023 malformed; 28000 no user signed in. Takes no lock: another may be faster.';
 
 CREATE PROCEDURE teamrbac.set_tenant_metadata(tenant_id uuid, metadata jsonb)
 	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp

@@ -11,7 +11,7 @@ CREATE PROCEDURE teamrbac.delete_user(user_id uuid)
 	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
 	AS 'MODULE_PATHNAME', 'teamrbac_delete_user';
 COMMENT ON PROCEDURE teamrbac.delete_user(uuid) IS
-	'Erases a user: access ends as by disable_user, memberships, mappings to database roles and requests to join go, and with them every trace of their e-mail addresses and names: invitations and mail to the addresses are deleted, mail that names them loses the name, and events in the audit keep salted digests, without the salt, in the place of address, name and metadata, so that every chain still verifies. What stays is the opaque user_id, in the audit and in API keys that they made, which work until somebody revokes them; and what people have typed into names of keys, tenants and database roles, and into reasons. Addresses that the user had before are known from the user''s own events; one that is another user''s by now is left alone. Errors: P0002 no such user; 55000 the Owner of a tenant, also of a deleted one that can still be restored, until purge has begun; 40001 they joined a tenant at the same moment. Trusted, as register_user is. Locks the tenants'' rows, then the user''s.';
+	'Erases a user: access ends as by disable_user, memberships, mappings to database roles and requests to join go, and with them every trace of their e-mail addresses and names: invitations and mail to the addresses are deleted, mail that names them loses the name, and events in the audit keep salted digests, without the salt, in the place of address, name and metadata, so that every chain still verifies. What stays is the opaque user_id, in the audit and in API keys that they made, which work until somebody revokes them; and what people have typed into names of keys, tenants and database roles, and into reasons. Addresses that the user had before are known from the user''s own events; one that is another user''s by now is left alone. Errors: P0002 no such user; 55000 the Owner of a tenant, also of a deleted one that can still be restored, until purge has begun; 40001 they joined a tenant at the same moment; 23503 or 55000 where foreign keys of the application''s tables forbid it (see docs/security.md). Trusted, as register_user is. Locks the tenants'' rows, then the user''s.';
 REVOKE ALL ON PROCEDURE teamrbac.delete_user(uuid) FROM PUBLIC;
 
 -- Every address and name that the user has or had, as far as their own events tell.
@@ -26,31 +26,24 @@ AS $$
 			  UNION ALL
 			  SELECT s.after FROM teamrbac.audit_event AS s WHERE s.tenant_id = of_user AND s.scope = 'user' AND s.salt IS NOT NULL) AS e
 	)
-	SELECT COALESCE(array_agg(DISTINCT lower(t.email)) FILTER (WHERE t.email IS NOT NULL AND NOT EXISTS (
-				SELECT FROM teamrbac.app_user AS other WHERE lower(other.email::text) = lower(t.email) AND other.user_id <> of_user)), '{}'),
+	SELECT COALESCE(array_agg(DISTINCT teamrbac.address_key(t.email)) FILTER (WHERE t.email IS NOT NULL AND NOT EXISTS (
+				SELECT FROM teamrbac.app_user AS other WHERE teamrbac.address_key(other.email) = teamrbac.address_key(t.email) AND other.user_id <> of_user)), '{}'),
 		   COALESCE(array_agg(DISTINCT t.display_name) FILTER (WHERE t.display_name <> ''), '{}')
 	FROM trace AS t;
 $$;
 COMMENT ON FUNCTION teamrbac.user_traces(uuid, OUT text[], OUT text[]) IS
-	'Internal to delete_user: the addresses, lower-cased, and names that a user has and had; an address that is another user''s by now is not among them.';
+	'Internal to delete_user: the addresses, as address_key has them, and names that a user has and had; an address that is another user''s by now is not among them.';
 REVOKE ALL ON FUNCTION teamrbac.user_traces(uuid) FROM PUBLIC;
 
--- By the extension's owner, as guard_audit demands.
-CREATE FUNCTION teamrbac.erase_traces(of_user uuid, addresses text[], names text[]) RETURNS void
-	LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
+-- What a mail says, without these addresses and names; NULL where it has none of them.
+CREATE FUNCTION teamrbac.fields_without(fields jsonb, addresses text[], names text[]) RETURNS jsonb
+	LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $$
-	DELETE FROM teamrbac.invitation AS i WHERE lower(i.email::text) = ANY (addresses);
-	DELETE FROM teamrbac.outbox AS o WHERE lower(o.recipient::text) = ANY (addresses);
-	UPDATE teamrbac.outbox AS o
-	SET fields = (SELECT jsonb_object_agg(f.key, CASE WHEN f.value = ANY (names) OR lower(f.value) = ANY (addresses) THEN '' ELSE f.value END)
-				  FROM jsonb_each_text(o.fields) AS f)
-	WHERE EXISTS (SELECT FROM jsonb_each_text(o.fields) AS f WHERE f.value = ANY (names) OR lower(f.value) = ANY (addresses));
-	UPDATE teamrbac.audit_event AS e
-	SET before = teamrbac.audit_sealed(e.before, e.salt), after = teamrbac.audit_sealed(e.after, e.salt), salt = NULL
-	WHERE e.salt IS NOT NULL
-	  AND (e.subject = ANY (ARRAY['user:' || of_user, 'member:' || of_user])
-		   OR lower(e.before ->> 'email') = ANY (addresses) OR lower(e.after ->> 'email') = ANY (addresses));
+	SELECT jsonb_object_agg(f.key, CASE WHEN f.personal THEN '' ELSE f.value END)
+	FROM (SELECT e.key, e.value, e.value = ANY (names) OR teamrbac.address_key(e.value) = ANY (addresses) AS personal
+		  FROM jsonb_each_text(fields) AS e) AS f
+	HAVING bool_or(f.personal);
 $$;
-COMMENT ON FUNCTION teamrbac.erase_traces(uuid, text[], text[]) IS
-	'Internal to delete_user: erases these addresses and names, and what the audit says of the user, from invitations, mail and audit.';
-REVOKE ALL ON FUNCTION teamrbac.erase_traces(uuid, text[], text[]) FROM PUBLIC;
+COMMENT ON FUNCTION teamrbac.fields_without(jsonb, text[], text[]) IS
+	'Internal to delete_user: the fields of a mail with these addresses and names blank; NULL: it has none of them.';
+REVOKE ALL ON FUNCTION teamrbac.fields_without(jsonb, text[], text[]) FROM PUBLIC;

@@ -1,7 +1,8 @@
 -- The regular review of a team: who has access without needing it, and what hangs by one thread.
 
 -- All findings of a tenant, or of all of them.  Whoever is to be removed, and what is to be revoked, has one
--- finding, so that the remedies can be run one after the other.
+-- finding, so that the remedies can be run one after the other.  These take access away or record it better: who is to
+-- have more, or longer, or whether a team goes, is for somebody to decide, and the detail says how.
 CREATE FUNCTION teamrbac.review_tenants(only_tenant uuid, OUT tenant_id uuid, OUT finding text, OUT severity text, OUT subject text, OUT detail text, OUT remedy text)
 	RETURNS SETOF record
 	LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -55,24 +56,24 @@ AS $$
 		WHERE (only_tenant IS NULL OR k.tenant_id = only_tenant)
 		  AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > t.time)
 	)
-	SELECT j.tenant_id, 'unused member', CASE WHEN j.manages THEN 'warning' ELSE 'notice' END, j.subject, format('%s; %s', j.role, j.activity),
-		   CASE WHEN j.role <> 'owner' THEN format('CALL teamrbac.remove_member(%L, %L)', j.tenant_id, j.user_id)
-				-- By a superuser.  Where nobody else is active, nobody needs the tenant.
-				WHEN COALESCE(team.admin, team.heir) IS NOT NULL THEN format('CALL teamrbac.assign_owner(%L, %L)', j.tenant_id, COALESCE(team.admin, team.heir))
-				ELSE format('CALL teamrbac.delete_tenant(%L, %L)', j.tenant_id, (SELECT t.name FROM teamrbac.tenant AS t WHERE t.tenant_id = j.tenant_id)) END
+	SELECT j.tenant_id, 'unused member', CASE WHEN j.manages THEN 'warning' ELSE 'notice' END, j.subject,
+		   format('%s; %s', j.role, j.activity)
+		   || CASE WHEN j.role <> 'owner' THEN ''
+				   WHEN COALESCE(team.admin, team.heir) IS NOT NULL THEN '; if they are gone for good, a superuser can have another follow, by assign_owner'
+				   ELSE '; nobody else is active: delete_tenant, if nobody needs the tenant' END,
+		   CASE WHEN j.role <> 'owner' THEN format('CALL teamrbac.remove_member(%L, %L)', j.tenant_id, j.user_id) END
 	FROM judged AS j JOIN team ON team.tenant_id = j.tenant_id WHERE j.unused AND NOT j.disabled
 	UNION ALL
 	SELECT j.tenant_id, 'disabled member', 'notice', j.subject, format('%s; disabled on %s', j.role, to_char(j.disabled_at AT TIME ZONE 'UTC', 'YYYY-MM-DD')),
 		   format('CALL teamrbac.remove_member(%L, %L)', j.tenant_id, j.user_id)
 	FROM judged AS j WHERE j.disabled AND j.role <> 'owner'
 	UNION ALL
-	SELECT team.tenant_id, 'single manager', 'warning', COALESCE(team.manager, 'nobody'), 'nobody else who is active may manage the team',
-		   CASE WHEN team.heir IS NOT NULL THEN format('CALL teamrbac.change_role(%L, %L, %L)', team.tenant_id, team.heir, 'admin')
-				ELSE format('SELECT * FROM teamrbac.invite_member(%L, %L, %L)', team.tenant_id, 'somebody@example.com', 'admin') END
+	SELECT team.tenant_id, 'single manager', 'warning', COALESCE(team.manager, 'nobody'), 'nobody else who is active may manage the team; '
+		   || CASE WHEN team.heir IS NOT NULL THEN 'make somebody an admin, by change_role' ELSE 'invite an admin, by invite_member' END, NULL
 	FROM team WHERE team.managers < 2
 	UNION ALL
-	SELECT m.tenant_id, 'membership about to expire', 'notice', m.subject, format('%s; ends %s', m.role, to_char(m.expires_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI "UTC"')),
-		   format('CALL teamrbac.set_membership_expiry(%L, %L, %L)', m.tenant_id, m.user_id, to_char((m.expires_at + interval '90 days') AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS+00'))
+	SELECT m.tenant_id, 'membership about to expire', 'notice', m.subject,
+		   format('%s; ends %s unless prolonged by set_membership_expiry', m.role, to_char(m.expires_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI "UTC"')), NULL
 	FROM staying AS m, today AS t WHERE m.expires_at < t.time + make_interval(days => t.notice_days)
 	UNION ALL
 	SELECT k.tenant_id, v.finding, v.severity, k.subject, format('%s, by %s; %s', k.role, k.creator, k.use),
@@ -87,8 +88,8 @@ AS $$
 	WHERE k.expires_at IS NULL AND k.replaced_by IS NULL AND NOT (k.orphaned OR k.exceeds OR k.unused)
 	UNION ALL
 	SELECT k.tenant_id, 'vague key name', 'notice', k.subject, format('%s, by %s; %s', k.role, k.creator, k.use),
-		   format('CALL teamrbac.rename_api_key(%L, %L)', k.key_id,
-				  left(format('%s of %s, made %s, %s', k.role, k.creator, to_char(k.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD'), left(k.key_id::text, 8)), 200))
+		   format('CALL teamrbac.rename_api_key(%L, %s)', k.key_id,
+				  teamrbac.printable_literal(left(format('%s of %s, made %s, %s', k.role, k.creator, to_char(k.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD'), left(k.key_id::text, 8)), 200)))
 	FROM key AS k WHERE k.vague AND k.replaced_by IS NULL AND NOT (k.orphaned OR k.exceeds OR k.unused)
 	UNION ALL
 	SELECT i.tenant_id, 'pending invitation', CASE WHEN EXISTS (SELECT FROM teamrbac.role_permission AS rp WHERE rp.role = i.role AND rp.permission = 'team.manage') THEN 'warning' ELSE 'notice' END,
@@ -109,17 +110,17 @@ CREATE FUNCTION teamrbac.access_review(tenant_id uuid, OUT finding text, OUT sev
 	LANGUAGE c STABLE SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
 	ROWS 10 AS 'MODULE_PATHNAME', 'teamrbac_access_review';
 COMMENT ON FUNCTION teamrbac.access_review(uuid, OUT text, OUT text, OUT text, OUT text, OUT text) IS
-	'What to look at in a team: members not active for 90 days, or disabled; a single active manager; memberships that end within 14 days; API keys not used for 90 days, of former members, beyond what their creator may, without expiry or with a vague name; pending invitations. severity is warning or notice; remedy is a statement to run after reading it. Needs team.manage. Errors: 42501 not allowed, 28000 nobody signed in, 22023 tenant_id null. Takes no lock.';
+	'What to look at in a team: members not active for 90 days, or disabled; a single active manager; memberships that end within 14 days; API keys not used for 90 days, of former members, beyond what their creator may, without expiry or with a vague name; pending invitations. severity is warning or notice; remedy is a statement to run after reading it, NULL where somebody would have more or longer by it: then detail says how. Needs team.manage. Errors: 42501 not allowed, 28000 nobody signed in, 22023 tenant_id null. Takes no lock.';
 
 CREATE FUNCTION teamrbac.access_review(OUT tenant_id uuid, OUT tenant text, OUT finding text, OUT severity text, OUT subject text, OUT detail text, OUT remedy text)
 	RETURNS SETOF record
 	LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
 	ROWS 100
 AS $$
-	SELECT r.tenant_id, t.name, r.finding, r.severity, r.subject, r.detail, r.remedy || ';'
+	SELECT r.tenant_id, teamrbac.printable(t.name), r.finding, r.severity, teamrbac.printable(r.subject), teamrbac.printable(r.detail), r.remedy || ';'
 	FROM teamrbac.review_tenants(NULL) AS r JOIN teamrbac.tenant AS t ON t.tenant_id = r.tenant_id
 	ORDER BY t.name, t.tenant_id, r.severity DESC, r.finding, r.subject, r.remedy;
 $$;
 COMMENT ON FUNCTION teamrbac.access_review(OUT uuid, OUT text, OUT text, OUT text, OUT text, OUT text, OUT text) IS
-	'The review of all tenants that are not deleted. The remedies are for somebody who is signed in and may manage the tenant, but for assign_owner. For the DBA. Takes no lock.';
+	'The review of all tenants that are not deleted. The remedies are for somebody who is signed in and may manage the tenant. For the DBA. Takes no lock.';
 REVOKE ALL ON FUNCTION teamrbac.access_review() FROM PUBLIC;

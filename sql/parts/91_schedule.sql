@@ -36,7 +36,7 @@ REVOKE ALL ON FUNCTION teamrbac.schedule_maintenance() FROM PUBLIC;
 REVOKE ALL ON FUNCTION teamrbac.unschedule_maintenance() FROM PUBLIC;
 
 CREATE FUNCTION teamrbac.unschedule_at_drop() RETURNS event_trigger
-	LANGUAGE c AS 'MODULE_PATHNAME', 'teamrbac_unschedule_at_drop';
+	LANGUAGE c SET search_path = pg_catalog, teamrbac, pg_temp AS 'MODULE_PATHNAME', 'teamrbac_unschedule_at_drop';
 COMMENT ON FUNCTION teamrbac.unschedule_at_drop() IS
 	'Event trigger function: before DROP EXTENSION teamrbac, removes this database''s maintenance jobs from pg_cron.';
 REVOKE ALL ON FUNCTION teamrbac.unschedule_at_drop() FROM PUBLIC;

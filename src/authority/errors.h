@@ -30,13 +30,6 @@ pg_noreturn extern void refuse_permission(const pg_uuid_t *tenant, const char *p
 /* 28000: this needs somebody, or (user only) a person, and nobody is signed in, or a key. */
 pg_noreturn extern void refuse_nobody(const pg_uuid_t *tenant);
 
-/*
- * What the above do before they raise the error: count and log that somebody was refused.  For the one refusal
- * that is not ours to raise, the server's on our behalf.
- */
-extern void note_refusal(int sqlstate, const Identity *identity, const pg_uuid_t *tenant,
-                         const char *message, const char *detail);
-
 /* 22023: an argument that must not be NULL is. */
 pg_noreturn extern void refuse_null(const char *argument);
 

@@ -1,6 +1,6 @@
 /*
  * identity.c
- *	  Who is asking: the setting that nobody can forge, and the functions that write it.
+ *	  Who is asking: the setting that nobody can forge.
  *
  * The identity is a setting because settings already do what is wanted: SET LOCAL's lifetime, savepoints,
  * copies in parallel workers, DISCARD ALL, and nothing left behind for the next client of a pooled
@@ -11,31 +11,23 @@
 #include "postgres.h"
 
 #include "access/parallel.h"
-#include "access/htup_details.h"
 #include "access/xact.h"
-#include "catalog/namespace.h"
 #include "catalog/pg_type.h"
-#include "fmgr.h"
-#include "funcapi.h"
+#include "lib/stringinfo.h"
 #include "miscadmin.h"
-#include "utils/acl.h"
-#include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/inval.h"
-#include "utils/jsonb.h"
-#include "utils/syscache.h"
-#include "utils/typcache.h"
+#include "utils/timestamp.h"
 
-#include "authority/cache.h"
-#include "compat.h"
-#include "authority/errors.h"
 #include "authority/identity.h"
-#include "authority/last_use.h"
+#include "authority/refusal_log.h"
+#include "compat.h"
+#include "store/catalog.h"
+#include "store/settings.h"
 
 #define IDENTITY_SETTING "teamrbac.identity"
-#define CLAIMS_SETTING "request.jwt.claims"
 
-uint64 identity_epoch = 0;
+uint64 identity_generation = 0;
 
 /* The setting's value, and what it says; signed_in is the setting's "extra", or NULL for nobody. */
 static char           *identity_setting;
@@ -44,89 +36,137 @@ static const Identity *signed_in = NULL;
 /* True while identity_set writes the setting. */
 static bool writing = false;
 
-PG_FUNCTION_INFO_V1(teamrbac_sign_in);
-PG_FUNCTION_INFO_V1(teamrbac_sign_in_from_jwt_claims);
-PG_FUNCTION_INFO_V1(teamrbac_sign_out);
-PG_FUNCTION_INFO_V1(teamrbac_current_identity);
-PG_FUNCTION_INFO_V1(teamrbac_current_user_id);
-
 /* ---- the setting ----------------------------------------------------------------------------------- */
 
-static inline int
-hex_value(char digit)
+/* parse_time reads a number of microseconds since 2000, and moves *text behind it. */
+static bool
+parse_time(const char **text, TimestampTz *time)
 {
-	if (digit >= '0' && digit <= '9')
-		return digit - '0';
-	if (digit >= 'a' && digit <= 'f')
-		return digit - 'a' + 10;
-	return -1;
+	char *end;
+
+	errno = 0;
+	*time = strtoll(*text, &end, 10);
+	if (errno != 0 || end == *text)
+		return false;
+	*text = end;
+	return true;
 }
 
-/*
- * parse_uuid reads what uuid_out wrote.  It is not uuid_in because a check hook must not raise errors.
- */
+/* parse_number reads a number of 32 bits, and moves *text behind it. */
 static bool
-parse_uuid(const char **text, pg_uuid_t *uuid)
+parse_number(const char **text, uint32 *number)
 {
-	const char *at = *text;
+	TimestampTz value;
 
-	for (int i = 0; i < UUID_LEN; i++)
-	{
-		int high;
-		int low;
-
-		if (i == 4 || i == 6 || i == 8 || i == 10)
-		{
-			if (*at++ != '-')
-				return false;
-		}
-		high = hex_value(at[0]);
-		if (high < 0)
-			return false;
-		low = hex_value(at[1]);
-		if (low < 0)
-			return false;
-		uuid->data[i] = high << 4 | low;
-		at += 2;
-	}
-	*text = at;
+	if (!parse_time(text, &value) || value < 0 || value > PG_UINT32_MAX)
+		return false;
+	*number = (uint32) value;
 	return true;
 }
 
 static bool
+parse_property(const char *name, int length, const char **value, Identity *identity)
+{
+	uint32 number = 0;
+
+#define IS(word) (length == sizeof(word) - 1 && memcmp(name, word, length) == 0)
+	if (IS("user"))
+	{
+		identity->kind = IDENTITY_USER;
+		return parse_uuid(value, &identity->user_id);
+	}
+	if (IS("api_key"))
+	{
+		identity->kind = IDENTITY_KEY;
+		return parse_uuid(value, &identity->key_id);
+	}
+	if (IS("tenant"))
+	{
+		identity->in_tenant = true;
+		return parse_uuid(value, &identity->tenant_id);
+	}
+	if (IS("ends"))
+		return parse_time(value, &identity->ends_at);
+	if (IS("issued"))
+		return parse_time(value, &identity->issued_at);
+	if (!(IS("issuer") || IS("role") || IS("outlives")) || !parse_number(value, &number))
+		return false;
+	if (IS("issuer"))
+		identity->issuer = (int32) number;
+	else if (IS("role"))
+		identity->database_role = number;
+	else
+		identity->outlives = number != 0;
+#undef IS
+	return true;
+}
+
+/* parse_identity reads what identity_text wrote: name=value, separated by spaces. */
+static bool
 parse_identity(const char *text, Identity *identity)
 {
-	memset(identity, 0, sizeof(Identity));
-	if (strncmp(text, "user:", 5) == 0)
+	static const Identity nobody = IDENTITY_INITIALIZER;
+
+	*identity = nobody;
+	while (*text != '\0')
 	{
-		text += 5;
-		identity->kind = IDENTITY_USER;
-		return parse_uuid(&text, &identity->user_id) && *text == '\0';
+		const char *equals = strchr(text, '=');
+		const char *value;
+
+		if (equals == NULL)
+			return false;
+		value = equals + 1;
+		if (!parse_property(text, equals - text, &value, identity))
+			return false;
+		if (*value != '\0' && *value++ != ' ')
+			return false;
+		text = value;
 	}
-	if (strncmp(text, "api_key:", 8) == 0)
-	{
-		text += 8;
-		identity->kind = IDENTITY_KEY;
-		return parse_uuid(&text, &identity->tenant_id) && *text++ == ':' &&
-		       parse_uuid(&text, &identity->key_id) && *text == '\0';
-	}
-	return false;
+	return identity->kind != IDENTITY_NONE;
 }
 
 static char *
 identity_text(const Identity *identity)
 {
-	switch (identity->kind)
+	StringInfoData text;
+
+	initStringInfo(&text);
+	if (identity->kind == IDENTITY_NONE)
+		return text.data;
+	if (identity->kind == IDENTITY_USER)
+		appendStringInfo(&text, "user=%s", uuid_text(&identity->user_id));
+	else
+		appendStringInfo(&text, "api_key=%s", uuid_text(&identity->key_id));
+	if (identity->in_tenant)
+		appendStringInfo(&text, " tenant=%s", uuid_text(&identity->tenant_id));
+	if (identity->ends_at != DT_NOEND)
+		appendStringInfo(&text, " ends=" INT64_FORMAT, identity->ends_at);
+	if (identity->issued_at != DT_NOBEGIN)
+		appendStringInfo(&text, " issued=" INT64_FORMAT, identity->issued_at);
+	if (identity->issuer != 0)
+		appendStringInfo(&text, " issuer=%d", identity->issuer);
+	if (OidIsValid(identity->database_role))
+		appendStringInfo(&text, " role=%u", identity->database_role);
+	if (identity->outlives)
+		appendStringInfoString(&text, " outlives=1");
+	return text.data;
+}
+
+bool
+identity_is_same_actor(const Identity *a, const Identity *b)
+{
+	if (a->kind != b->kind)
+		return false;
+	switch (a->kind)
 	{
 		case IDENTITY_USER:
-			return psprintf("user:%s", uuid_text(&identity->user_id));
+			return uuid_same(&a->user_id, &b->user_id);
 		case IDENTITY_KEY:
-			return psprintf("api_key:%s:%s", uuid_text(&identity->tenant_id),
-			                uuid_text(&identity->key_id));
+			return uuid_same(&a->key_id, &b->key_id) && uuid_same(&a->tenant_id, &b->tenant_id);
 		case IDENTITY_NONE:
 			break;
 	}
-	return "";
+	return true;
 }
 
 /*
@@ -136,7 +176,7 @@ identity_text(const Identity *identity)
 static bool
 refuse_setting(void)
 {
-	static const Identity nobody = {.kind = IDENTITY_NONE};
+	static const Identity nobody = IDENTITY_INITIALIZER;
 	static const char    *detail =
 		"It says who is asking, and is written by the functions that sign in only.";
 
@@ -181,7 +221,7 @@ static void
 assign_identity(const char *newval, void *extra)
 {
 	signed_in = extra;
-	identity_epoch++;
+	identity_generation++;
 }
 
 void
@@ -193,16 +233,33 @@ identity_init(void)
 		PGC_SUSET, GUC_NOT_IN_SAMPLE | GUC_DISALLOW_IN_FILE, check_identity, assign_identity, NULL);
 }
 
+/* refuse_session_identity refuses to sign anybody in for longer than the transaction. */
+pg_noreturn static void
+refuse_session_identity(const Identity *identity)
+{
+	static const char *message = "an identity may not outlive its transaction here";
+	static const char *detail = "Setting \"teamrbac.allow_session_identity\" is off.";
+
+	note_refusal(ERRCODE_INSUFFICIENT_PRIVILEGE, identity, NULL, message, detail);
+	ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), errmsg("%s", message),
+	                errdetail("%s", detail),
+	                errhint("Sign in within each transaction, with local => true.")));
+}
+
 void
 identity_set(const Identity *identity, bool local)
 {
+	Identity set = *identity;
+
+	if (!local && set.kind != IDENTITY_NONE && !allow_session_identity)
+		refuse_session_identity(&set);
+	set.outlives = !local && set.kind != IDENTITY_NONE;
 	Assert(!writing);
 	writing = true;
 	PG_TRY();
 	{
-		(void) set_config_option(IDENTITY_SETTING, identity_text(identity), PGC_SUSET,
-		                         PGC_S_SESSION, local ? GUC_ACTION_LOCAL : GUC_ACTION_SET, true,
-		                         ERROR, false);
+		(void) set_config_option(IDENTITY_SETTING, identity_text(&set), PGC_SUSET, PGC_S_SESSION,
+		                         local ? GUC_ACTION_LOCAL : GUC_ACTION_SET, true, ERROR, false);
 	}
 	PG_FINALLY();
 	{
@@ -213,197 +270,94 @@ identity_set(const Identity *identity, bool local)
 
 /* ---- reading it ------------------------------------------------------------------------------------ */
 
-Identity
-identity_now(void)
+/* Which user a database role is, as of a generation of the definitions. */
+static struct
 {
-	Identity mapped = {.kind = IDENTITY_NONE};
-
-	if (signed_in != NULL)
-		return *signed_in;
-	/* The role that logged in: SET ROLE and SECURITY DEFINER functions must not make one somebody else. */
-	if (mapped_user(GetSessionUserId(), &mapped.user_id))
-		mapped.kind = IDENTITY_USER;
-	return mapped;
-}
-
-pg_uuid_t
-require_user(const pg_uuid_t *tenant)
-{
-	Identity identity;
-
-	AcceptInvalidationMessages();
-	identity = identity_now();
-	if (identity.kind == IDENTITY_NONE)
-		refuse_nobody(tenant);
-	if (identity.kind == IDENTITY_KEY)
-		refuse_command(tenant, "an API key may not do this", "This is for people only.", NULL);
-	if (!user_is_active(&identity.user_id))
-		refuse_identity("unknown or disabled user", NULL, NULL);
-	return identity.user_id;
-}
-
-Datum
-identity_datum(const Identity *identity)
-{
-	static const char *const kinds[] = {"none", "user", "api_key"};
-	Oid                      schema = get_namespace_oid("teamrbac", false);
-	Oid       type = GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid, CStringGetDatum("identity"),
-	                                 ObjectIdGetDatum(schema));
-	TupleDesc tupdesc = lookup_rowtype_tupdesc_copy(type, -1);
-	Datum     values[4] = {0};
-	bool      nulls[4] = {false, true, true, true};
-
-	values[0] = CStringGetTextDatum(kinds[identity->kind]);
-	if (identity->kind == IDENTITY_USER)
-	{
-		values[1] = UUIDPGetDatum(&identity->user_id);
-		nulls[1] = false;
-	}
-	else if (identity->kind == IDENTITY_KEY)
-	{
-		values[2] = UUIDPGetDatum(&identity->tenant_id);
-		values[3] = UUIDPGetDatum(&identity->key_id);
-		nulls[2] = nulls[3] = false;
-	}
-	return HeapTupleGetDatum(heap_form_tuple(tupdesc, values, nulls));
-}
-
-/* current_identity(): who is asking, as a composite. */
-Datum
-teamrbac_current_identity(PG_FUNCTION_ARGS)
-{
-	Identity identity;
-
-	AcceptInvalidationMessages();
-	identity = identity_now();
-	PG_RETURN_DATUM(identity_datum(&identity));
-}
-
-/* current_user_id(): the user who is asking, or NULL. */
-Datum
-teamrbac_current_user_id(PG_FUNCTION_ARGS)
-{
-	Identity   identity;
-	pg_uuid_t *result;
-
-	AcceptInvalidationMessages();
-	identity = identity_now();
-	if (identity.kind != IDENTITY_USER)
-		PG_RETURN_NULL();
-	result = palloc(sizeof(pg_uuid_t));
-	*result = identity.user_id;
-	PG_RETURN_UUID_P(result);
-}
-
-/* ---- signing in and out ---------------------------------------------------------------------------- */
+	bool      loaded;
+	uint64    generation;
+	Oid       database_role;
+	bool      mapped;
+	pg_uuid_t user_id;
+} mapping;
 
 static void
-sign_in_user(const pg_uuid_t *user_id, bool local)
+read_mapping(Oid database_role)
 {
-	Identity identity = {.kind = IDENTITY_USER, .user_id = *user_id};
+	const AttrNumber column = Anum_database_role_database_role;
+	const Oid        type = OIDOID;
+	Datum            key = ObjectIdGetDatum(database_role);
+	uint64           before = generation[FACTS_DEFINITIONS];
+	CatalogScan      scan;
+	HeapTuple        tuple;
 
-	AcceptInvalidationMessages();
-	if (!user_is_active(user_id))
-		refuse_identity("unknown or disabled user",
-		                psprintf("There is no active user %s.", uuid_text(user_id)),
-		                "The application makes its users known by teamrbac.register_user.");
-	identity_set(&identity, local);
-	note_user_activity(user_id);
+	mapping.loaded = false;
+	scan = catalog_scan_begin(NULL, CATALOG_DATABASE_ROLE, CATALOG_DATABASE_ROLE_PKEY, 1, &column,
+	                          &key, &type);
+	tuple = catalog_scan_next(&scan);
+	mapping.mapped = HeapTupleIsValid(tuple);
+	if (mapping.mapped)
+	{
+		bool  isnull;
+		Datum user = catalog_scan_value(&scan, tuple, Anum_database_role_user_id, &isnull);
+
+		mapping.user_id = *DatumGetUUIDP(user);
+	}
+	catalog_scan_end(&scan);
+	mapping.database_role = database_role;
+	mapping.generation = before;
+	mapping.loaded = true;
 }
 
-void
-identity_warn_if_over(bool local)
+/* mapped_user finds the user to whom a database role is mapped; false if none. */
+static bool
+mapped_user(Oid database_role, pg_uuid_t *user_id)
 {
-	if (local && !IsTransactionBlock() && error_context_stack == NULL)
-		ereport(WARNING, (errcode(ERRCODE_NO_ACTIVE_SQL_TRANSACTION),
-		                  errmsg("sign_in has no effect beyond this statement"),
-		                  errhint("Call it after BEGIN, or with local => false for the session.")));
-}
-
-/* sign_in(user_id, local): the transaction or the session acts as this user. */
-Datum
-teamrbac_sign_in(PG_FUNCTION_ARGS)
-{
-	bool local = PG_ARGISNULL(1) || PG_GETARG_BOOL(1);
-
-	if (PG_ARGISNULL(0))
-		refuse_identity("user_id must not be null", NULL, NULL);
-	sign_in_user(PG_GETARG_UUID_P(0), local);
-	identity_warn_if_over(local);
-	PG_RETURN_VOID();
-}
-
-/* sign_out(): the session acts as nobody. */
-Datum
-teamrbac_sign_out(PG_FUNCTION_ARGS)
-{
-	Identity nobody = {.kind = IDENTITY_NONE};
-
-	identity_set(&nobody, false);
-	PG_RETURN_VOID();
+	if (!mapping.loaded || mapping.database_role != database_role ||
+	    mapping.generation != generation[FACTS_DEFINITIONS])
+		read_mapping(database_role);
+	if (mapping.mapped)
+		*user_id = mapping.user_id;
+	return mapping.mapped;
 }
 
 /*
- * parse_subject reads sub from JWT claims: true and the user, or false where there is none.  What is wrong
- * with the claims is wrong with the identity, hence the change of SQLSTATE.
+ * still_proven tells whether what an identity rests on still holds: the proof has not ended, and the login role of a
+ * mapped user who has entered a tenant is still theirs.
  */
 static bool
-parse_subject(const char *claims, pg_uuid_t *user_id)
+still_proven(const Identity *identity)
 {
-	MemoryContext context = CurrentMemoryContext;
-	volatile bool found = false;
+	pg_uuid_t user_id;
 
-	PG_TRY();
-	{
-		Jsonb     *object = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(claims)));
-		JsonbValue value;
-
-		if (!JB_ROOT_IS_OBJECT(object))
-			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			                errmsg("claims are not a JSON object")));
-		if (getKeyJsonValueFromContainer(&object->root, "sub", 3, &value) != NULL &&
-		    value.type != jbvNull)
-		{
-			char *sub;
-
-			if (value.type != jbvString)
-				ereport(ERROR,
-				        (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("sub is not a string")));
-			sub = pnstrdup(value.val.string.val, value.val.string.len);
-			*user_id = *DatumGetUUIDP(DirectFunctionCall1(uuid_in, CStringGetDatum(sub)));
-			found = true;
-		}
-	}
-	PG_CATCH();
-	{
-		ErrorData *error;
-
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		if (ERRCODE_TO_CATEGORY(error->sqlerrcode) != ERRCODE_DATA_EXCEPTION)
-			PG_RE_THROW();
-		FlushErrorState();
-		refuse_identity(psprintf("malformed claims in setting \"%s\"", CLAIMS_SETTING),
-		                error->message, NULL);
-	}
-	PG_END_TRY();
-	return found;
+	if (identity->ends_at != DT_NOEND && identity->ends_at <= GetCurrentTimestamp())
+		return false;
+	return !OidIsValid(identity->database_role) ||
+	       (identity->database_role == GetSessionUserId() &&
+	        mapped_user(identity->database_role, &user_id) &&
+	        uuid_same(&user_id, &identity->user_id));
 }
 
-/* sign_in_from_jwt_claims(): the transaction acts as the user that the gateway's verified claims name. */
-Datum
-teamrbac_sign_in_from_jwt_claims(PG_FUNCTION_ARGS)
+Identity
+identity_now(void)
 {
-	const char *claims = GetConfigOption(CLAIMS_SETTING, true, false);
-	Identity    nobody = {.kind = IDENTITY_NONE};
-	pg_uuid_t  *user_id = palloc(sizeof(pg_uuid_t));
+	Identity nobody = IDENTITY_INITIALIZER;
+	Identity mapped = IDENTITY_INITIALIZER;
 
-	if (claims == NULL || *claims == '\0' || !parse_subject(claims, user_id))
-	{
-		identity_set(&nobody, true);
-		PG_RETURN_NULL();
-	}
-	sign_in_user(user_id, true);
-	identity_warn_if_over(true);
-	PG_RETURN_UUID_P(user_id);
+	/* Maintenance runs code of a table's owner within somebody else's session. */
+	if (InSecurityRestrictedOperation())
+		return nobody;
+	if (signed_in != NULL)
+		return still_proven(signed_in) ? *signed_in : nobody;
+	/* The role that logged in: SET ROLE and SECURITY DEFINER functions must not make one somebody else. */
+	if (!mapped_user(GetSessionUserId(), &mapped.user_id))
+		return nobody;
+	mapped.kind = IDENTITY_USER;
+	mapped.database_role = GetSessionUserId();
+	return mapped;
+}
+
+bool
+identity_outlives_transaction(void)
+{
+	return signed_in == NULL || signed_in->outlives;
 }

@@ -5,7 +5,10 @@
 #ifndef TEAMRBAC_IDENTITY_TYPE_H
 #define TEAMRBAC_IDENTITY_TYPE_H
 
+#include "datatype/timestamp.h"
 #include "utils/uuid.h"
+
+#include "store/uuid_text.h"
 
 typedef enum IdentityKind
 {
@@ -18,17 +21,23 @@ typedef struct Identity
 {
 	IdentityKind kind;
 	pg_uuid_t    user_id;   /* IDENTITY_USER */
-	pg_uuid_t    tenant_id; /* IDENTITY_KEY */
 	pg_uuid_t    key_id;    /* IDENTITY_KEY */
+	bool         in_tenant; /* tenant_id was entered, or is the key's: nothing is had elsewhere */
+	pg_uuid_t    tenant_id; /* the acting tenant, if in_tenant */
+	bool         outlives;  /* it was signed in for the session, not the transaction */
+	Oid database_role;      /* of a mapped user: the login role that makes them so; else invalid */
+	TimestampTz ends_at;    /* when its proof ends; DT_NOEND: never */
+	TimestampTz issued_at;  /* when its proof was issued; DT_NOBEGIN: it has none */
+	int32       issuer;     /* who issued its proof; 0: nobody */
 } Identity;
 
-static inline bool
-uuid_same(const pg_uuid_t *a, const pg_uuid_t *b)
-{
-	return memcmp(a->data, b->data, UUID_LEN) == 0;
-}
+/* Nobody, from which every other identity is made: the fields that it leaves alone mean "none". */
+#define IDENTITY_INITIALIZER                                                \
+	{                                                                       \
+		.kind = IDENTITY_NONE, .ends_at = DT_NOEND, .issued_at = DT_NOBEGIN \
+	}
 
-/* As uuid_out writes it, palloc'd. */
-extern char *uuid_text(const pg_uuid_t *uuid);
+/* Whether two identities are the same person or key, wherever they act and by whatever proof. */
+extern bool identity_is_same_actor(const Identity *a, const Identity *b);
 
 #endif /* TEAMRBAC_IDENTITY_TYPE_H */

@@ -1,5 +1,5 @@
 /*
- * planner.c
+ * planner_support.c
  *	  What the planner should know about has_permission: that it is an index condition, how many rows it lets
  *	  through, and what it costs.
  */
@@ -22,7 +22,7 @@
 #include "utils/selfuncs.h"
 #include "utils/syscache.h"
 
-#include "authority/check.h"
+#include "authority/principal.h"
 #include "compat.h"
 
 PG_FUNCTION_INFO_V1(teamrbac_has_permission_support);
@@ -95,7 +95,7 @@ selectivity(SupportRequestSelectivity *req)
 
 	if (req->is_join || !contain_var_clause((Node *) var))
 		return false;
-	ntenants = Max(subject_estimate(current_subject()), 1.0);
+	ntenants = Max(principal_estimate(current_principal()), 1.0);
 	examine_variable(req->root, linitial(req->args), req->varRelid, &column);
 	ndistinct = get_variable_numdistinct(&column, &isdefault);
 	ReleaseVariableStats(column);

@@ -79,7 +79,7 @@ is_invitee(const Invitation *invitation, const pg_uuid_t *user)
 {
 	static SavedQuery find = {
 		.sql = "SELECT FROM teamrbac.app_user WHERE user_id = $1"
-			   " AND pg_catalog.lower(email::pg_catalog.text) = pg_catalog.lower($2)",
+			   " AND teamrbac.address_key(email) = teamrbac.address_key($2)",
 		.nargs = 2,
 		.argtypes = {UUIDOID, TEXTOID},
 	};
@@ -104,7 +104,7 @@ static void
 lock_invitation_of(const pg_uuid_t *user, const char *token, Invitation *invitation)
 {
 	require_invitee(invitation, user);
-	(void) lock_tenant(&invitation->tenant_id);
+	(void) lock_tenant_to_join(&invitation->tenant_id, user);
 	/* Not there any more if it was sent again meanwhile, or its tenant deleted. */
 	if (!find_invitation_by_token(token, true, invitation))
 		refuse_unknown_token();
@@ -130,7 +130,7 @@ static bool
 joined_by(const Invitation *invitation, const pg_uuid_t *user)
 {
 	return invitation->state == INVITATION_ACCEPTED && uuid_same(&invitation->accepted_by, user) &&
-	       grant_is_live(subject_grant(current_subject(), &invitation->tenant_id),
+	       grant_is_live(principal_grant(current_principal(), &invitation->tenant_id),
 	                     GetCurrentTimestamp());
 }
 

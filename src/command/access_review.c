@@ -18,9 +18,10 @@ Datum
 teamrbac_access_review(PG_FUNCTION_ARGS)
 {
 	static SavedQuery review = {
-		.sql = "SELECT finding, severity, subject, detail, remedy || ';'"
-			   " FROM teamrbac.review_tenants($1)"
-			   " ORDER BY severity DESC, finding, subject, remedy",
+		.sql = "SELECT r.finding, r.severity, teamrbac.printable(r.subject),"
+			   " teamrbac.printable(r.detail), r.remedy || ';'"
+			   " FROM teamrbac.review_tenants($1) AS r"
+			   " ORDER BY r.severity DESC, r.finding, r.subject, r.remedy",
 		.nargs = 1,
 		.argtypes = {UUIDOID},
 	};

@@ -12,10 +12,12 @@
 #include "utils/syscache.h"
 
 #include "record/audit.h"
-#include "authority/cache.h"
+#include "authority/principal.h"
 #include "command/account.h"
 #include "compat.h"
 #include "authority/errors.h"
+#include "store/dependents.h"
+#include "authority/precedence.h"
 #include "store/query.h"
 #include "authority/team.h"
 #include "store/text_rules.h"
@@ -39,7 +41,7 @@ require_free_email(const char *email, const pg_uuid_t *user)
 {
 	static SavedQuery find = {
 		.sql = "SELECT FROM teamrbac.app_user"
-			   " WHERE pg_catalog.lower(email::pg_catalog.text) = pg_catalog.lower($1)"
+			   " WHERE teamrbac.address_key(email) = teamrbac.address_key($1)"
 			   " AND user_id <> $2",
 		.nargs = 2,
 		.argtypes = {TEXTOID, UUIDOID},
@@ -67,7 +69,7 @@ teamrbac_register_user(PG_FUNCTION_ARGS)
 
 	*user = uuid_arg(fcinfo, 2, "user_id");
 	require_email(email);
-	require_printable_name("display_name", display_name);
+	display_name = require_printable_name("display_name", display_name);
 	require_free_email(email, user);
 
 	args[0] = UUIDPGetDatum(user);
@@ -99,7 +101,10 @@ typedef struct LockedUser
 	bool  disabled;
 } LockedUser;
 
-/* lock_user locks a user's row until the transaction ends, and reads it; P0002 if there is none. */
+/*
+ * lock_user locks a user's row until the transaction ends, and reads it; P0002 if there is none.  The user does not
+ * keep it from the application.
+ */
 static LockedUser
 lock_user(const pg_uuid_t *user)
 {
@@ -113,6 +118,7 @@ lock_user(const pg_uuid_t *user)
 	bool       nulls[3];
 	LockedUser result;
 
+	take_precedence(GATE_USER, user);
 	if (!query_row(&lock, (Datum[]){UUIDPGetDatum(user)}, NULL, 3, values, nulls))
 		refuse_no_such_user();
 	result.email = TextDatumGetCString(values[0]);
@@ -144,8 +150,7 @@ teamrbac_update_user(PG_FUNCTION_ARGS)
 	}
 	if (!PG_ARGISNULL(2))
 	{
-		display_name = text_arg(fcinfo, 2, "display_name");
-		require_printable_name("display_name", display_name);
+		display_name = require_printable_name("display_name", text_arg(fcinfo, 2, "display_name"));
 	}
 
 	query_execute(&update,
@@ -241,17 +246,17 @@ database_role_subject(Oid role)
 	return psprintf("database_role:%s", DatumGetCString(DirectFunctionCall1(regroleout, role)));
 }
 
-static void
+void
 unmap_database_role(Oid role)
 {
 	static SavedQuery delete = {
-		.sql = "DELETE FROM teamrbac.database_role WHERE database_role = $1",
+		.sql = "DELETE FROM teamrbac.database_role AS d WHERE database_role = $1 RETURNING d",
 		.nargs = 1,
 		.argtypes = {OIDOID},
 	};
 	Datum args[] = {ObjectIdGetDatum(role)};
 
-	if (query_execute(&delete, args, NULL) > 0)
+	if (query_delete("database_role", &delete, args, NULL) > 0)
 		audit_platform("database_role.unmapped", database_role_subject(role), NULL, NULL);
 }
 

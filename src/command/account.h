@@ -17,4 +17,7 @@ pg_noreturn extern void refuse_no_such_user(void);
  */
 extern void refuse_owner(const pg_uuid_t *user, bool deleted_too);
 
+/* Ends the mapping of a database role, if there is one, and records it. */
+extern void unmap_database_role(Oid role);
+
 #endif /* TEAMRBAC_ACCOUNT_H */

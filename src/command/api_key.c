@@ -23,6 +23,7 @@
 #include "command/key_format.h"
 #include "command/limit.h"
 #include "store/query.h"
+#include "authority/permission.h"
 #include "authority/team.h"
 #include "store/text_rules.h"
 
@@ -197,7 +198,7 @@ lock_tenant_as_key_maker(const pg_uuid_t *tenant)
 	pg_uuid_t user = require_user(tenant);
 
 	require_key_maker(tenant);
-	if (!lock_tenant(tenant))
+	if (!lock_tenant_yielding(tenant))
 		refuse_permission(tenant, PERMISSION_CREATE_PERSONAL_KEY);
 	require_key_maker(tenant);
 	return user;
@@ -206,7 +207,7 @@ lock_tenant_as_key_maker(const pg_uuid_t *tenant)
 static bool
 may_manage(const ApiKey *key, const pg_uuid_t *user)
 {
-	const Grant *grant = subject_grant(current_subject(), &key->tenant_id);
+	const Grant *grant = principal_grant(current_principal(), &key->tenant_id);
 
 	if (!grant_is_live(grant, GetCurrentTimestamp()))
 		return false;
@@ -222,7 +223,7 @@ lock_key(const pg_uuid_t *key_id, const pg_uuid_t *user, ApiKey *key)
 {
 	bool known = find_key(key_id, key);
 
-	if (!known || !may_manage(key, user) || !lock_tenant(&key->tenant_id) ||
+	if (!known || !may_manage(key, user) || !lock_tenant_yielding(&key->tenant_id) ||
 	    !find_key(key_id, key) || !may_manage(key, user))
 		refuse_command(
 			known ? &key->tenant_id : NULL, "permission denied for API key",
@@ -275,16 +276,15 @@ expiry_arg(FunctionCallInfo fcinfo, int arg)
 }
 
 static void
-require_key_permission(const RoleDefinition *role, const char *name)
+require_key_permission(const Role *role, const char *name)
 {
-	const Definitions *definitions = subject_definitions(current_subject());
-	int                number = require_known_permission(definitions, name, strlen(name));
+	int number = require_known_permission(name, strlen(name));
 
 	if (!bms_is_member(number, role->permissions))
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 		                errmsg("role \"%s\" does not have permission \"%s\"", role->name, name),
 		                errdetail("The permissions of a key narrow those of its role.")));
-	if (!bms_is_member(number, definitions->grantable_to_keys))
+	if (!bms_is_member(number, permissions_for_keys()))
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 		                errmsg("permission \"%s\" is for people only", name)));
 }
@@ -293,11 +293,10 @@ require_key_permission(const RoleDefinition *role, const char *name)
 static ArrayType *
 key_permissions(FunctionCallInfo fcinfo, int arg, const char *role_name)
 {
-	const RoleDefinition *role =
-		require_known_role(subject_definitions(current_subject()), role_name);
-	Datum *names;
-	bool  *nulls;
-	int    nnames;
+	const Role *role = require_known_role(NULL, role_name);
+	Datum      *names;
+	bool       *nulls;
+	int         nnames;
 
 	if (PG_ARGISNULL(arg))
 		return NULL;
@@ -352,7 +351,7 @@ teamrbac_create_api_key(PG_FUNCTION_ARGS)
 	key.name = text_arg(fcinfo, 1, "name");
 	key.role = text_arg(fcinfo, 2, "role");
 	key.expires_at = expiry_arg(fcinfo, 3);
-	require_printable_name("name", key.name);
+	key.name = require_printable_name("name", key.name);
 
 	key.created_by = lock_tenant_as_key_maker(&key.tenant_id);
 
@@ -430,7 +429,7 @@ teamrbac_revoke_api_key(PG_FUNCTION_ARGS)
 	ApiKey    key;
 
 	if (reason != NULL)
-		require_printable_name("reason", reason);
+		reason = require_printable_name("reason", reason);
 
 	lock_key(&key_id, &user, &key);
 
@@ -475,7 +474,7 @@ teamrbac_rename_api_key(PG_FUNCTION_ARGS)
 	ApiKey    key;
 	ApiKey    renamed;
 
-	require_printable_name("name", name);
+	name = require_printable_name("name", name);
 
 	lock_key(&key_id, &user, &key);
 

@@ -16,8 +16,11 @@
 #include "record/audit.h"
 #include "compat.h"
 #include "authority/errors.h"
+#include "store/dependents.h"
 #include "store/query.h"
+#include "authority/permission.h"
 #include "authority/team.h"
+#include "store/catalog.h"
 #include "store/text_rules.h"
 
 PG_FUNCTION_INFO_V1(teamrbac_define_permission);
@@ -26,8 +29,8 @@ PG_FUNCTION_INFO_V1(teamrbac_define_role);
 PG_FUNCTION_INFO_V1(teamrbac_drop_role);
 PG_FUNCTION_INFO_V1(teamrbac_guard_built_in);
 
-/* lock_definitions has one definition made at a time, and reads the newest ones afterwards. */
-static const Definitions *
+/* lock_definitions has one definition made at a time, and the newest ones read afterwards. */
+static void
 lock_definitions(void)
 {
 	static SavedQuery lock = {
@@ -35,8 +38,7 @@ lock_definitions(void)
 	};
 
 	query_execute(&lock, NULL, NULL);
-	catalog_forget_everything();
-	return subject_definitions(current_subject());
+	generation_advance();
 }
 
 static bool
@@ -165,7 +167,7 @@ teamrbac_define_permission(PG_FUNCTION_ARGS)
 	};
 	static SavedQuery withdraw = {
 		.sql = "DELETE FROM teamrbac.role_permission AS rp USING teamrbac.role AS r"
-			   " WHERE rp.permission = $1 AND r.role = rp.role AND r.built_in",
+			   " WHERE rp.permission = $1 AND r.role = rp.role AND r.built_in RETURNING rp",
 		.nargs = 1,
 		.argtypes = {TEXTOID},
 	};
@@ -180,31 +182,30 @@ teamrbac_define_permission(PG_FUNCTION_ARGS)
 		.nargs = 2,
 		.argtypes = {TEXTOID, TEXTARRAYOID},
 	};
-	char              *name = text_arg(fcinfo, 0, "name");
-	char              *description = text_arg(fcinfo, 1, "description");
-	const Definitions *definitions;
-	ArrayType         *roles;
-	Datum             *names;
-	int                nnames;
-	char              *before;
+	char      *name = text_arg(fcinfo, 0, "name");
+	char      *description = text_arg(fcinfo, 1, "description");
+	ArrayType *roles;
+	Datum     *names;
+	int        nnames;
+	char      *before;
 
 	require_definition_name("permission name", name);
-	require_printable_name("description", description);
+	description = require_printable_name("description", description);
 	roles = names_arg(fcinfo, 2, "roles", &names, &nnames);
 	if (PG_ARGISNULL(3))
 		refuse_null("grantable_to_keys");
 
-	definitions = lock_definitions();
+	lock_definitions();
 	refuse_built_in_permission(name);
 	for (int i = 0; i < nnames; i++)
-		(void) require_known_role(definitions, TextDatumGetCString(names[i]));
+		(void) require_known_role(NULL, TextDatumGetCString(names[i]));
 
 	before = permission_state(name);
 	query_execute(
 		&upsert,
 		(Datum[]){CStringGetTextDatum(name), CStringGetTextDatum(description), PG_GETARG_DATUM(3)},
 		NULL);
-	query_execute(&withdraw, (Datum[]){CStringGetTextDatum(name)}, NULL);
+	query_delete("role_permission", &withdraw, (Datum[]){CStringGetTextDatum(name)}, NULL);
 	query_execute(&grant, (Datum[]){CStringGetTextDatum(name), PointerGetDatum(roles)}, NULL);
 
 	audit_platform("permission.defined", psprintf("permission:%s", name), before,
@@ -261,20 +262,27 @@ refuse_use(const char *what, const char *name, const char *use)
 Datum
 teamrbac_drop_permission(PG_FUNCTION_ARGS)
 {
+	static SavedQuery withdraw = {
+		.sql = "DELETE FROM teamrbac.role_permission AS rp WHERE permission = $1 RETURNING rp",
+		.nargs = 1,
+		.argtypes = {TEXTOID},
+	};
 	static SavedQuery delete = {
-		.sql = "DELETE FROM teamrbac.permission WHERE permission = $1",
+		.sql = "DELETE FROM teamrbac.permission AS p WHERE permission = $1 RETURNING p",
 		.nargs = 1,
 		.argtypes = {TEXTOID},
 	};
 	char *name = text_arg(fcinfo, 0, "name");
 	char *before;
 
-	(void) require_known_permission(lock_definitions(), name, strlen(name));
+	lock_definitions();
+	(void) require_known_permission(name, strlen(name));
 	refuse_built_in_permission(name);
 	refuse_use("permission", name, permission_use(name));
 
 	before = permission_state(name);
-	query_execute(&delete, (Datum[]){CStringGetTextDatum(name)}, NULL);
+	query_delete("role_permission", &withdraw, (Datum[]){CStringGetTextDatum(name)}, NULL);
+	query_delete("permission", &delete, (Datum[]){CStringGetTextDatum(name)}, NULL);
 
 	audit_platform("permission.dropped", psprintf("permission:%s", name), before, NULL);
 	PG_RETURN_VOID();
@@ -291,8 +299,8 @@ teamrbac_define_role(PG_FUNCTION_ARGS)
 		.argtypes = {TEXTOID, TEXTOID},
 	};
 	static SavedQuery withdraw = {
-		.sql = "DELETE FROM teamrbac.role_permission WHERE role = $1"
-			   " AND permission <> ALL ($2)",
+		.sql = "DELETE FROM teamrbac.role_permission AS rp WHERE role = $1"
+			   " AND permission <> ALL ($2) RETURNING rp",
 		.nargs = 2,
 		.argtypes = {TEXTOID, TEXTARRAYOID},
 	};
@@ -304,32 +312,31 @@ teamrbac_define_role(PG_FUNCTION_ARGS)
 		.nargs = 2,
 		.argtypes = {TEXTOID, TEXTARRAYOID},
 	};
-	char              *name = text_arg(fcinfo, 0, "name");
-	char              *description = text_arg(fcinfo, 1, "description");
-	const Definitions *definitions;
-	ArrayType         *permissions;
-	Datum             *names;
-	int                nnames;
-	char              *before;
+	char      *name = text_arg(fcinfo, 0, "name");
+	char      *description = text_arg(fcinfo, 1, "description");
+	ArrayType *permissions;
+	Datum     *names;
+	int        nnames;
+	char      *before;
 
 	require_definition_name("role name", name);
-	require_printable_name("description", description);
+	description = require_printable_name("description", description);
 	permissions = names_arg(fcinfo, 2, "permissions", &names, &nnames);
 
-	definitions = lock_definitions();
+	lock_definitions();
 	refuse_built_in_role(name);
 	for (int i = 0; i < nnames; i++)
 	{
 		char *permission = TextDatumGetCString(names[i]);
 
-		(void) require_known_permission(definitions, permission, strlen(permission));
+		(void) require_known_permission(permission, strlen(permission));
 	}
 
 	before = role_state(name);
 	query_execute(&upsert, (Datum[]){CStringGetTextDatum(name), CStringGetTextDatum(description)},
 	              NULL);
-	query_execute(&withdraw, (Datum[]){CStringGetTextDatum(name), PointerGetDatum(permissions)},
-	              NULL);
+	query_delete("role_permission", &withdraw,
+	             (Datum[]){CStringGetTextDatum(name), PointerGetDatum(permissions)}, NULL);
 	query_execute(&grant, (Datum[]){CStringGetTextDatum(name), PointerGetDatum(permissions)}, NULL);
 
 	audit_platform("role.defined", psprintf("role:%s", name), before, role_state(name));
@@ -364,20 +371,27 @@ role_use(const char *name)
 Datum
 teamrbac_drop_role(PG_FUNCTION_ARGS)
 {
+	static SavedQuery withdraw = {
+		.sql = "DELETE FROM teamrbac.role_permission AS rp WHERE role = $1 RETURNING rp",
+		.nargs = 1,
+		.argtypes = {TEXTOID},
+	};
 	static SavedQuery delete = {
-		.sql = "DELETE FROM teamrbac.role WHERE role = $1",
+		.sql = "DELETE FROM teamrbac.role AS r WHERE role = $1 RETURNING r",
 		.nargs = 1,
 		.argtypes = {TEXTOID},
 	};
 	char *name = text_arg(fcinfo, 0, "name");
 	char *before;
 
-	(void) require_known_role(lock_definitions(), name);
+	lock_definitions();
+	(void) require_known_role(NULL, name);
 	refuse_built_in_role(name);
 	refuse_use("role", name, role_use(name));
 
 	before = role_state(name);
-	query_execute(&delete, (Datum[]){CStringGetTextDatum(name)}, NULL);
+	query_delete("role_permission", &withdraw, (Datum[]){CStringGetTextDatum(name)}, NULL);
+	query_delete("role", &delete, (Datum[]){CStringGetTextDatum(name)}, NULL);
 
 	audit_platform("role.dropped", psprintf("role:%s", name), before, NULL);
 	PG_RETURN_VOID();

@@ -20,15 +20,15 @@
 #include "compat.h"
 #include "authority/errors.h"
 #include "command/invitation.h"
-#include "command/join.h"
 #include "record/outbox.h"
+#include "store/catalog.h"
+#include "store/dependents.h"
 #include "store/query.h"
 #include "store/secret.h"
 #include "store/settings.h"
 #include "authority/team.h"
 
 PG_FUNCTION_INFO_V1(teamrbac_expire_invitation_batch);
-PG_FUNCTION_INFO_V1(teamrbac_purge_invitation_batch);
 
 #define INVITATION_COLUMNS                                                                      \
 	" i.tenant_id, i.invitation_id, t.name, i.email::pg_catalog.text, i.role::pg_catalog.text," \
@@ -137,10 +137,9 @@ bool
 find_pending_invitation(const pg_uuid_t *tenant, const char *email, Invitation *invitation)
 {
 	static SavedQuery select = {
-		.sql = SELECT_INVITATION
-		"i.tenant_id = $1"
-		" AND pg_catalog.lower(i.email::pg_catalog.text) = pg_catalog.lower($2)"
-		" AND i.state = 'pending' FOR UPDATE OF i",
+		.sql = SELECT_INVITATION "i.tenant_id = $1"
+								 " AND teamrbac.address_key(i.email) = teamrbac.address_key($2)"
+								 " AND i.state = 'pending' FOR UPDATE OF i",
 		.nargs = 2,
 		.argtypes = {UUIDOID, TEXTOID},
 	};
@@ -233,8 +232,6 @@ cancel_invitations_beyond(const pg_uuid_t *tenant, const pg_uuid_t *inviter)
 		    !member_may_give_role(tenant, inviter, invitation.role))
 			end_invitation(&invitation, INVITATION_CANCELLED, NULL);
 	}
-	end_links_beyond(tenant, inviter);
-	end_domains_beyond(tenant, inviter);
 }
 
 /* An invitation that has just been marked as expired. */
@@ -321,13 +318,9 @@ teamrbac_expire_invitation_batch(PG_FUNCTION_ARGS)
 	PG_RETURN_INT64(nexpired);
 }
 
-/*
- * purge_invitation_batch(batch_size): deletes invitations that were decided, and links that expired, longer ago than
- * teamrbac.invitation_retention, and returns how many.  Locks as mark_expired does: an expired one may be about
- * to be sent again.  What became of them stays in the audit.
- */
-Datum
-teamrbac_purge_invitation_batch(PG_FUNCTION_ARGS)
+/* Locks as mark_expired does: an expired one may be about to be sent again.  What became of them stays in the audit. */
+uint64
+purge_invitations(TimestampTz before, int at_most)
 {
 	static SavedQuery delete = {
 		.sql = "WITH due AS ("
@@ -336,21 +329,11 @@ teamrbac_purge_invitation_batch(PG_FUNCTION_ARGS)
 			   " FOR NO KEY UPDATE OF t SKIP LOCKED FOR UPDATE OF i SKIP LOCKED)"
 			   " DELETE FROM teamrbac.invitation AS i USING due"
 			   " WHERE i.tenant_id = due.tenant_id"
-			   " AND i.invitation_id = due.invitation_id",
+			   " AND i.invitation_id = due.invitation_id RETURNING i",
 		.nargs = 2,
 		.argtypes = {TIMESTAMPTZOID, INT4OID},
 	};
-	int         batch_size = batch_size_arg(fcinfo, 0);
-	int64       retention = setting_duration(SETTING_INVITATION_RETENTION);
-	TimestampTz before = GetCurrentTimestamp() - retention;
-	int64       npurged;
 
-	catalog_require_version();
-	if (retention == DURATION_FOREVER)
-		PG_RETURN_INT64(0);
-	npurged = query_execute(
-		&delete, (Datum[]){TimestampTzGetDatum(before), Int32GetDatum(batch_size)}, NULL);
-	if (npurged < batch_size)
-		npurged += purge_links(before, batch_size - npurged);
-	PG_RETURN_INT64(npurged);
+	return query_delete("invitation", &delete,
+	                    (Datum[]){TimestampTzGetDatum(before), Int32GetDatum(at_most)}, NULL);
 }

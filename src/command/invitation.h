@@ -102,10 +102,11 @@ extern void accept_as(const Invitation *invitation, const pg_uuid_t *user);
 extern void decline_as(const Invitation *invitation, const pg_uuid_t *user);
 
 /*
- * Cancels the pending invitations sent by this member, or former member, which they could no longer send, and
- * the links and domains by which they let others in.
- * The caller has locked the tenant and changed the member.
+ * Cancels the pending invitations sent by this member, or former member, which they could no longer send: see offers.h.
  */
 extern void cancel_invitations_beyond(const pg_uuid_t *tenant, const pg_uuid_t *inviter);
+
+/* Deletes at most so many invitations that were decided before that time, and returns how many; waits for no lock. */
+extern uint64 purge_invitations(TimestampTz before, int at_most);
 
 #endif /* TEAMRBAC_INVITATION_H */

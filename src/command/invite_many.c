@@ -20,6 +20,7 @@
 #include "authority/team.h"
 #include "command/invitation.h"
 #include "command/limit.h"
+#include "record/mail_allowance.h"
 #include "store/text_rules.h"
 
 #define ADDRESSES_MAX 10000
@@ -44,7 +45,7 @@ remember_sent(Batch *batch, const pg_uuid_t *id)
 static const char *
 send_new(Batch *batch, Invitation *invitation, char **token)
 {
-	if (batch->room <= 0)
+	if (batch->room <= 0 || !mail_is_allowed(&invitation->tenant_id, invitation->email))
 		return "over the limit";
 	*token = send_invitation(invitation);
 	remember_sent(batch, &invitation->invitation_id);
@@ -60,6 +61,8 @@ send_again(Batch *batch, Invitation *pending, Invitation *invitation, char **tok
 		return "repeated";
 	if (!asker_may_give_role(&pending->tenant_id, pending->role))
 		return "not allowed";
+	if (!mail_is_allowed(&pending->tenant_id, pending->email))
+		return "over the limit";
 	if (strcmp(pending->role, invitation->role) == 0 &&
 	    pending->membership_expires_at == invitation->membership_expires_at)
 	{

@@ -12,10 +12,12 @@
 #include "compat.h"
 #include "authority/errors.h"
 #include "authority/identity.h"
+#include "authority/precedence.h"
 #include "authority/team.h"
 #include "command/join.h"
 #include "command/limit.h"
 #include "record/audit.h"
+#include "store/dependents.h"
 #include "store/query.h"
 
 PG_FUNCTION_INFO_V1(teamrbac_add_member);
@@ -50,6 +52,16 @@ find_membership(const pg_uuid_t *tenant, const pg_uuid_t *user, char **role,
 	return true;
 }
 
+bool
+lock_tenant_to_join(const pg_uuid_t *tenant, const pg_uuid_t *user)
+{
+	bool found = lock_tenant_yielding(tenant);
+
+	/* A membership's reference locks their row as well. */
+	yield_precedence(GATE_USER, user);
+	return found;
+}
+
 void
 require_no_member(const pg_uuid_t *tenant, const pg_uuid_t *user)
 {
@@ -79,7 +91,7 @@ admit_member(const pg_uuid_t *tenant, const pg_uuid_t *user, const char *role,
 
 	/* Before the room: a member is told that they are one. */
 	require_no_member(tenant, user);
-	require_room_for_member(tenant, user);
+	require_room_for_member(tenant);
 	if (query_execute(&insert, args, expires_at == DT_NOEND ? "   n" : NULL) == 0)
 		refuse_member_already();
 }
@@ -102,17 +114,26 @@ read_address(const pg_uuid_t *user, char **email)
 }
 
 void
-settle_joining(const pg_uuid_t *tenant, const pg_uuid_t *user)
+forget_joining(const pg_uuid_t *tenant, const pg_uuid_t *user)
 {
 	static SavedQuery delete = {
-		.sql = "DELETE FROM teamrbac.join_request WHERE tenant_id = $1 AND user_id = $2",
+		.sql = "DELETE FROM teamrbac.join_request AS r"
+			   " WHERE tenant_id = $1 AND user_id = $2 RETURNING r",
 		.nargs = 2,
 		.argtypes = {UUIDOID, UUIDOID},
 	};
+
+	query_delete("join_request", &delete, (Datum[]){UUIDPGetDatum(tenant), UUIDPGetDatum(user)},
+	             NULL);
+}
+
+void
+settle_joining(const pg_uuid_t *tenant, const pg_uuid_t *user)
+{
 	Invitation invitation = {0};
 	char      *email;
 
-	query_execute(&delete, (Datum[]){UUIDPGetDatum(tenant), UUIDPGetDatum(user)}, NULL);
+	forget_joining(tenant, user);
 	if (read_address(user, &email) && find_pending_invitation(tenant, email, &invitation))
 		end_invitation(&invitation,
 		               invitation.state == INVITATION_PENDING ? INVITATION_CANCELLED
@@ -176,7 +197,7 @@ lock_tenant_to_add(const pg_uuid_t *tenant, const char *role)
 		if (strcmp(role, ROLE_OWNER) == 0)
 			refuse_command(tenant, "the owner's role is neither given nor taken away", NULL,
 			               "A superuser may give it by teamrbac.assign_owner.");
-		(void) require_known_role(subject_definitions(current_subject()), role);
+		(void) require_known_role(tenant, role);
 		return;
 	}
 	lock_tenant_for(tenant, PERMISSION_MANAGE_TEAM);
@@ -208,12 +229,10 @@ teamrbac_add_member(PG_FUNCTION_ARGS)
 	if (find_membership(&tenant, &user, &old_role, &old_expires_at) &&
 	    strcmp(old_role, role) == 0 && old_expires_at == expires_at)
 		PG_RETURN_BOOL(false);
-	if (!user_is_active(&user))
-		refuse_unknown_user();
-	admit_member(&tenant, &user, role, expires_at);
-	/* Not before, since admission may lock the row more strongly. */
 	if (!lock_active_user(&user))
 		refuse_unknown_user();
+
+	admit_member(&tenant, &user, role, expires_at);
 
 	audit_tenant(&tenant, "member.added", audit_subject("member", &user), NULL,
 	             audit_fields("role", role, "expires_at", audit_time(expires_at), NULL));

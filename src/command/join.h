@@ -13,12 +13,21 @@
 /* ---- join.c ---- */
 
 /*
+ * lock_tenant_yielding for somebody who wants to join, or to have nothing more to do with it, and whose own row will be
+ * referred to: neither keeps a manager waiting, nor the application that erases the user.
+ */
+extern bool lock_tenant_to_join(const pg_uuid_t *tenant, const pg_uuid_t *user);
+
+/*
  * Makes a user a member; a membership that has expired gives way.  expires_at: DT_NOEND for never.  Raises
  * 23505 for a member, 55000 where there is no room.  The caller has locked the tenant, checked authority, and
  * records it.
  */
 extern void admit_member(const pg_uuid_t *tenant, const pg_uuid_t *user, const char *role,
                          TimestampTz expires_at);
+
+/* Ends a request, or a bar. */
+extern void forget_joining(const pg_uuid_t *tenant, const pg_uuid_t *user);
 
 /* Ends what a new member no longer needs: a pending invitation of their address, a request, a bar. */
 extern void settle_joining(const pg_uuid_t *tenant, const pg_uuid_t *user);

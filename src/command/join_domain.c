@@ -19,6 +19,7 @@
 #include "authority/team.h"
 #include "command/join.h"
 #include "record/audit.h"
+#include "store/dependents.h"
 #include "store/query.h"
 #include "store/text_rules.h"
 
@@ -168,13 +169,14 @@ static void
 end_domain(const pg_uuid_t *tenant, const Domain *domain)
 {
 	static SavedQuery delete = {
-		.sql = "DELETE FROM teamrbac.tenant_domain WHERE tenant_id = $1 AND domain = $2",
+		.sql = "DELETE FROM teamrbac.tenant_domain AS d"
+			   " WHERE tenant_id = $1 AND domain = $2 RETURNING d",
 		.nargs = 2,
 		.argtypes = {UUIDOID, TEXTOID},
 	};
 
-	query_execute(&delete, (Datum[]){UUIDPGetDatum(tenant), CStringGetTextDatum(domain->domain)},
-	              NULL);
+	query_delete("tenant_domain", &delete,
+	             (Datum[]){UUIDPGetDatum(tenant), CStringGetTextDatum(domain->domain)}, NULL);
 	audit_tenant(tenant, "domain.disallowed", domain_subject(domain->domain), domain_fields(domain),
 	             NULL);
 }
@@ -259,7 +261,7 @@ lock_tenant_by_domain(const pg_uuid_t *tenant, const pg_uuid_t *user)
 {
 	/* Whoever has nothing to do with the tenant is refused before the lock, and so cannot hold up the team. */
 	(void) require_domain_of(tenant, user);
-	(void) lock_tenant(tenant);
+	(void) lock_tenant_to_join(tenant, user);
 	return require_domain_of(tenant, user);
 }
 

@@ -20,6 +20,7 @@
 #include "command/limit.h"
 #include "record/audit.h"
 #include "record/outbox.h"
+#include "store/dependents.h"
 #include "store/query.h"
 #include "store/secret.h"
 #include "store/settings.h"
@@ -134,7 +135,7 @@ join_by_link(Link *link, const char *token, const pg_uuid_t *user)
 {
 	const pg_uuid_t *tenant = &link->tenant_id;
 
-	(void) lock_tenant(tenant);
+	(void) lock_tenant_to_join(tenant, user);
 	if (!find_link_by_token(token, true, link))
 		refuse_permission(tenant, NULL); /* its tenant was deleted meanwhile */
 
@@ -313,11 +314,11 @@ purge_links(TimestampTz before, int at_most)
 			   " WHERE l.expires_at <= $1 ORDER BY l.expires_at LIMIT $2"
 			   " FOR NO KEY UPDATE OF t SKIP LOCKED FOR UPDATE OF l SKIP LOCKED)"
 			   " DELETE FROM teamrbac.invitation_link AS l USING due"
-			   " WHERE l.tenant_id = due.tenant_id AND l.link_id = due.link_id",
+			   " WHERE l.tenant_id = due.tenant_id AND l.link_id = due.link_id RETURNING l",
 		.nargs = 2,
 		.argtypes = {TIMESTAMPTZOID, INT4OID},
 	};
 
-	return query_execute(&delete, (Datum[]){TimestampTzGetDatum(before), Int32GetDatum(at_most)},
-	                     NULL);
+	return query_delete("invitation_link", &delete,
+	                    (Datum[]){TimestampTzGetDatum(before), Int32GetDatum(at_most)}, NULL);
 }

@@ -108,21 +108,16 @@ teamrbac_request_to_join(PG_FUNCTION_ARGS)
 Datum
 teamrbac_withdraw_join_request(PG_FUNCTION_ARGS)
 {
-	static SavedQuery delete = {
-		.sql = "DELETE FROM teamrbac.join_request WHERE tenant_id = $1 AND user_id = $2",
-		.nargs = 2,
-		.argtypes = {UUIDOID, UUIDOID},
-	};
 	pg_uuid_t   tenant = uuid_arg(fcinfo, 0, "tenant_id");
 	pg_uuid_t   user = require_user(&tenant);
 	JoinRequest request;
 
-	if (!find_request(&tenant, &user, &request) || !lock_tenant(&tenant) ||
+	if (!find_request(&tenant, &user, &request) || !lock_tenant_to_join(&tenant, &user) ||
 	    !find_request(&tenant, &user, &request) || request.refused)
 		refuse_command(&tenant, "permission denied for tenant",
 		               "There is no such tenant, or you do not ask to join it.", NULL);
 
-	query_execute(&delete, (Datum[]){UUIDPGetDatum(&tenant), UUIDPGetDatum(&user)}, NULL);
+	forget_joining(&tenant, &user);
 
 	audit_tenant(&tenant, "join_request.withdrawn", audit_subject("join_request", &user),
 	             audit_fields("role", request.role, NULL), NULL);
@@ -144,11 +139,11 @@ teamrbac_approve_join_request(PG_FUNCTION_ARGS)
 	role = PG_ARGISNULL(2) ? request.role : text_arg(fcinfo, 2, "role");
 	require_authority_over_role(&tenant, role);
 
-	admit_member(&tenant, &user, role, DT_NOEND);
-	/* Not before, since admission may lock the row more strongly. */
 	if (!lock_active_user(&user))
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 		                errmsg("the user is disabled")));
+
+	admit_member(&tenant, &user, role, DT_NOEND);
 
 	audit_tenant(&tenant, "join_request.approved", audit_subject("join_request", &user),
 	             audit_fields("role", request.role, NULL), audit_fields("role", role, NULL));

@@ -18,7 +18,9 @@
 #include "utils/inval.h"
 #include "utils/timestamp.h"
 
-#include "authority/check.h"
+#include "authority/principal.h"
+#include "command/sign_in.h"
+#include "store/catalog.h"
 #include "compat.h"
 #include "authority/errors.h"
 #include "authority/identity.h"
@@ -28,7 +30,7 @@
 /* A key that has signed in in this backend. */
 typedef struct VerifiedKey
 {
-	uint64      epoch; /* of FACET_API_KEYS, as it was before the key was read */
+	uint64      generation; /* of FACTS_API_KEYS, as it was before the key was read */
 	uint8       hash[KEY_HASH_LENGTH];
 	Identity    identity;     /* IDENTITY_NONE: an unused entry */
 	TimestampTz use_noted_at; /* see note_key_use */
@@ -49,10 +51,10 @@ find_key(const pg_uuid_t *key_id, pg_uuid_t *tenant, uint8 *hash)
 	const AttrNumber column = Anum_api_key_key_id;
 	const Oid        type = UUIDOID;
 	Datum            key = UUIDPGetDatum(key_id);
-	CatalogScan      scan =
-		catalog_scan_begin(CATALOG_API_KEY, CATALOG_API_KEY_KEY_ID_IDX, 1, &column, &key, &type);
-	HeapTuple tuple = catalog_scan_next(&scan);
-	bool      found = HeapTupleIsValid(tuple);
+	CatalogScan      scan = catalog_scan_begin(NULL, CATALOG_API_KEY, CATALOG_API_KEY_KEY_ID_IDX, 1,
+	                                           &column, &key, &type);
+	HeapTuple        tuple = catalog_scan_next(&scan);
+	bool             found = HeapTupleIsValid(tuple);
 
 	memset(tenant, 0, sizeof(pg_uuid_t));
 	memset(hash, 0, KEY_HASH_LENGTH);
@@ -80,17 +82,17 @@ remembered(const uint8 *hash)
 {
 	VerifiedKey *entry = &verified_keys[hash[0]];
 
-	if (entry->identity.kind == IDENTITY_KEY && entry->epoch == facet_epoch[FACET_API_KEYS] &&
+	if (entry->identity.kind == IDENTITY_KEY && entry->generation == generation[FACTS_API_KEYS] &&
 	    same_hash(entry->hash, hash))
 		return entry;
 	return NULL;
 }
 
 /* live_role returns the role of a key that may do something at this time, else NULL. */
-static const RoleDefinition *
+static const Role *
 live_role(const Identity *identity)
 {
-	const Grant *grant = subject_grant(cache_refresh(identity), &identity->tenant_id);
+	const Grant *grant = principal_grant(principal_of(identity), &identity->tenant_id);
 
 	return grant_is_live(grant, GetCurrentTimestamp()) ? grant->role : NULL;
 }
@@ -100,15 +102,17 @@ live_role(const Identity *identity)
  * if it is malformed, unknown, revoked or expired, or if its tenant is deleted.
  */
 static VerifiedKey *
-verify(const char *key, int length, const RoleDefinition **role)
+verify(const char *key, int length, const Role **role)
 {
-	Identity     identity = {.kind = IDENTITY_KEY};
-	uint64       epoch;
+	Identity     identity = IDENTITY_INITIALIZER;
+	uint64       before;
 	uint8        hash[KEY_HASH_LENGTH];
 	uint8        stored_hash[KEY_HASH_LENGTH];
 	bool         good;
 	VerifiedKey *entry;
 
+	identity.kind = IDENTITY_KEY;
+	identity.in_tenant = true;
 	good = parse_key(key, length, &identity.key_id);
 	hash_key(key, length, hash);
 	AcceptInvalidationMessages();
@@ -116,8 +120,8 @@ verify(const char *key, int length, const RoleDefinition **role)
 	if (entry != NULL && (*role = live_role(&entry->identity)) != NULL)
 		return entry;
 
-	/* The label first, as everywhere. */
-	epoch = facet_epoch[FACET_API_KEYS];
+	/* The generation first, as everywhere. */
+	before = generation[FACTS_API_KEYS];
 	good &= find_key(&identity.key_id, &identity.tenant_id, stored_hash);
 	good &= same_hash(hash, stored_hash);
 	*role = live_role(&identity);
@@ -125,7 +129,7 @@ verify(const char *key, int length, const RoleDefinition **role)
 	if (!good)
 		return NULL;
 	entry = &verified_keys[hash[0]];
-	entry->epoch = epoch;
+	entry->generation = before;
 	memcpy(entry->hash, hash, KEY_HASH_LENGTH);
 	entry->identity = identity;
 	entry->use_noted_at = 0;
@@ -134,7 +138,7 @@ verify(const char *key, int length, const RoleDefinition **role)
 
 /* result_row makes the result.  Its type is made once: its columns are those of the function's declaration. */
 static Datum
-result_row(const Identity *identity, const RoleDefinition *role)
+result_row(const Identity *identity, const Role *role)
 {
 	static TupleDesc tupdesc = NULL;
 	Datum            values[3];
@@ -161,11 +165,11 @@ result_row(const Identity *identity, const RoleDefinition *role)
 Datum
 teamrbac_sign_in_with_api_key(PG_FUNCTION_ARGS)
 {
-	text                 *secret = PG_ARGISNULL(0) ? cstring_to_text("") : PG_GETARG_TEXT_PP(0);
-	bool                  local = PG_ARGISNULL(1) || PG_GETARG_BOOL(1);
-	const RoleDefinition *role;
-	VerifiedKey          *key = verify(VARDATA_ANY(secret), VARSIZE_ANY_EXHDR(secret), &role);
-	Datum                 result;
+	text        *secret = PG_ARGISNULL(0) ? cstring_to_text("") : PG_GETARG_TEXT_PP(0);
+	bool         local = PG_ARGISNULL(1) || PG_GETARG_BOOL(1);
+	const Role  *role;
+	VerifiedKey *key = verify(VARDATA_ANY(secret), VARSIZE_ANY_EXHDR(secret), &role);
+	Datum        result;
 
 	if (key == NULL)
 		refuse_identity("invalid API key",
@@ -174,6 +178,6 @@ teamrbac_sign_in_with_api_key(PG_FUNCTION_ARGS)
 	result = result_row(&key->identity, role);
 	identity_set(&key->identity, local);
 	note_key_use(&key->identity.tenant_id, &key->identity.key_id, &key->use_noted_at);
-	identity_warn_if_over(local);
+	warn_if_over(local);
 	PG_RETURN_DATUM(result);
 }

@@ -1,9 +1,9 @@
 /*
  * limit.c
- *	  How much a tenant, a user and a member may have, by settings or for one tenant alone.
+ *	  How much a tenant and a member may have, by settings or for one tenant alone.
  *
- * What is counted stands under a lock that whoever adds to it takes first: the tenant's row, or, for a user's
- * tenants, the user's row after it.  Nothing is counted, nor locked, where there is no limit.
+ * What is counted stands under the tenant's lock, which whoever adds to it takes first.  Nothing is counted where there
+ * is no limit.  How many tenants a user may own is another matter: owned_tenants.c.
  */
 #include "postgres.h"
 
@@ -18,6 +18,7 @@
 #include "authority/team.h"
 #include "command/limit.h"
 #include "record/audit.h"
+#include "store/dependents.h"
 #include "store/query.h"
 #include "store/settings.h"
 
@@ -91,35 +92,7 @@ count_up_to(SavedQuery *query, const pg_uuid_t *id, const pg_uuid_t *other, int 
 }
 
 void
-require_room_for_tenant(const pg_uuid_t *user)
-{
-	static SavedQuery lock = {
-		.sql = "SELECT FROM teamrbac.app_user WHERE user_id = $1 FOR NO KEY UPDATE",
-		.nargs = 1,
-		.argtypes = {UUIDOID},
-	};
-	static SavedQuery count = {
-		.sql =
-			"SELECT FROM teamrbac.membership AS m"
-			" JOIN teamrbac.tenant AS t ON t.tenant_id = m.tenant_id"
-			" WHERE m.user_id = $1 AND t.deleted_at IS NULL"
-			" AND (m.expires_at IS NULL OR m.expires_at > pg_catalog.clock_timestamp()) LIMIT $2",
-		.nargs = 2,
-		.argtypes = {UUIDOID, INT4OID},
-	};
-
-	if (max_tenants_per_user == NO_LIMIT)
-		return;
-	query_execute(&lock, (Datum[]){UUIDPGetDatum(user)}, NULL);
-	if (count_up_to(&count, user, NULL, max_tenants_per_user) >= max_tenants_per_user)
-		refuse_more("user is in too many tenants",
-		            psprintf("A user may be a member of %d (teamrbac.max_tenants_per_user).",
-		                     max_tenants_per_user),
-		            "They may leave one, by teamrbac.leave_tenant.");
-}
-
-void
-require_room_for_member(const pg_uuid_t *tenant, const pg_uuid_t *user)
+require_room_for_member(const pg_uuid_t *tenant)
 {
 	static SavedQuery count = {
 		.sql = "SELECT FROM teamrbac.membership WHERE tenant_id = $1"
@@ -134,7 +107,6 @@ require_room_for_member(const pg_uuid_t *tenant, const pg_uuid_t *user)
 			"tenant has too many members",
 			psprintf("It may have %d (teamrbac.set_tenant_limit, teamrbac.max_members).", limit),
 			"Somebody else must leave before, or the limit be raised.");
-	require_room_for_tenant(user);
 }
 
 void
@@ -229,14 +201,18 @@ write_limit(const pg_uuid_t *tenant, int limit, const int *value)
 		.argtypes = {UUIDOID, TEXTOID, INT4OID},
 	};
 	static SavedQuery delete = {
-		.sql = "DELETE FROM teamrbac.tenant_limit WHERE tenant_id = $1 AND name = $2",
+		.sql = "DELETE FROM teamrbac.tenant_limit AS l"
+			   " WHERE tenant_id = $1 AND name = $2 RETURNING l",
 		.nargs = 2,
 		.argtypes = {UUIDOID, TEXTOID},
 	};
 	Datum args[] = {UUIDPGetDatum(tenant), CStringGetTextDatum(limits[limit].name),
 	                value != NULL ? Int32GetDatum(*value) : (Datum) 0};
 
-	query_execute(value != NULL ? &upsert : &delete, args, NULL);
+	if (value != NULL)
+		query_execute(&upsert, args, NULL);
+	else
+		query_delete("tenant_limit", &delete, args, NULL);
 }
 
 static const char *

@@ -1,6 +1,6 @@
 /*
  * limit.h
- *	  How much a tenant, a user and a member may have.
+ *	  How much a tenant and a member may have.
  *
  * Each raises 55000 when there is no room for one more.  The caller has locked the tenant, so that two cannot
  * take the last room.
@@ -12,14 +12,8 @@
 
 #include "compat.h"
 
-/*
- * One more member of the tenant, and one more tenant of the user, whose row is locked if their tenants are
- * limited.
- */
-extern void require_room_for_member(const pg_uuid_t *tenant, const pg_uuid_t *user);
-
-/* One more tenant of the user; as above. */
-extern void require_room_for_tenant(const pg_uuid_t *user);
+/* One more member of the tenant. */
+extern void require_room_for_member(const pg_uuid_t *tenant);
 
 /* One more active API key that this member made in the tenant. */
 extern void require_room_for_key(const pg_uuid_t *tenant, const pg_uuid_t *member);

@@ -16,10 +16,12 @@
 #include "compat.h"
 #include "authority/errors.h"
 #include "authority/identity.h"
-#include "command/invitation.h"
+#include "command/offers.h"
 #include "command/join.h"
 #include "command/limit.h"
+#include "command/renewal.h"
 #include "record/outbox.h"
+#include "store/dependents.h"
 #include "store/query.h"
 #include "authority/team.h"
 
@@ -33,14 +35,14 @@ static void
 end_membership(const pg_uuid_t *tenant, const pg_uuid_t *user)
 {
 	static SavedQuery delete = {
-		.sql = "DELETE FROM teamrbac.membership"
-			   " WHERE tenant_id = $1 AND user_id = $2",
+		.sql = "DELETE FROM teamrbac.membership AS m"
+			   " WHERE tenant_id = $1 AND user_id = $2 RETURNING m",
 		.nargs = 2,
 		.argtypes = {UUIDOID, UUIDOID},
 	};
 	Datum args[] = {UUIDPGetDatum(tenant), UUIDPGetDatum(user)};
 
-	query_execute(&delete, args, NULL);
+	query_delete("membership", &delete, args, NULL);
 	bar_from_joining(tenant, user);
 }
 
@@ -87,7 +89,7 @@ teamrbac_change_role(PG_FUNCTION_ARGS)
 
 	audit_tenant(&tenant, "member.role_changed", audit_subject("member", &user),
 	             audit_fields("role", old_role, NULL), audit_fields("role", role, NULL));
-	cancel_invitations_beyond(&tenant, &user);
+	end_offers_beyond(&tenant, &user);
 	mail_role_changed(&tenant, &user, old_role, role);
 	PG_RETURN_VOID();
 }
@@ -114,7 +116,7 @@ teamrbac_remove_member(PG_FUNCTION_ARGS)
 
 	audit_tenant(&tenant, "member.removed", audit_subject("member", &user),
 	             audit_fields("role", role, NULL), NULL);
-	cancel_invitations_beyond(&tenant, &user);
+	end_offers_beyond(&tenant, &user);
 	mail_user(&tenant, MAIL_REMOVED, &user,
 	          audit_fields("role", role, "changed_by", this_users_name(&tenant), NULL));
 	PG_RETURN_VOID();
@@ -139,25 +141,14 @@ teamrbac_leave_tenant(PG_FUNCTION_ARGS)
 
 	audit_tenant(&tenant, "member.left", audit_subject("member", &user),
 	             audit_fields("role", role, NULL), NULL);
-	cancel_invitations_beyond(&tenant, &user);
+	end_offers_beyond(&tenant, &user);
 	PG_RETURN_VOID();
 }
 
-static void
-write_membership_expiry(const pg_uuid_t *tenant, const pg_uuid_t *user, TimestampTz expires_at)
-{
-	static SavedQuery update = {
-		.sql = "UPDATE teamrbac.membership SET expires_at = $3"
-			   " WHERE tenant_id = $1 AND user_id = $2",
-		.nargs = 3,
-		.argtypes = {UUIDOID, UUIDOID, TIMESTAMPTZOID},
-	};
-	Datum args[] = {UUIDPGetDatum(tenant), UUIDPGetDatum(user), TimestampTzGetDatum(expires_at)};
-
-	query_execute(&update, args, expires_at == DT_NOEND ? "  n" : NULL);
-}
-
-/* set_membership_expiry(tenant_id, user_id, expires_at): a contractor's access ends by itself. */
+/*
+ * set_membership_expiry(tenant_id, user_id, expires_at): a contractor's access ends by itself, or begins again
+ * after it did.
+ */
 Datum
 teamrbac_set_membership_expiry(PG_FUNCTION_ARGS)
 {
@@ -165,23 +156,31 @@ teamrbac_set_membership_expiry(PG_FUNCTION_ARGS)
 	pg_uuid_t   user = uuid_arg(fcinfo, 1, "user_id");
 	TimestampTz expires_at = PG_ARGISNULL(2) ? DT_NOEND : PG_GETARG_TIMESTAMPTZ(2);
 	TimestampTz old_expires_at;
+	char       *expired_role;
+	char       *role;
 
 	lock_tenant_for(&tenant, PERMISSION_MANAGE_TEAM);
 
-	require_authority_over_role(&tenant, member_role(&tenant, &user, &old_expires_at));
+	expired_role = expired_member_role(&tenant, &user, &old_expires_at);
+	role = expired_role != NULL ? expired_role : member_role(&tenant, &user, &old_expires_at);
+	require_authority_over_role(&tenant, role);
 	if (expires_at <= GetCurrentTimestamp())
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 		                errmsg("expires_at must be in the future"),
 		                errhint("Use teamrbac.remove_member to end a membership now.")));
-	/* One that has ended takes no room until now. */
-	if (old_expires_at <= GetCurrentTimestamp())
-		require_room_for_member(&tenant, &user);
+	/* One that has ended took no room. */
+	if (expired_role != NULL)
+		require_room_for_member(&tenant);
 
-	write_membership_expiry(&tenant, &user, expires_at);
+	renew_membership(&tenant, &user, expires_at);
 
 	audit_tenant(&tenant, "member.expiry_set", audit_subject("member", &user),
 	             audit_fields("expires_at", audit_time(old_expires_at), NULL),
-	             audit_fields("expires_at", audit_time(expires_at), NULL));
+	             /* A role in it says that the membership was over and has begun again. */
+	             audit_fields("expires_at", audit_time(expires_at),
+	                          expired_role != NULL ? "role" : NULL, role, NULL));
+	if (expired_role != NULL)
+		settle_joining(&tenant, &user);
 	PG_RETURN_VOID();
 }
 

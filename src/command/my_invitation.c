@@ -16,6 +16,7 @@
 #include "authority/identity.h"
 #include "authority/team.h"
 #include "command/invitation.h"
+#include "command/join.h"
 #include "store/query.h"
 
 PG_FUNCTION_INFO_V1(teamrbac_my_invitations);
@@ -36,7 +37,7 @@ teamrbac_my_invitations(PG_FUNCTION_ARGS)
 			" i.invited_at, i.expires_at, i.membership_expires_at, i.invited_by"
 			" FROM teamrbac.app_user AS u"
 			" JOIN teamrbac.invitation AS i"
-			" ON pg_catalog.lower(i.email::pg_catalog.text) = pg_catalog.lower(u.email::pg_catalog.text)"
+			" ON teamrbac.address_key(i.email) = teamrbac.address_key(u.email)"
 			" JOIN teamrbac.tenant AS t ON t.tenant_id = i.tenant_id AND t.deleted_at IS NULL"
 			" LEFT JOIN teamrbac.app_user AS s ON s.user_id = i.invited_by"
 			" WHERE u.user_id = $1 AND u.disabled_at IS NULL AND i.state = 'pending'"
@@ -79,8 +80,8 @@ lock_my_invitation(const pg_uuid_t *id, const pg_uuid_t *user)
 	Invitation invitation = {0};
 
 	if (!find_invitation(id, false, &invitation) || !is_invitee(&invitation, user) ||
-	    !lock_tenant(&invitation.tenant_id) || !find_invitation(id, true, &invitation) ||
-	    !is_invitee(&invitation, user))
+	    !lock_tenant_to_join(&invitation.tenant_id, user) ||
+	    !find_invitation(id, true, &invitation) || !is_invitee(&invitation, user))
 		refuse_command(NULL, "permission denied for invitation",
 		               "There is no such invitation, or it is not for your e-mail address.", NULL);
 	return invitation;

@@ -30,6 +30,7 @@
 #include "utils/syscache.h"
 
 #include "authority/check.h"
+#include "authority/permission.h"
 #include "compat.h"
 #include "authority/errors.h"
 
@@ -139,8 +140,9 @@ open_table(Oid relid)
 	return table;
 }
 
+/* require_column finds a column that holds a tenant or a user; 22023 unless it is uuid, and NOT NULL if it must be. */
 static AttrNumber
-require_tenant_column(Relation table, const char *column)
+require_column(Relation table, const char *argument, const char *column, bool not_null)
 {
 	HeapTuple         tuple = SearchSysCacheAttName(RelationGetRelid(table), column);
 	Form_pg_attribute attribute;
@@ -150,13 +152,14 @@ require_tenant_column(Relation table, const char *column)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 		                errmsg("table \"%s\" has no column \"%s\"", RelationGetRelationName(table),
 		                       column),
-		                errhint("Name the column that holds the tenant as tenant_column.")));
+		                errhint("Name the column that holds the %s as %s.",
+		                        not_null ? "tenant" : "user", argument)));
 	attribute = (Form_pg_attribute) GETSTRUCT(tuple);
 	number = attribute->attnum;
-	if (attribute->atttypid != UUIDOID || !attribute->attnotnull)
+	if (attribute->atttypid != UUIDOID || (not_null && !attribute->attnotnull))
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-		                errmsg("column \"%s\" of table \"%s\" is not uuid NOT NULL", column,
-		                       RelationGetRelationName(table)),
+		                errmsg("column \"%s\" of table \"%s\" is not uuid%s", column,
+		                       RelationGetRelationName(table), not_null ? " NOT NULL" : ""),
 		                errdetail("It has type %s%s.", format_type_be(attribute->atttypid),
 		                          attribute->attnotnull ? "" : " and allows nulls"),
 		                attribute->atttypid == UUIDOID
@@ -204,12 +207,16 @@ has_leading_index(Relation table, AttrNumber column)
 	return false;
 }
 
+/* permission_arg takes the name of a permission that exists; NULL for NULL. */
 static char *
-known_permission(FunctionCallInfo fcinfo, int arg)
+permission_arg(FunctionCallInfo fcinfo, int arg)
 {
-	char *name = text_to_cstring(PG_GETARG_TEXT_PP(arg));
+	char *name;
 
-	(void) require_known_permission(subject_definitions(current_subject()), name, strlen(name));
+	if (PG_ARGISNULL(arg))
+		return NULL;
+	name = text_to_cstring(PG_GETARG_TEXT_PP(arg));
+	(void) require_known_permission(name, strlen(name));
 	return name;
 }
 
@@ -222,19 +229,90 @@ run_ddl(const char *statement)
 		elog(ERROR, "SPI_execute failed: %s", SPI_result_code_string(result));
 }
 
+/* What the rows of a table are seen and changed by. */
+typedef struct Protection
+{
+	char *tenant_column;
+	bool  across_tenants;
+	char *owner_column; /* NULL: rows belong to nobody in particular */
+} Protection;
+
+/* Of the server's schema: the caller's search_path, which others may have made, must not choose what a policy asks. */
+#define EQUALS "OPERATOR(pg_catalog.=)"
+
+/* rows_anywhere is the condition that somebody has a permission in the row's tenant, whichever that is. */
+static char *
+rows_anywhere(const char *column, const char *permission)
+{
+	return psprintf("teamrbac.has_permission(%s, %s)", column, quote_literal_cstr(permission));
+}
+
+static char *
+condition_across_tenants(const char *column, const char *owner, const char *permission,
+                         const char *own_permission)
+{
+	char *own;
+
+	if (own_permission == NULL)
+		return rows_anywhere(column, permission);
+	own = psprintf("%s " EQUALS " teamrbac.current_user_id() AND %s", owner,
+	               rows_anywhere(column, own_permission));
+	if (permission == NULL)
+		return own;
+	return psprintf("%s OR %s", rows_anywhere(column, permission), own);
+}
+
+static char *
+permitted_here(const char *permission)
+{
+	return psprintf("teamrbac.permitted_tenant(%s)", quote_literal_cstr(permission));
+}
+
+/*
+ * condition_here compares the tenant's column with one value whoever asks, so that it is an index condition, for one's
+ * own rows too: the tenant of either permission, and then without the first one only one's own.
+ */
+static char *
+condition_here(const char *column, const char *owner, const char *permission,
+               const char *own_permission)
+{
+	if (own_permission == NULL)
+		return psprintf("%s " EQUALS " %s", column, permitted_here(permission));
+	if (permission == NULL)
+		return psprintf("%s " EQUALS " %s AND %s " EQUALS " teamrbac.current_user_id()", column,
+		                permitted_here(own_permission), owner);
+	return psprintf("%s " EQUALS " COALESCE(%s, %s) AND (%s IS NOT NULL OR %s " EQUALS
+	                " teamrbac.current_user_id())",
+	                column, permitted_here(permission), permitted_here(own_permission),
+	                permitted_here(permission), owner);
+}
+
+/* condition makes what a policy says of the rows that these permissions let through; one of the two may be NULL. */
+static char *
+condition(const Protection *protection, const char *permission, const char *own_permission)
+{
+	const char *column = quote_identifier(protection->tenant_column);
+	const char *owner =
+		protection->owner_column != NULL ? quote_identifier(protection->owner_column) : NULL;
+
+	return protection->across_tenants
+	           ? condition_across_tenants(column, owner, permission, own_permission)
+	           : condition_here(column, owner, permission, own_permission);
+}
+
 static void
-create_policies(const char *table, const char *column, const char *view_permission,
-                const char *edit_permission)
+create_policies(const char *table, const Protection *protection, const char *const permissions[2],
+                const char *const own_permissions[2])
 {
 	for (size_t i = 0; i < lengthof(policies); i++)
 	{
-		const char *permission = policies[i].uses_edit ? edit_permission : view_permission;
+		const char *permission = permissions[policies[i].uses_edit];
+		const char *own_permission = own_permissions[policies[i].uses_edit];
 		char       *check;
 
-		if (permission == NULL)
+		if (permission == NULL && own_permission == NULL)
 			continue; /* no policy, nobody */
-		check = psprintf("(teamrbac.has_permission(%s, %s))", quote_identifier(column),
-		                 quote_literal_cstr(permission));
+		check = psprintf("(%s)", condition(protection, permission, own_permission));
 		run_ddl(psprintf("CREATE POLICY %s ON %s AS PERMISSIVE FOR %s TO PUBLIC%s%s%s%s",
 		                 policies[i].name, table, policies[i].command,
 		                 policies[i].is_using ? " USING " : "", policies[i].is_using ? check : "",
@@ -268,43 +346,76 @@ refuse_present_policies(Relation table)
 		         errhint("Drop them, or make them AS RESTRICTIVE.")));
 }
 
+/* protection_args takes how a table is to be protected: all arguments but the table and the permissions. */
+static Protection
+protection_args(FunctionCallInfo fcinfo)
+{
+	Protection protection = {0};
+	bool       has_own = !PG_ARGISNULL(6) || !PG_ARGISNULL(7);
+
+	if (PG_ARGISNULL(3))
+		refuse_null("tenant_column");
+	protection.tenant_column = NameStr(*PG_GETARG_NAME(3));
+	protection.across_tenants = !PG_ARGISNULL(4) && PG_GETARG_BOOL(4);
+	if (!PG_ARGISNULL(5))
+		protection.owner_column = NameStr(*PG_GETARG_NAME(5));
+	if (has_own != (protection.owner_column != NULL))
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+		                has_own ? errmsg("owner_column must not be null")
+		                        : errmsg("owner_column needs a permission"),
+		                errhint("Name owner_column together with edit_own_permission or "
+		                        "view_own_permission.")));
+	return protection;
+}
+
+static void
+warn_of_missing_index(Relation table, const char *column, AttrNumber number)
+{
+	if (has_leading_index(table, number))
+		return;
+	ereport(WARNING,
+	        (errmsg("no index of table \"%s\" leads with column \"%s\"",
+	                RelationGetRelationName(table), column),
+	         errdetail("Each query will read the rows of all tenants."),
+	         errhint("CREATE INDEX ON %s (%s);", qualified_name(table), quote_identifier(column))));
+}
+
 /*
- * protect_table(table, view_permission, edit_permission, tenant_column): whose rows are seen and changed is
- * decided by has_permission from now on, for the table's owner too.
+ * protect_table(table, view_permission, edit_permission, tenant_column, across_tenants, owner_column,
+ * edit_own_permission, view_own_permission): whose rows are seen and changed is decided by us from now on, for the
+ * table's owner too.
  */
 Datum
 teamrbac_protect_table(PG_FUNCTION_ARGS)
 {
-	Relation   table;
-	char      *name;
-	char      *column;
-	char      *view_permission;
-	char      *edit_permission;
-	AttrNumber number;
+	Protection  protection;
+	Relation    table;
+	char       *name;
+	AttrNumber  number;
+	const char *permissions[2];
+	const char *own_permissions[2];
 
 	if (PG_ARGISNULL(0))
 		refuse_null("table");
-	if (PG_ARGISNULL(1))
+	if (PG_ARGISNULL(1) && PG_ARGISNULL(7))
 		refuse_null("view_permission");
-	if (PG_ARGISNULL(3))
-		refuse_null("tenant_column");
-	view_permission = known_permission(fcinfo, 1);
-	edit_permission = PG_ARGISNULL(2) ? NULL : known_permission(fcinfo, 2);
-	column = NameStr(*PG_GETARG_NAME(3));
+	permissions[false] = permission_arg(fcinfo, 1);
+	permissions[true] = permission_arg(fcinfo, 2);
+	own_permissions[true] = permission_arg(fcinfo, 6);
+	own_permissions[false] = permission_arg(fcinfo, 7);
+	protection = protection_args(fcinfo);
 	table = open_table(PG_GETARG_OID(0));
-	number = require_tenant_column(table, column);
+	number = require_column(table, "tenant_column", protection.tenant_column, true);
+	if (protection.owner_column != NULL)
+		(void) require_column(table, "owner_column", protection.owner_column, false);
 	refuse_present_policies(table);
 
 	name = qualified_name(table);
-	if (!has_leading_index(table, number))
-		ereport(WARNING, (errmsg("no index of table \"%s\" leads with column \"%s\"",
-		                         RelationGetRelationName(table), column),
-		                  errdetail("Each query will read the rows of all tenants."),
-		                  errhint("CREATE INDEX ON %s (%s);", name, quote_identifier(column))));
+	warn_of_missing_index(table, protection.tenant_column, number);
 	table_close(table, NoLock);
 
 	SPI_connect();
-	create_policies(name, column, view_permission, edit_permission);
+	create_policies(name, &protection, permissions, own_permissions);
 	run_ddl(psprintf("ALTER TABLE %s ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY", name));
 	SPI_finish();
 	PG_RETURN_VOID();

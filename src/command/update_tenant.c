@@ -11,6 +11,7 @@
 #include "compat.h"
 #include "authority/errors.h"
 #include "authority/identity.h"
+#include "authority/precedence.h"
 #include "authority/team.h"
 #include "record/audit.h"
 #include "store/query.h"
@@ -23,7 +24,8 @@ static bool
 slug_is_taken(const char *slug, const pg_uuid_t *tenant)
 {
 	static SavedQuery find = {
-		.sql = "SELECT FROM teamrbac.tenant WHERE slug = $1 AND tenant_id IS DISTINCT FROM $2",
+		.sql = "SELECT FROM teamrbac.tenant WHERE slug = $1 AND deleted_at IS NULL"
+			   " AND tenant_id IS DISTINCT FROM $2",
 		.nargs = 2,
 		.argtypes = {TEXTOID, UUIDOID},
 	};
@@ -96,20 +98,22 @@ teamrbac_update_tenant(PG_FUNCTION_ARGS)
 	TenantName new;
 
 	if (given.name != NULL)
-		require_printable_name("name", given.name);
+		given.name = require_printable_name("name", given.name);
 	if (given.slug != NULL)
 		require_slug(given.slug);
 	lock_tenant_for(&tenant, "tenant.rename");
-
-	if (given.slug != NULL && slug_is_taken(given.slug, &tenant))
-		ereport(ERROR,
-		        (errcode(ERRCODE_UNIQUE_VIOLATION), errmsg("slug \"%s\" is taken", given.slug)));
 
 	old = read_name(&tenant);
 	new.name = given.name != NULL ? given.name : old.name;
 	new.slug = given.slug != NULL ? given.slug : old.slug;
 	if (same_name(&old, &new))
 		PG_RETURN_VOID();
+	if (given.slug != NULL && (!reserve_slug(given.slug) || slug_is_taken(given.slug, &tenant)))
+		ereport(ERROR,
+		        (errcode(ERRCODE_UNIQUE_VIOLATION), errmsg("slug \"%s\" is taken", given.slug)));
+	/* Whoever wants the old one is told that it is taken, instead of waiting for this transaction's end. */
+	if (old.slug != NULL)
+		(void) reserve_slug(old.slug);
 	write_name(&tenant, &new);
 
 	audit_tenant(&tenant, "tenant.updated", audit_subject("tenant", &tenant),

@@ -14,6 +14,7 @@
 #include "store/catalog.h"
 #include "compat.h"
 #include "authority/errors.h"
+#include "store/dependents.h"
 #include "store/query.h"
 #include "store/settings.h"
 
@@ -127,19 +128,22 @@ static void
 remove_prefix(const DueChain *chain, const Prefix *prefix)
 {
 	static SavedQuery delete = {
-		.sql = "DELETE FROM teamrbac.audit_event WHERE tenant_id = $1"
-			   " AND scope = $2 AND sequence <= $3",
+		.sql = "DELETE FROM teamrbac.audit_event AS e WHERE tenant_id = $1"
+			   " AND scope = $2 AND sequence <= $3 RETURNING e",
 		.nargs = 3,
+		.changes_audit = true,
 		.argtypes = {UUIDOID, TEXTOID, INT8OID},
 	};
 	static SavedQuery anchor = {
 		.sql = "UPDATE teamrbac.audit_head SET anchor_sequence = $3, anchor_hash = $4"
 			   " WHERE tenant_id = $1 AND scope = $2",
 		.nargs = 4,
+		.changes_audit = true,
 		.argtypes = {UUIDOID, TEXTOID, INT8OID, BYTEAOID},
 	};
 
-	query_execute(&delete, (Datum[]){chain->id, chain->scope, prefix->sequence}, NULL);
+	query_delete("audit_event", &delete, (Datum[]){chain->id, chain->scope, prefix->sequence},
+	             NULL);
 	query_execute(&anchor, (Datum[]){chain->id, chain->scope, prefix->sequence, prefix->hash},
 	              NULL);
 }

@@ -171,6 +171,7 @@ teamrbac_cron_worker(Datum main_arg)
 		return; /* the caller has given up */
 	call = dsm_segment_address(segment);
 	BackgroundWorkerInitializeConnection(call->cron_database, call->role, 0);
+	SetConfigOption("search_path", QUERY_SEARCH_PATH, PGC_USERSET, PGC_S_SESSION);
 
 	StartTransactionCommand();
 	PG_TRY();

@@ -14,6 +14,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <libpq-fe.h>
+
+#include "address.h"
 #include "config.h"
 #include "text.h"
 
@@ -23,7 +26,8 @@
 typedef enum SettingType
 {
 	SETTING_TEXT,
-	SETTING_SECRET,      /* text, in a file that others may not read */
+	SETTING_SECRET,      /* text, all of it a secret */
+	SETTING_CONNECTION,  /* a connection string for libpq, perhaps with secrets in it */
 	SETTING_SECRET_FILE, /* the name of a file with the secret in its first line */
 	SETTING_SWITCH,
 	SETTING_SECONDS
@@ -40,7 +44,7 @@ typedef struct Setting
 #define FIELD(member) offsetof(Config, member)
 
 static const Setting settings[] = {
-	{"database", SETTING_SECRET, FIELD(database), ""},
+	{"database", SETTING_CONNECTION, FIELD(database), ""},
 	{"smtp_url", SETTING_TEXT, FIELD(smtp_url), ""},
 	{"smtp_tls", SETTING_SWITCH, FIELD(smtp_tls), "on"},
 	{"smtp_ca_file", SETTING_TEXT, FIELD(smtp_ca_file), ""},
@@ -51,10 +55,13 @@ static const Setting settings[] = {
 	{"from_name", SETTING_TEXT, FIELD(from_name), ""},
 	{"reply_to", SETTING_TEXT, FIELD(reply_to), ""},
 	{"accept_url", SETTING_TEXT, FIELD(accept_url), ""},
+	{"unsubscribe_url", SETTING_TEXT, FIELD(unsubscribe_url), ""},
 	{"template", SETTING_TEXT, FIELD(template_file), MAILER_TEMPLATE},
-	{"poll_interval", SETTING_SECONDS, FIELD(poll_interval), "30"},
+	{"poll_interval", SETTING_SECONDS, FIELD(poll_interval), "5"},
 	{"connect_timeout", SETTING_SECONDS, FIELD(connect_timeout), "10"},
 	{"send_timeout", SETTING_SECONDS, FIELD(send_timeout), "60"},
+	/* What RFC 5321 (4.5.3.2.6) says at least: a server that is given up on sooner may have taken the mail. */
+	{"answer_timeout", SETTING_SECONDS, FIELD(answer_timeout), "600"},
 };
 
 #define SETTINGS (sizeof(settings) / sizeof(settings[0]))
@@ -92,6 +99,19 @@ trim(char *line)
 	return line;
 }
 
+/* require_private refuses a file with a secret that others than its owner could read or write. */
+static void
+require_private(FILE *file, const char *path)
+{
+	struct stat status;
+
+	if (fstat(fileno(file), &status) != 0)
+		die(EXIT_USAGE, "cannot tell who may read \"%s\": %s", path, strerror(errno));
+	if ((status.st_mode & (S_IRWXG | S_IRWXO)) != 0)
+		die(EXIT_USAGE, "\"%s\" holds a password and is open to others (mode %04o): chmod 600 it",
+		    path, (unsigned int) status.st_mode & 07777);
+}
+
 static void
 set_secret_from_file(char **field, const char *path)
 {
@@ -100,12 +120,73 @@ set_secret_from_file(char **field, const char *path)
 
 	if (file == NULL)
 		die(EXIT_USAGE, "cannot open \"%s\": %s", path, strerror(errno));
+	require_private(file, path);
 	if (fgets(line, sizeof(line), file) == NULL)
 		die(EXIT_USAGE, "\"%s\" is empty", path);
 	fclose(file);
 	line[strcspn(line, "\r\n")] = '\0';
 	set_text(field, line);
 	explicit_bzero(line, sizeof(line));
+}
+
+/* is_secret_option tells whether an option of libpq's is not to be seen. */
+static bool
+is_secret_option(const PQconninfoOption *option)
+{
+	/* Mostly libpq marks them, for programs that ask for them. */
+	return *option->dispchar == '*' || strstr(option->keyword, "password") != NULL ||
+	       strstr(option->keyword, "secret") != NULL || strncmp(option->keyword, "scram_", 6) == 0;
+}
+
+/*
+ * connection_has_password reads a connection string as libpq does.  One that is malformed is not shown, nor is what
+ * libpq says of it, for either may hold a password; where is as in set_setting.
+ */
+static bool
+connection_has_password(const char *value, const char *where)
+{
+	PQconninfoOption *options;
+	bool              found = false;
+
+	/* Neither form: the name of a database. */
+	if (strchr(value, '=') == NULL && strstr(value, "://") == NULL)
+		return false;
+	options = PQconninfoParse(value, NULL);
+	if (options == NULL)
+		die(EXIT_USAGE, "%s: malformed connection string", where);
+	for (PQconninfoOption *option = options; option->keyword != NULL; option++)
+	{
+		if (option->val != NULL && *option->val != '\0' && is_secret_option(option))
+			found = true;
+	}
+	PQconninfoFree(options);
+	return found;
+}
+
+/* url_has_user tells whether somebody stands before the host of a URL, with or without a password. */
+static bool
+url_has_user(const char *value)
+{
+	const char *authority = strstr(value, "://");
+
+	return authority != NULL && memchr(authority + 3, '@', strcspn(authority + 3, "/?#")) != NULL;
+}
+
+/* holds_password tells whether a value is for nobody else to see. */
+static bool
+holds_password(const Setting *setting, const char *value, const char *where)
+{
+	switch (setting->type)
+	{
+		case SETTING_SECRET:
+			return *value != '\0';
+		case SETTING_CONNECTION:
+			return connection_has_password(value, where);
+		case SETTING_TEXT:
+			return url_has_user(value);
+		default:
+			return false;
+	}
 }
 
 /* set_setting gives a setting a value; where says where it stands, for the error, which never shows it. */
@@ -120,6 +201,7 @@ set_setting(Config *config, const Setting *setting, const char *value, const cha
 	{
 		case SETTING_TEXT:
 		case SETTING_SECRET:
+		case SETTING_CONNECTION:
 			set_text(field, value);
 			break;
 		case SETTING_SECRET_FILE:
@@ -138,16 +220,6 @@ set_setting(Config *config, const Setting *setting, const char *value, const cha
 			*(int *) field = (int) seconds;
 			break;
 	}
-}
-
-/* require_private refuses a file with a secret that others could read. */
-static void
-require_private(FILE *file, const char *path)
-{
-	struct stat status;
-
-	if (fstat(fileno(file), &status) == 0 && (status.st_mode & S_IRWXO) != 0)
-		die(EXIT_USAGE, "\"%s\" holds a secret and is open to others: chmod o= it", path);
 }
 
 static void
@@ -169,8 +241,7 @@ read_line(Config *config, char *line, FILE *file, const char *path, int number)
 	setting = find_setting(name);
 	if (setting == NULL)
 		die(EXIT_USAGE, "%s: there is no setting \"%s\"", where, name);
-	if (setting->type == SETTING_SECRET &&
-	    (setting->offset != FIELD(database) || strstr(value, "password") != NULL))
+	if (holds_password(setting, value, where))
 		require_private(file, path);
 	set_setting(config, setting, value, where);
 }
@@ -210,7 +281,7 @@ read_environment(Config *config)
 		const Setting *setting;
 
 		if (strncmp(*variable, ENVIRONMENT_PREFIX, strlen(ENVIRONMENT_PREFIX)) != 0 ||
-		    length >= sizeof(name))
+		    value == NULL || length >= sizeof(name))
 			continue;
 		memcpy(name, *variable, length);
 		name[length] = '\0';
@@ -221,8 +292,31 @@ read_environment(Config *config)
 	}
 }
 
+/* require_address puts an address of ours into ASCII: its header and the envelope go to any server. */
 static void
-require_consistent(const Config *config)
+require_address(char **field, const char *name)
+{
+	Text ascii = {0};
+
+	if (!address_to_ascii(&ascii, *field) || has_non_ascii(ascii.data))
+		die(EXIT_USAGE, "%s must be one e-mail address, in ASCII before the @", name);
+	set_text(field, ascii.data);
+	text_free(&ascii);
+}
+
+static void
+require_url(const char *url, const char *name)
+{
+	bool ok = strstr(url, "{{token}}") != NULL;
+
+	for (const char *c = url; *c != '\0'; c++)
+		ok = ok && isgraph((unsigned char) *c) && strchr("<>\"", *c) == NULL;
+	if (!ok || has_non_ascii(url))
+		die(EXIT_USAGE, "%s must be a URL with {{token}} in it", name);
+}
+
+static void
+require_consistent(Config *config)
 {
 	bool smtps = strncmp(config->smtp_url, "smtps://", 8) == 0;
 
@@ -233,14 +327,14 @@ require_consistent(const Config *config)
 		die(EXIT_USAGE, "smtp_url must not have a user name: use smtp_user and smtp_password");
 	if (*config->smtp_user != '\0' && !smtps && !config->smtp_tls)
 		die(EXIT_USAGE, "smtp_user needs smtp_tls = on: a password is not sent in clear");
-	if (!is_safe_address(config->from_address) || has_non_ascii(config->from_address))
-		die(EXIT_USAGE, "from_address must be one e-mail address, in ASCII");
-	if (*config->reply_to != '\0' &&
-	    (!is_safe_address(config->reply_to) || has_non_ascii(config->reply_to)))
-		die(EXIT_USAGE, "reply_to must be one e-mail address, in ASCII");
-	if (strstr(config->accept_url, "{{token}}") == NULL || has_non_ascii(config->accept_url) ||
-	    strpbrk(config->accept_url, " \t<>\"") != NULL)
-		die(EXIT_USAGE, "accept_url must be a URL with {{token}} in it");
+	require_address(&config->from_address, "from_address");
+	if (*config->reply_to != '\0')
+		require_address(&config->reply_to, "reply_to");
+	require_url(config->accept_url, "accept_url");
+	if (*config->unsubscribe_url != '\0')
+		require_url(config->unsubscribe_url, "unsubscribe_url");
+	/* In the environment no file tells; libpq would quote a malformed one in its error. */
+	connection_has_password(config->database, "database");
 }
 
 void
@@ -255,4 +349,18 @@ config_load(Config *config, const char *file)
 	read_file(config, file != NULL ? file : MAILER_CONFIG, file == NULL);
 	read_environment(config);
 	require_consistent(config);
+}
+
+void
+config_free(Config *config)
+{
+	for (size_t i = 0; i < SETTINGS; i++)
+	{
+		char **field = (char **) ((char *) config + settings[i].offset);
+
+		if (settings[i].type == SETTING_SWITCH || settings[i].type == SETTING_SECONDS)
+			continue;
+		free(*field);
+		*field = NULL;
+	}
 }

@@ -18,11 +18,13 @@ typedef struct Config
 	char *from_address;
 	char *from_name;
 	char *reply_to;
-	char *accept_url; /* with {{token}} */
+	char *accept_url;      /* with {{token}} */
+	char *unsubscribe_url; /* the same; may be empty */
 	char *template_file;
 	int   poll_interval; /* these in seconds */
 	int   connect_timeout;
-	int   send_timeout;
+	int   send_timeout;   /* for a mail up to its last byte */
+	int   answer_timeout; /* for the answer to that */
 } Config;
 
 /*
@@ -30,5 +32,7 @@ typedef struct Config
  * may be missing.  Ends the program where something is wrong with them.
  */
 extern void config_load(Config *config, const char *file);
+
+extern void config_free(Config *config);
 
 #endif /* TEAMRBAC_MAILER_CONFIG_H */

@@ -3,22 +3,25 @@
 
 CURL_CONFIG ?= curl-config
 # Packages put the unit where systemd looks; otherwise it is for `systemctl link`.
-SYSTEMD_UNITDIR ?= $(datadir)/$(EXTENSION)
+SYSTEMD_UNITDIR ?= $(datadir)/$(MODULE_big)
 MAILER_CONFIG ?= /etc/teamrbac/mailer.conf
 
 MAILER = teamrbac-mailer
 MAILER_OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/mailer/*.c)))
-MAILER_DATADIR = $(datadir)/$(EXTENSION)
+MAILER_DATADIR = $(datadir)/$(MODULE_big)
 MAILER_CURL := $(shell $(CURL_CONFIG) --libs 2>/dev/null)
 MAILER_LIBPQ := $(wildcard $(includedir)/libpq-fe.h)
+MAILER_IDN := $(shell echo '\#include <idn2.h>' | $(CC) -E - >/dev/null 2>&1 && echo -lidn2)
 
 .PHONY: all-mailer install-mailer uninstall-mailer clean-mailer
+ifeq ($(WITH_MAILER),yes)
 all: all-mailer
 install: install-mailer
 uninstall: uninstall-mailer
 clean: clean-mailer
+endif
 
-ifneq ($(and $(MAILER_CURL),$(MAILER_LIBPQ)),)
+ifneq ($(and $(MAILER_CURL),$(MAILER_LIBPQ),$(MAILER_IDN)),)
 
 all-mailer: $(MAILER) src/mailer/$(MAILER).service
 
@@ -28,11 +31,11 @@ MAILER_CPPFLAGS = -D_GNU_SOURCE -DTEAMRBAC_VERSION='"$(EXTVERSION)"' \
 MAILER_CFLAGS = -std=gnu11 -Wall -Wextra $(if $(filter 1,$(WERROR)),-Werror)
 
 # PGXS compiles for a library of the server's: this is for a program.
-$(MAILER_OBJS): %.o: %.c $(wildcard src/mailer/*.h) src/mailer/mailer.mk $(EXTENSION).control
+$(MAILER_OBJS): %.o: %.c $(wildcard src/mailer/*.h) src/mailer/mailer.mk $(MODULE_big).control
 	$(CC) $(CFLAGS) $(MAILER_CFLAGS) $(MAILER_CPPFLAGS) -c -o $@ $<
 
 $(MAILER): $(MAILER_OBJS)
-	$(CC) $(CFLAGS) $(MAILER_OBJS) $(LDFLAGS) -L$(libdir) -lpq $(MAILER_CURL) -o $@
+	$(CC) $(CFLAGS) $(MAILER_OBJS) $(LDFLAGS) -L$(libdir) -lpq $(MAILER_CURL) $(MAILER_IDN) -o $@
 
 src/mailer/$(MAILER).service: src/mailer/$(MAILER).service.in
 	sed -e 's|@bindir@|$(bindir)|' $< >$@.tmp
@@ -53,8 +56,12 @@ uninstall-mailer:
 
 else
 
+MAILER_MISSING = $(if $(MAILER_CURL),,$(CURL_CONFIG) (Debian: libcurl4-openssl-dev)) \
+	$(if $(MAILER_LIBPQ),,$(includedir)/libpq-fe.h (Debian: libpq-dev)) \
+	$(if $(MAILER_IDN),,idn2.h (Debian: libidn2-dev))
+
 all-mailer:
-	@echo "teamrbac: $(MAILER) is left out: no $(if $(MAILER_CURL),libpq-fe.h in $(includedir) (Debian: libpq-dev),$(CURL_CONFIG) (Debian: libcurl4-openssl-dev)) found." >&2
+	@echo "teamrbac: $(MAILER) is left out, for want of: $(strip $(MAILER_MISSING))" >&2
 
 install-mailer uninstall-mailer: all-mailer
 

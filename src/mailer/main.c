@@ -14,6 +14,7 @@
 #include <sys/select.h>
 #include <time.h>
 
+#include "address.h"
 #include "config.h"
 #include "message.h"
 #include "queue.h"
@@ -24,16 +25,19 @@
 /* How long to wait before another try at a server that is away: twice as long each time. */
 #define PAUSE_MAX_SECONDS 60
 
+/* How long a report may take to reach the database, after an interruption that it has survived. */
+#define REPORT_SECONDS (2 * PAUSE_MAX_SECONDS)
+
 typedef struct Mailer
 {
-	Config config;
-	Template template;
-	Smtp    *smtp;
-	Queue    queue;
-	bool     once;
-	int      database_pause; /* seconds, 0 while all is well */
-	int      smtp_pause;
-	sigset_t waiting_mask; /* the signals that remain blocked while it waits */
+	Config      config;
+	TemplateSet templates;
+	Smtp       *smtp;
+	Queue       queue;
+	bool        once;
+	int         database_pause; /* seconds, 0 while all is well */
+	int         smtp_pause;
+	sigset_t    waiting_mask; /* the signals that remain blocked while it waits */
 } Mailer;
 
 static volatile sig_atomic_t stopping = false;
@@ -105,22 +109,22 @@ connect_again(Mailer *mailer)
 static SmtpOutcome
 send_mail(Mailer *mailer, const Mail *mail, Text *reason)
 {
-	Text        subject = {0};
-	Text        body = {0};
+	Text        recipient = {0};
+	Letter      letter = {0};
 	Text        message = {0};
 	SmtpOutcome outcome = SMTP_REFUSED;
 
-	if (!is_safe_address(mail->recipient))
+	if (!address_to_ascii(&recipient, mail->recipient))
 		text_add(reason, "malformed address");
-	else if (!template_render(&mailer->template, mail, mailer->config.accept_url, &subject, &body))
+	else if (!template_render(&mailer->templates, mail, mailer->config.accept_url, &letter))
 		text_format(reason, "no template for mail of kind %s", mail->kind);
 	else
 	{
-		message_build(&message, &mailer->config, mail, subject.data, body.data);
-		outcome = smtp_send(mailer->smtp, mail->recipient, &message, mail->token, reason);
+		message_build(&message, &mailer->config, mail, recipient.data, &letter);
+		outcome = smtp_send(mailer->smtp, recipient.data, &message, mail->token, reason);
 	}
-	text_free(&subject);
-	text_free(&body);
+	text_free(&recipient);
+	letter_free(&letter);
 	text_free(&message);
 	return outcome;
 }
@@ -132,18 +136,43 @@ send_mail(Mailer *mailer, const Mail *mail, Text *reason)
 static bool
 report(Mailer *mailer, const char *mail_id, SmtpOutcome outcome, const char *reason)
 {
-	QueueReport kind = REPORT_FAILED;
+	static const QueueReport reports[] = {
+		[SMTP_SENT] = REPORT_SENT,          [SMTP_REFUSED] = REPORT_REFUSED,
+		[SMTP_FAILED] = REPORT_FAILED,      [SMTP_BLOCKED] = REPORT_BLOCKED,
+		[SMTP_UNAVAILABLE] = REPORT_FAILED, [SMTP_UNWELCOME] = REPORT_BLOCKED,
+	};
 
-	if (outcome == SMTP_SENT)
-		kind = REPORT_SENT;
-	else if (outcome == SMTP_REFUSED)
-		kind = REPORT_REFUSED;
-	while (!queue_report(&mailer->queue, mail_id, kind, reason))
+	while (!queue_report(&mailer->queue, mail_id, reports[outcome], reason))
 	{
 		if (!connect_again(mailer))
 			return false;
 	}
 	return true;
+}
+
+static void
+log_outcome(const Mail *mail, SmtpOutcome outcome, const char *reason)
+{
+	switch (outcome)
+	{
+		case SMTP_SENT:
+			log_line("sent %s (%s)", mail->mail_id, mail->kind);
+			break;
+		case SMTP_REFUSED:
+			log_line("gave up %s (%s), attempt %d: %s", mail->mail_id, mail->kind, mail->attempt,
+			         reason);
+			break;
+		case SMTP_BLOCKED:
+		case SMTP_UNWELCOME:
+			log_line("kept %s (%s), attempt %d: the mail server refuses the sender: %s",
+			         mail->mail_id, mail->kind, mail->attempt, reason);
+			break;
+		case SMTP_FAILED:
+		case SMTP_UNAVAILABLE:
+			log_line("could not send %s (%s), attempt %d: %s", mail->mail_id, mail->kind,
+			         mail->attempt, reason);
+			break;
+	}
 }
 
 /*
@@ -159,15 +188,10 @@ deliver(Mailer *mailer, const Mail *mail)
 	bool        reported;
 
 	snprintf(mail_id, sizeof(mail_id), "%s", mail->mail_id);
-	if (outcome == SMTP_SENT)
-		log_line("sent %s (%s)", mail_id, mail->kind);
-	else
-		log_line("%s %s (%s), attempt %d: %s",
-		         outcome == SMTP_REFUSED ? "gave up" : "could not send", mail_id, mail->kind,
-		         mail->attempt, reason.data);
+	log_outcome(mail, outcome, reason.data);
 	reported = report(mailer, mail_id, outcome, reason.data);
 	text_free(&reason);
-	if (outcome != SMTP_UNAVAILABLE)
+	if (outcome != SMTP_UNAVAILABLE && outcome != SMTP_UNWELCOME)
 	{
 		mailer->smtp_pause = 0;
 		return reported;
@@ -180,13 +204,13 @@ deliver(Mailer *mailer, const Mail *mail)
 /*
  * work sends mail until there is none left (--once) or a signal comes.  Returns the exit status.
  *
- * The lease covers the sending, the good-bye after it, and a report that comes late; a mail whose mailer died is
- * sent again after it.
+ * The lease covers the sending, with the longest wait for its acceptance, the good-bye after it, and a report that
+ * comes late; a mail whose mailer died is sent again after it.
  */
 static int
 work(Mailer *mailer)
 {
-	int lease = 3 * mailer->config.send_timeout + mailer->config.connect_timeout;
+	int lease = smtp_longest(&mailer->config) + mailer->config.connect_timeout + REPORT_SECONDS;
 
 	while (!must_stop())
 	{
@@ -283,7 +307,7 @@ main(int argc, char **argv)
 	setvbuf(stderr, NULL, _IOLBF, 0);
 	file = read_options(argc, argv, &mailer.once);
 	config_load(&mailer.config, file);
-	template_load(&mailer.template, mailer.config.template_file);
+	template_load(&mailer.templates, mailer.config.template_file);
 	catch_signals(&mailer.waiting_mask);
 	mailer.smtp = smtp_open(&mailer.config);
 	if (!mailer.once)
@@ -291,6 +315,8 @@ main(int argc, char **argv)
 	status = work(&mailer);
 	queue_disconnect(&mailer.queue);
 	smtp_close(mailer.smtp);
+	template_free(&mailer.templates);
+	config_free(&mailer.config);
 	if (!mailer.once)
 		log_line("stopped");
 	return status;

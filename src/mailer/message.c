@@ -16,6 +16,7 @@
 
 /* What SMTP can carry of one line, and what quoted-printable makes of it. */
 #define BODY_LINE_LENGTH 998
+#define URL_MAX_BYTES 900
 #define QUOTED_LINE_LENGTH 76
 
 static void
@@ -80,7 +81,7 @@ add_header(Text *message, const char *name, const char *value)
 	text_free(&line);
 }
 
-/* add_mailbox adds a header with one address, which is_safe_address has accepted, and perhaps a name. */
+/* add_mailbox adds a header with one address, as address_to_ascii makes it, and perhaps a name. */
 static void
 add_mailbox(Text *message, const char *header, const char *name, const char *address)
 {
@@ -124,7 +125,7 @@ is_plain(const char *body)
 	for (; *body != '\0'; body++)
 	{
 		length = *body == '\n' ? 0 : length + 1;
-		if ((unsigned char) *body >= 0x80 || length > BODY_LINE_LENGTH)
+		if ((unsigned char) *body >= 0x80 || *body == '\r' || length > BODY_LINE_LENGTH)
 			return false;
 	}
 	return true;
@@ -170,28 +171,68 @@ add_quoted_printable(Text *message, const char *body)
 	}
 }
 
-void
-message_build(Text *message, const Config *config, const Mail *mail, const char *subject,
-              const char *body)
+static void
+add_part(Text *message, const char *type, bool plain, const Text *body)
 {
-	bool plain = is_plain(body);
+	text_format(message,
+	            "Content-Type: text/%s; charset=utf-8\r\n"
+	            "Content-Transfer-Encoding: %s\r\n\r\n",
+	            type, plain ? "7bit" : "quoted-printable");
+	if (plain)
+		add_plain(message, body->data);
+	else
+		add_quoted_printable(message, body->data);
+}
 
+/* add_alternatives adds text and HTML, of which mail programs show what they like. */
+static void
+add_alternatives(Text *message, const Mail *mail, const Letter *letter)
+{
+	/* Nothing in quoted-printable has "=_", so it stands in no part. */
+	text_format(message, "Content-Type: multipart/alternative; boundary=\"=_%s\"\r\n\r\n",
+	            mail->mail_id);
+	text_format(message, "--=_%s\r\n", mail->mail_id);
+	add_part(message, "plain", false, &letter->body);
+	text_format(message, "\r\n--=_%s\r\n", mail->mail_id);
+	add_part(message, "html", false, &letter->html);
+	text_format(message, "\r\n--=_%s--\r\n", mail->mail_id);
+}
+
+/*
+ * add_unsubscribe adds where somebody who does not want to hear of an invitation again says so; other mail is about
+ * what they are a member of.
+ */
+static void
+add_unsubscribe(Text *message, const Config *config, const Mail *mail)
+{
+	Text url = {0};
+
+	if (*config->unsubscribe_url == '\0' || *mail->token == '\0')
+		return;
+	add_url(&url, config->unsubscribe_url, mail->token);
+	if (url.length <= URL_MAX_BYTES)
+		text_format(message, "List-Unsubscribe: <%s>\r\n", url.data);
+	text_free(&url);
+}
+
+void
+message_build(Text *message, const Config *config, const Mail *mail, const char *recipient,
+              const Letter *letter)
+{
 	add_mailbox(message, "From", config->from_name, config->from_address);
-	add_mailbox(message, "To", "", mail->recipient);
+	add_mailbox(message, "To", "", recipient);
 	if (*config->reply_to != '\0')
 		add_mailbox(message, "Reply-To", "", config->reply_to);
-	add_header(message, "Subject", subject);
+	add_header(message, "Subject", letter->subject.data);
 	add_date(message);
 	/* The same at every attempt, so that whoever received it twice sees it once. */
 	text_format(message, "Message-ID: <%s%s>\r\n", mail->mail_id,
 	            strchr(config->from_address, '@'));
 	text_add(message, "Auto-Submitted: auto-generated\r\n");
+	add_unsubscribe(message, config, mail);
 	text_add(message, "MIME-Version: 1.0\r\n");
-	text_add(message, "Content-Type: text/plain; charset=utf-8\r\n");
-	text_format(message, "Content-Transfer-Encoding: %s\r\n\r\n",
-	            plain ? "7bit" : "quoted-printable");
-	if (plain)
-		add_plain(message, body);
+	if (letter->html.length > 0)
+		add_alternatives(message, mail, letter);
 	else
-		add_quoted_printable(message, body);
+		add_part(message, "plain", is_plain(letter->body.data), &letter->body);
 }

@@ -172,6 +172,7 @@ queue_report(Queue *queue, const char *mail_id, QueueReport report, const char *
 	static const char *const statements[] = {
 		[REPORT_SENT] = "SELECT teamrbac.mail_sent($1)",
 		[REPORT_FAILED] = "SELECT teamrbac.mail_failed($1, $2)",
+		[REPORT_BLOCKED] = "SELECT teamrbac.mail_blocked($1, $2)",
 		[REPORT_REFUSED] = "SELECT teamrbac.mail_refused($1, $2)",
 	};
 	const char *values[] = {mail_id, reason};

@@ -23,6 +23,7 @@ typedef enum QueueReport
 {
 	REPORT_SENT,
 	REPORT_FAILED,
+	REPORT_BLOCKED, /* the mail server refuses the sender, and has not judged the recipient */
 	REPORT_REFUSED
 } QueueReport;
 

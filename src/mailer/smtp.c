@@ -4,9 +4,14 @@
  *
  * libcurl says that something failed; what is to be done about it depends on the command that failed and on the
  * server's answer.  Both are seen by the callback that libcurl has for debugging.
+ *
+ * Time is kept here too, for libcurl knows one limit for the whole transfer.  After the final dot the server may have
+ * taken the message whatever it says afterwards: to give up then means to send it twice, and so that answer is
+ * waited for longer than any other (RFC 5321, 4.5.3.2.6).
  */
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <curl/curl.h>
 
@@ -15,15 +20,8 @@
 #define REASON_MAX_CHARACTERS 500
 #define REPLY_MAX_BYTES 2000
 
-/* How far the conversation about a message has come. */
-typedef enum Stage
-{
-	STAGE_GREETING, /* connection, TLS, authentication */
-	STAGE_SENDER,
-	STAGE_RECIPIENT,
-	STAGE_DATA,
-	STAGE_MESSAGE
-} Stage;
+/* How long to wait for an answer to QUIT. */
+#define GOODBYE_SECONDS 10
 
 static const char *const stage_names[] = {
 	[STAGE_GREETING] = "connecting", [STAGE_SENDER] = "MAIL FROM",    [STAGE_RECIPIENT] = "RCPT TO",
@@ -34,13 +32,38 @@ struct Smtp
 {
 	CURL       *curl;
 	char        error[CURL_ERROR_SIZE];
-	Stage       stage;
+	int         send_timeout; /* seconds */
+	int         answer_timeout;
+	time_t      deadline; /* of what goes on at present, by the clock of now() */
+	SmtpStage   stage;
 	bool        over;     /* libcurl has said good-bye, because of what came before */
 	bool        smtputf8; /* the server has said that it takes international addresses */
 	Text        reply;    /* to the last command */
 	const Text *message;
 	size_t      given; /* so much of the message is with libcurl */
 };
+
+static time_t
+now(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return time.tv_sec;
+}
+
+/* keep_time is called by libcurl every second or so; what it returns ends the transfer unless it is 0. */
+static int
+keep_time(void *state, curl_off_t dltotal, curl_off_t dlnow, curl_off_t ultotal, curl_off_t ulnow)
+{
+	const Smtp *smtp = state;
+
+	(void) dltotal;
+	(void) dlnow;
+	(void) ultotal;
+	(void) ulnow;
+	return now() > smtp->deadline;
+}
 
 /* note_reply takes a line of the server's. */
 static void
@@ -67,7 +90,10 @@ static void
 note_command(Smtp *smtp, const char *line, size_t length)
 {
 	if (starts_with(line, length, "QUIT\r\n"))
+	{
 		smtp->over = true;
+		smtp->deadline = now() + GOODBYE_SECONDS;
+	}
 	if (smtp->over)
 		return;
 	text_free(&smtp->reply);
@@ -107,6 +133,8 @@ give_message(char *buffer, size_t size, size_t count, void *state)
 		length = size * count;
 	memcpy(buffer, smtp->message->data + smtp->given, length);
 	smtp->given += length;
+	if (smtp->given == smtp->message->length)
+		smtp->deadline = now() + smtp->answer_timeout;
 	return length;
 }
 
@@ -143,13 +171,18 @@ smtp_open(const Config *config)
 	    (curl = curl_easy_init()) == NULL)
 		die(EXIT_UNREACHABLE, "cannot initialize libcurl");
 	smtp->curl = curl;
+	smtp->send_timeout = config->send_timeout;
+	smtp->answer_timeout = config->answer_timeout;
 	curl_easy_setopt(curl, CURLOPT_URL, config->smtp_url);
 	curl_easy_setopt(curl, CURLOPT_PROXY, "");
 	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, (long) config->connect_timeout);
-	curl_easy_setopt(curl, CURLOPT_TIMEOUT, (long) config->send_timeout);
-	/* That one does not count for the good-bye, which would otherwise wait for two minutes. */
-	curl_easy_setopt(curl, CURLOPT_SERVER_RESPONSE_TIMEOUT, (long) config->send_timeout);
+	/* For a single answer; libcurl's own limit is two minutes.  keep_time is stricter where it may be. */
+	curl_easy_setopt(curl, CURLOPT_SERVER_RESPONSE_TIMEOUT,
+	                 (long) (config->answer_timeout + config->send_timeout));
+	curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
+	curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, keep_time);
+	curl_easy_setopt(curl, CURLOPT_XFERINFODATA, smtp);
 	curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, smtp->error);
 	curl_easy_setopt(curl, CURLOPT_VERBOSE, 1L);
 	curl_easy_setopt(curl, CURLOPT_DEBUGFUNCTION, watch);
@@ -161,26 +194,6 @@ smtp_open(const Config *config)
 	curl_easy_setopt(curl, CURLOPT_MAIL_FROM, config->from_address);
 	set_up_tls(curl, config);
 	return smtp;
-}
-
-/*
- * judge decides what a failed transfer means.  A refusal counts as final only if it is about the recipient or
- * the message, and no matter of policy (5.7.x, "relaying denied"), which somebody may yet put right: otherwise a
- * mistake in the mail server's configuration would use up the whole queue.
- */
-static SmtpOutcome
-judge(const Smtp *smtp)
-{
-	int code = smtp->reply.length > 4 ? atoi(smtp->reply.data) : 0;
-
-	/* Accepted, whatever happened to the connection afterwards. */
-	if (smtp->stage == STAGE_MESSAGE && code == 250)
-		return SMTP_SENT;
-	if (smtp->stage < STAGE_RECIPIENT || code < 400 || code == 421)
-		return SMTP_UNAVAILABLE;
-	if (code < 500 || strncmp(smtp->reply.data + 4, "5.7.", 4) == 0)
-		return SMTP_FAILED;
-	return SMTP_REFUSED;
 }
 
 /* add_without_secret adds a text, but for the secret, which a server may have quoted from the message. */
@@ -212,41 +225,90 @@ add_reason(const Smtp *smtp, CURLcode result, const char *secret, Text *reason)
 		/* Lines of a long answer become one. */
 		text_append(&text, smtp->reply.data, strcspn(smtp->reply.data, "\r\n"));
 	}
+	else if (result == CURLE_ABORTED_BY_CALLBACK)
+		text_add(&text, "no answer in time");
 	else
 		text_add(&text, *smtp->error != '\0' ? smtp->error : curl_easy_strerror(result));
 	add_without_secret(reason, text.data, secret);
 	text_free(&text);
 }
 
-SmtpOutcome
-smtp_send(Smtp *smtp, const char *recipient, const Text *message, const char *secret, Text *reason)
+/* begin has the conversation about a mail begin, or about whether to have one. */
+static void
+begin(Smtp *smtp, const Text *message)
 {
-	struct curl_slist *recipients = curl_slist_append(NULL, recipient);
-	SmtpOutcome        outcome = SMTP_SENT;
-	CURLcode           result;
-
 	smtp->stage = STAGE_GREETING;
 	smtp->over = false;
 	smtp->message = message;
 	smtp->given = 0;
+	smtp->deadline = now() + smtp->send_timeout;
 	*smtp->error = '\0';
 	text_free(&smtp->reply);
+}
+
+/*
+ * greet connects, if need be, so that the server's abilities are known.  An address that only SMTPUTF8 can carry is
+ * not told to a server without it, which libcurl would do.
+ */
+static CURLcode
+greet(Smtp *smtp)
+{
+	CURLcode result;
+
+	begin(smtp, NULL);
+	curl_easy_setopt(smtp->curl, CURLOPT_UPLOAD, 0L);
+	curl_easy_setopt(smtp->curl, CURLOPT_CUSTOMREQUEST, "NOOP");
+	result = curl_easy_perform(smtp->curl);
+	curl_easy_setopt(smtp->curl, CURLOPT_CUSTOMREQUEST, NULL);
+	curl_easy_setopt(smtp->curl, CURLOPT_UPLOAD, 1L);
+	return result;
+}
+
+static CURLcode
+transfer(Smtp *smtp, const char *recipient, const Text *message)
+{
+	struct curl_slist *recipients = curl_slist_append(NULL, recipient);
+	CURLcode           result;
+
+	begin(smtp, message);
 	curl_easy_setopt(smtp->curl, CURLOPT_MAIL_RCPT, recipients);
 	curl_easy_setopt(smtp->curl, CURLOPT_INFILESIZE_LARGE, (curl_off_t) message->length);
 	result = curl_easy_perform(smtp->curl);
-	if (result != CURLE_OK)
-		outcome = judge(smtp);
-	if (outcome != SMTP_SENT && smtp->stage >= STAGE_SENDER && has_non_ascii(recipient) &&
-	    !smtp->smtputf8)
-	{
-		text_add(reason, "the mail server does not take international addresses (SMTPUTF8)");
-		outcome = SMTP_REFUSED;
-	}
-	else if (outcome != SMTP_SENT)
-		add_reason(smtp, result, secret, reason);
 	curl_easy_setopt(smtp->curl, CURLOPT_MAIL_RCPT, NULL);
 	curl_slist_free_all(recipients);
+	return result;
+}
+
+SmtpOutcome
+smtp_send(Smtp *smtp, const char *recipient, const Text *message, const char *secret, Text *reason)
+{
+	SmtpOutcome outcome;
+	CURLcode    result = CURLE_OK;
+
+	if (has_non_ascii(recipient))
+	{
+		result = greet(smtp);
+		if (result == CURLE_OK && !smtp->smtputf8)
+		{
+			text_add(reason, "the mail server does not take international addresses (SMTPUTF8)");
+			return SMTP_REFUSED;
+		}
+	}
+	if (result == CURLE_OK)
+		result = transfer(smtp, recipient, message);
+	if (result == CURLE_OK)
+		return SMTP_SENT;
+	outcome = reply_judge(smtp->stage, smtp->reply.data != NULL ? smtp->reply.data : "");
+	if (outcome != SMTP_SENT)
+		add_reason(smtp, result, secret, reason);
 	return outcome;
+}
+
+int
+smtp_longest(const Config *config)
+{
+	/* To greet and to send; the answer to the message; and a good-bye. */
+	return 2 * config->send_timeout + config->answer_timeout + GOODBYE_SECONDS;
 }
 
 void

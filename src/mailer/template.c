@@ -4,12 +4,15 @@
  *
  * The file has a section for each kind, "[invitation]" and so on: a line "Subject: ...", an empty line, the
  * text.  {{name}} stands for a value.  Names are checked when the file is read, so that a slip shows at
- * start and not in a customer's mail.
+ * start and not in a customer's mail.  A file of HTML has the same sections without a subject, as many as it likes.
  */
+#include <ctype.h>
 #include <errno.h>
+#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "template.h"
 
@@ -79,12 +82,33 @@ check_line(const char *line, const char *path, int number)
 	}
 }
 
+/* add_line takes a line into its section of a file of text. */
+static void
+add_line(TemplateSection *section, const char *line, const char *path, int number)
+{
+	if (section->subject.length == 0)
+	{
+		if (strncmp(line, "Subject: ", 9) != 0 || line[9] == '\0')
+			die(EXIT_USAGE, "%s:%d: a section starts with \"Subject: ...\"", path, number);
+		text_add(&section->subject, line + 9);
+	}
+	else if (section->body.length > 0 || *line != '\0')
+		text_format(&section->body, "%s\n", line);
+}
+
+/* is_begun tells whether a section has been there already. */
+static bool
+is_begun(const TemplateSection *section, bool html)
+{
+	return html ? section->html.length > 0 : section->subject.length > 0;
+}
+
 /*
  * read_line takes a line into the section that it belongs to; kind is that of the section, TEMPLATE_KINDS
  * before the first, and changes with a line that starts one.
  */
 static void
-read_line(Template *template, int *kind, const char *line, const char *path, int number)
+read_line(Template *template, int *kind, bool html, const char *line, const char *path, int number)
 {
 	TemplateSection *section;
 	size_t           length = strlen(line);
@@ -94,7 +118,7 @@ read_line(Template *template, int *kind, const char *line, const char *path, int
 		*kind = find_kind(line + 1, length - 2);
 		if (*kind == TEMPLATE_KINDS)
 			die(EXIT_USAGE, "%s:%d: no kind of mail is called %s", path, number, line);
-		if (template->sections[*kind].subject.length > 0)
+		if (is_begun(&template->sections[*kind], html))
 			die(EXIT_USAGE, "%s:%d: %s was there already", path, number, line);
 		return;
 	}
@@ -106,14 +130,10 @@ read_line(Template *template, int *kind, const char *line, const char *path, int
 	}
 	section = &template->sections[*kind];
 	check_line(line, path, number);
-	if (section->subject.length == 0)
-	{
-		if (strncmp(line, "Subject: ", 9) != 0 || line[9] == '\0')
-			die(EXIT_USAGE, "%s:%d: a section starts with \"Subject: ...\"", path, number);
-		text_add(&section->subject, line + 9);
-	}
-	else if (section->body.length > 0 || *line != '\0')
-		text_format(&section->body, "%s\n", line);
+	if (!html)
+		add_line(section, line, path, number);
+	else if (section->html.length > 0 || *line != '\0')
+		text_format(&section->html, "%s\n", line);
 }
 
 /* read_whole_file returns a file's text. */
@@ -139,14 +159,13 @@ read_whole_file(const char *path, Text *content)
 		die(EXIT_USAGE, "\"%s\" is no template", path);
 }
 
-void
-template_load(Template *template, const char *path)
+static void
+read_file(Template *template, bool html, const char *path)
 {
 	Text  content = {0};
 	char *rest;
 	int   kind = TEMPLATE_KINDS;
 
-	*template = (Template){0};
 	read_whole_file(path, &content);
 	rest = content.data;
 	for (int number = 1; rest != NULL && *rest != '\0'; number++)
@@ -154,19 +173,121 @@ template_load(Template *template, const char *path)
 		char *line = strsep(&rest, "\n");
 
 		line[strcspn(line, "\r")] = '\0';
-		read_line(template, &kind, line, path, number);
+		read_line(template, &kind, html, line, path, number);
 	}
 	text_free(&content);
-	for (kind = 0; kind < TEMPLATE_KINDS; kind++)
+}
+
+/* trim_end cuts off the empty lines that separate a section from the next. */
+static void
+trim_end(Text *text)
+{
+	while (text->length > 1 && text->data[text->length - 2] == '\n')
+		text->data[--text->length] = '\0';
+}
+
+/* read_text reads what there has to be of a language. */
+static void
+read_text(Template *template, const char *path)
+{
+	read_file(template, false, path);
+	for (int kind = 0; kind < TEMPLATE_KINDS; kind++)
 	{
 		TemplateSection *section = &template->sections[kind];
 
 		if (section->subject.length == 0 || section->body.length == 0)
 			die(EXIT_USAGE, "%s: there is no text for [%s]", path, kind_names[kind]);
-		/* Empty lines at the end separate the sections. */
-		while (section->body.length > 1 && section->body.data[section->body.length - 2] == '\n')
-			section->body.data[--section->body.length] = '\0';
+		trim_end(&section->body);
 	}
+}
+
+/* is_locale tells whether this looks like de, pt-BR or zh_Hant_TW. */
+static bool
+is_locale(const char *name)
+{
+	size_t language = strspn(name, "abcdefghijklmnopqrstuvwxyz");
+
+	return (language == 2 || language == 3) &&
+	       (name[language] == '\0' || strchr("-_", name[language])) &&
+	       name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_")] ==
+	           '\0';
+}
+
+static Template *
+add_template(TemplateSet *set, const char *locale)
+{
+	Template *grown = realloc(set->templates, (set->count + 1) * sizeof(Template));
+
+	if (grown == NULL)
+		die(EXIT_UNREACHABLE, "out of memory");
+	set->templates = grown;
+	grown[set->count] = (Template){.locale = copy_string(locale)};
+	return &grown[set->count++];
+}
+
+/* read_html reads a language's HTML, if there is any. */
+static void
+read_html(Template *template, const char *path)
+{
+	Text html = {0};
+
+	text_format(&html, "%s.html", path);
+	if (access(html.data, F_OK) == 0)
+		read_file(template, true, html.data);
+	for (int kind = 0; kind < TEMPLATE_KINDS; kind++)
+		trim_end(&template->sections[kind].html);
+	text_free(&html);
+}
+
+void
+template_load(TemplateSet *set, const char *path)
+{
+	Text   pattern = {0};
+	glob_t found = {0};
+	Template *template;
+
+	*set = (TemplateSet){0};
+	template = add_template(set, "");
+	read_text(template, path);
+	read_html(template, path);
+	for (const char *c = path; *c != '\0'; c++)
+		text_format(&pattern, strchr("*?[\\", *c) != NULL ? "\\%c" : "%c", *c);
+	text_add(&pattern, ".*");
+	if (glob(pattern.data, 0, NULL, &found) == 0)
+	{
+		for (size_t i = 0; i < found.gl_pathc; i++)
+		{
+			const char *file = found.gl_pathv[i];
+			const char *locale = strrchr(file, '.') + 1;
+
+			if (!is_locale(locale))
+				continue;
+			template = add_template(set, locale);
+			read_text(template, file);
+			read_html(template, file);
+		}
+	}
+	globfree(&found);
+	text_free(&pattern);
+}
+
+void
+template_free(TemplateSet *set)
+{
+	for (int i = 0; i < set->count; i++)
+	{
+		free(set->templates[i].locale);
+		for (int kind = 0; kind < TEMPLATE_KINDS; kind++)
+		{
+			TemplateSection *section = &set->templates[i].sections[kind];
+
+			text_free(&section->subject);
+			text_free(&section->body);
+			text_free(&section->html);
+		}
+	}
+	free(set->templates);
+	*set = (TemplateSet){0};
 }
 
 /* ---- filling in ------------------------------------------------------------------------------------- */
@@ -185,8 +306,8 @@ add_url_escaped(Text *text, const char *token)
 	}
 }
 
-static void
-add_accept_url(Text *text, const char *url, const char *token)
+void
+add_url(Text *text, const char *url, const char *token)
 {
 	static const char placeholder[] = "{{token}}";
 	const char       *found;
@@ -225,7 +346,7 @@ add_value(Text *text, const Mail *mail, const char *accept_url, const char *name
 {
 	if (is_name(name, length, "accept_url"))
 	{
-		add_accept_url(text, accept_url, mail->token);
+		add_url(text, accept_url, mail->token);
 		return;
 	}
 	if (is_name(name, length, "token"))
@@ -249,31 +370,101 @@ add_value(Text *text, const Mail *mail, const char *accept_url, const char *name
 	}
 }
 
+/* add_html adds a text as it may stand within HTML, an attribute's quotes included. */
 static void
-fill_in(Text *result, const char *pattern, const Mail *mail, const char *accept_url)
+add_html(Text *html, const char *text)
 {
+	for (; *text != '\0'; text++)
+	{
+		if (strchr("&<>\"'", *text) != NULL)
+			text_format(html, "&#%d;", *text);
+		else
+			text_append(html, text, 1);
+	}
+}
+
+static void
+fill_in(Text *result, const Text *pattern, bool html, const Mail *mail, const char *accept_url)
+{
+	const char *rest = pattern->data != NULL ? pattern->data : "";
 	const char *open;
 
-	while ((open = strstr(pattern, "{{")) != NULL)
+	while ((open = strstr(rest, "{{")) != NULL)
 	{
 		const char *close = strstr(open, "}}");
+		Text        value = {0};
 
-		text_append(result, pattern, open - pattern);
-		add_value(result, mail, accept_url, open + 2, close - open - 2);
-		pattern = close + 2;
+		text_append(result, rest, open - rest);
+		add_value(&value, mail, accept_url, open + 2, close - open - 2);
+		if (value.data != NULL && html)
+			add_html(result, value.data);
+		else if (value.data != NULL)
+			text_add(result, value.data);
+		text_free(&value);
+		rest = close + 2;
 	}
-	text_add(result, pattern);
+	text_add(result, rest);
+}
+
+/* is_same_locale compares as much as length of two, in which - and _ are one, and so are capitals and others. */
+static bool
+is_same_locale(const char *template, const char *wanted, size_t length)
+{
+	for (size_t i = 0; i < length; i++)
+	{
+		char c = wanted[i] == '_' ? '-' : wanted[i];
+
+		if (tolower((unsigned char) (template[i] == '_' ? '-' : template[i])) !=
+		    tolower((unsigned char) c))
+			return false;
+	}
+	return template[length] == '\0';
+}
+
+/* find_template finds the language of a mail: de-AT, else de, else the one for all. */
+static const Template *
+find_template(const TemplateSet *set, const Mail *mail)
+{
+	const char *wanted = "";
+
+	for (int i = 0; i < mail->nfields; i++)
+	{
+		if (strcmp(mail->fields[i].name, "locale") == 0)
+			wanted = mail->fields[i].value;
+	}
+	for (size_t length = strcspn(wanted, ".@"); length > 0; length--)
+	{
+		if (wanted[length] != '\0' && strchr("-_.@", wanted[length]) == NULL)
+			continue;
+		for (int i = 1; i < set->count; i++)
+		{
+			if (is_same_locale(set->templates[i].locale, wanted, length))
+				return &set->templates[i];
+		}
+	}
+	return &set->templates[0];
 }
 
 bool
-template_render(const Template *template, const Mail *mail, const char *accept_url, Text *subject,
-                Text *body)
+template_render(const TemplateSet *set, const Mail *mail, const char *accept_url, Letter *letter)
 {
-	int kind = find_kind(mail->kind, strlen(mail->kind));
+	int                    kind = find_kind(mail->kind, strlen(mail->kind));
+	const TemplateSection *section;
 
 	if (kind == TEMPLATE_KINDS)
 		return false;
-	fill_in(subject, template->sections[kind].subject.data, mail, accept_url);
-	fill_in(body, template->sections[kind].body.data, mail, accept_url);
+	section = &find_template(set, mail)->sections[kind];
+	fill_in(&letter->subject, &section->subject, false, mail, accept_url);
+	fill_in(&letter->body, &section->body, false, mail, accept_url);
+	if (section->html.length > 0)
+		fill_in(&letter->html, &section->html, true, mail, accept_url);
 	return true;
+}
+
+void
+letter_free(Letter *letter)
+{
+	text_free(&letter->subject);
+	text_free(&letter->body);
+	text_free(&letter->html);
 }

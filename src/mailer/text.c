@@ -10,7 +10,6 @@
 #include "text.h"
 
 #define LOG_MAX_CHARACTERS 2000
-#define ADDRESS_MAX_BYTES 254
 
 void
 text_append(Text *text, const char *data, size_t length)
@@ -107,8 +106,7 @@ utf8_length(const char *string)
 	return length;
 }
 
-/* is_hidden tells a character that is no visible part of a line: a control, a separator, a direction mark. */
-static bool
+bool
 is_hidden(const char *string, int length)
 {
 	const unsigned char *s = (const unsigned char *) string;
@@ -158,25 +156,6 @@ has_non_ascii(const char *string)
 			return true;
 	}
 	return false;
-}
-
-bool
-is_safe_address(const char *address)
-{
-	const char *at = strchr(address, '@');
-
-	if (at == NULL || at == address || at[1] == '\0' || strchr(at + 1, '@') != NULL ||
-	    strlen(address) > ADDRESS_MAX_BYTES)
-		return false;
-	while (*address != '\0')
-	{
-		int length = utf8_length(address);
-
-		if (length == 0 || is_hidden(address, length) || strchr(" <>(),;:\"\\", *address) != NULL)
-			return false;
-		address += length;
-	}
-	return true;
 }
 
 static void __attribute__((format(printf, 1, 0))) log_vline(const char *format, va_list args)

@@ -36,8 +36,8 @@ extern bool has_non_ascii(const char *string);
 /* The length in bytes, 1 to 4, of the UTF-8 character that starts here; 0 if it is malformed. */
 extern int utf8_length(const char *string);
 
-/* Whether this is one address without anything that could end it within a header or an SMTP command. */
-extern bool is_safe_address(const char *address);
+/* Whether a character, so many bytes long, is no visible part of a line: a control, a separator, a direction mark. */
+extern bool is_hidden(const char *string, int length);
 
 /* Logs one line to standard error. */
 extern void log_line(const char *format, ...) __attribute__((format(printf, 1, 2)));

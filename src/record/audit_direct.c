@@ -22,6 +22,7 @@
 #include "record/audit_internal.h"
 #include "compat.h"
 #include "authority/errors.h"
+#include "record/loads.h"
 #include "store/query.h"
 #include "store/restore.h"
 #include "authority/team.h"
@@ -222,8 +223,13 @@ teamrbac_audit_direct_change(PG_FUNCTION_ARGS)
 		        (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 		         errmsg("function \"%s\" must be called by a statement trigger with two arguments",
 		                "audit_direct_change")));
-	if (query_is_ours() || restoring(trigdata->tg_relation))
+	if (query_is_ours())
 		return PointerGetDatum(NULL);
+	if (TRIGGER_FIRED_BY_INSERT(trigdata->tg_event) && restoring(trigdata->tg_relation))
+	{
+		loads_note(trigdata->tg_relation, tuplestore_tuple_count(trigdata->tg_newtable));
+		return PointerGetDatum(NULL);
+	}
 	if (TRIGGER_FIRED_BY_TRUNCATE(trigdata->tg_event))
 	{
 		record_truncate(trigdata);
@@ -237,14 +243,22 @@ teamrbac_audit_direct_change(PG_FUNCTION_ARGS)
 	return PointerGetDatum(NULL);
 }
 
-/* guard_audit(): a grant on the audit's tables, made by mistake, changes nothing. */
+/*
+ * guard_audit(): the audit is changed by our own statements for it, and by superusers.  Neither a grant on its tables,
+ * made by mistake, nor the rights of the role that owns them are enough, but for a restore in a session of its own
+ * (pg_restore --use-set-session-authorization).
+ */
 Datum
 teamrbac_guard_audit(PG_FUNCTION_ARGS)
 {
+	TriggerData *trigdata = (TriggerData *) fcinfo->context;
+
 	if (!CALLED_AS_TRIGGER(fcinfo))
 		ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 		                errmsg("function \"%s\" must be called by a trigger", "guard_audit")));
-	if (!superuser())
+	if (!query_may_change_audit() && !superuser() &&
+	    !(TRIGGER_FIRED_BY_INSERT(trigdata->tg_event) && restoring(trigdata->tg_relation) &&
+	      GetUserId() == GetOuterUserId()))
 		refuse_command(NULL, "only a superuser may change the audit", NULL, NULL);
 	return PointerGetDatum(NULL);
 }

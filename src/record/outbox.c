@@ -20,6 +20,7 @@
 #include "authority/errors.h"
 #include "record/outbox.h"
 #include "store/query.h"
+#include "record/mail_allowance.h"
 #include "store/settings.h"
 #include "authority/team.h"
 
@@ -31,6 +32,7 @@
 PG_FUNCTION_INFO_V1(teamrbac_claim_mail);
 PG_FUNCTION_INFO_V1(teamrbac_mail_sent);
 PG_FUNCTION_INFO_V1(teamrbac_mail_failed);
+PG_FUNCTION_INFO_V1(teamrbac_mail_blocked);
 PG_FUNCTION_INFO_V1(teamrbac_mail_refused);
 
 static const char *const kind_names[] = {
@@ -52,7 +54,9 @@ mail_queue(const pg_uuid_t *tenant, MailKind kind, const char *recipient,
 	static SavedQuery insert = {
 		.sql =
 			"INSERT INTO teamrbac.outbox (tenant_id, mail_id, kind, recipient, invitation_id, token, fields)"
-			" VALUES ($1, pg_catalog.gen_random_uuid(), $2::teamrbac.mail_kind, $3, $4, $5, $6::pg_catalog.jsonb)",
+			" VALUES ($1, pg_catalog.gen_random_uuid(), $2::teamrbac.mail_kind, $3, $4, $5, $6::pg_catalog.jsonb"
+			" || COALESCE((SELECT pg_catalog.jsonb_build_object('locale', u.locale) FROM teamrbac.app_user AS u"
+			" WHERE teamrbac.address_key(u.email) = teamrbac.address_key($3) AND u.locale IS NOT NULL), '{}'))",
 		.nargs = 6,
 		.argtypes = {UUIDOID, TEXTOID, TEXTOID, UUIDOID, TEXTOID, TEXTOID},
 	};
@@ -66,7 +70,8 @@ mail_queue(const pg_uuid_t *tenant, MailKind kind, const char *recipient,
 
 	query_execute(&insert, args, nulls);
 	/* Without a payload: whoever may LISTEN learns that there is mail, and nothing of it. */
-	Async_Notify(OUTBOX_CHANNEL, "");
+	if (notify_mailer)
+		Async_Notify(OUTBOX_CHANNEL, "");
 }
 
 void
@@ -80,7 +85,9 @@ mail_user(const pg_uuid_t *tenant, MailKind kind, const pg_uuid_t *user, const c
 	Datum email;
 	bool  isnull;
 
-	if (query_row(&select, (Datum[]){UUIDPGetDatum(user)}, NULL, 1, &email, &isnull))
+	/* What is done is done; to tell of it is less important than that nobody is flooded. */
+	if (query_row(&select, (Datum[]){UUIDPGetDatum(user)}, NULL, 1, &email, &isnull) &&
+	    mail_is_allowed(tenant, TextDatumGetCString(email)))
 		mail_queue(tenant, kind, TextDatumGetCString(email), NULL, NULL, fields);
 }
 
@@ -145,7 +152,8 @@ teamrbac_claim_mail(PG_FUNCTION_ARGS)
 	static SavedQuery claim = {
 		.sql =
 			"WITH due AS ("
-			"SELECT o.tenant_id, o.mail_id, o.attempts >= $5 AS last,"
+			"SELECT o.tenant_id, o.mail_id,"
+			" o.attempts - o.blocked_attempts >= $5 AS last,"
 			/* Not by EXISTS, which the planner may answer by a hash of all invitations. */
 			" o.invitation_id IS NOT NULL AND (SELECT i.state = 'pending'"
 			" AND i.expires_at > $3 FROM teamrbac.invitation AS i"
@@ -164,15 +172,15 @@ teamrbac_claim_mail(PG_FUNCTION_ARGS)
 			" withdrawn_at = CASE WHEN pointless THEN $3 END,"
 			" failed_at = CASE WHEN last AND NOT pointless THEN $3 END,"
 			" last_error = CASE WHEN last AND NOT pointless AND o.claimed_by IS NOT NULL"
-			" THEN 'the sender of the last attempt did not report back' ELSE o.last_error END"
+			" THEN 'the sender of the last attempt did not report back' ELSE o.last_error END,"
+			" error_kind = CASE WHEN last AND NOT pointless AND o.claimed_by IS NOT NULL"
+			" THEN 'temporary' ELSE o.error_kind END"
 			" FROM due"
 			" WHERE o.tenant_id = due.tenant_id"
 			" AND o.mail_id = due.mail_id"
 			" RETURNING o.*"
 			") SELECT c.mail_id, c.kind::pg_catalog.text, c.recipient::pg_catalog.text, c.tenant_id, t.name,"
-			" c.invitation_id, c.token, c.fields, c.attempts, c.created_at,"
-			" (SELECT u.locale FROM teamrbac.app_user AS u"
-			" WHERE pg_catalog.lower(u.email::pg_catalog.text) = pg_catalog.lower(c.recipient::pg_catalog.text))"
+			" c.invitation_id, c.token, c.fields, c.attempts, c.created_at"
 			" FROM claimed AS c"
 			" JOIN teamrbac.tenant AS t ON t.tenant_id = c.tenant_id"
 			" WHERE c.next_attempt_at IS NOT NULL ORDER BY c.created_at, c.mail_id",
@@ -202,7 +210,7 @@ teamrbac_mail_sent(PG_FUNCTION_ARGS)
 	static SavedQuery update = {
 		.sql = "UPDATE teamrbac.outbox"
 			   " SET sent_at = pg_catalog.clock_timestamp(), next_attempt_at = NULL, token = NULL,"
-			   " claimed_by = NULL, failed_at = NULL, last_error = NULL"
+			   " claimed_by = NULL, failed_at = NULL, last_error = NULL, error_kind = NULL"
 			   " WHERE mail_id = $1 AND sent_at IS NULL",
 		.nargs = 1,
 		.argtypes = {UUIDOID},
@@ -230,20 +238,30 @@ reason_arg(FunctionCallInfo fcinfo, int arg)
 	return reason;
 }
 
+/* What the failure of an attempt is about: the enum mail_error, and how many attempts a mail has then. */
+typedef struct FailureKind
+{
+	const char *name;
+	int         max_attempts; /* those that were blocked don't count */
+} FailureKind;
+
 /*
  * record_failure gives a mail up, or has it wait.  A session that claimed it after the one that reports here
  * keeps it until its lease ends.  Returns whether the mail will be tried again.
  */
 static bool
-record_failure(const pg_uuid_t *mail, const char *reason, int max_attempts)
+record_failure(const pg_uuid_t *mail, const char *reason, FailureKind kind)
 {
 	static SavedQuery update = {
 		.sql = "WITH mail AS ("
-			   "SELECT tenant_id, mail_id, attempts >= $3 AS last"
+			   "SELECT tenant_id, mail_id,"
+			   " GREATEST(attempts - blocked_attempts, 0) >= $3 AS last"
 			   " FROM teamrbac.outbox"
 			   " WHERE mail_id = $1 AND next_attempt_at IS NOT NULL FOR UPDATE"
 			   ") UPDATE teamrbac.outbox AS o SET"
-			   " last_error = $2,"
+			   " last_error = $2, error_kind = $6::teamrbac.mail_error,"
+			   " blocked_attempts = CASE WHEN $6 = 'sender'"
+			   " THEN LEAST(o.attempts, o.blocked_attempts + 1) ELSE o.blocked_attempts END,"
 			   " next_attempt_at = CASE WHEN NOT mail.last THEN GREATEST($5 +"
 			   " LEAST('6 hours', '1 minute'::pg_catalog.interval * pg_catalog.power("
 			   "2.0::pg_catalog.float8, LEAST(o.attempts - 1, 10))),"
@@ -255,12 +273,15 @@ record_failure(const pg_uuid_t *mail, const char *reason, int max_attempts)
 			   " WHERE o.tenant_id = mail.tenant_id"
 			   " AND o.mail_id = mail.mail_id"
 			   " RETURNING o.next_attempt_at IS NOT NULL",
-		.nargs = 5,
-		.argtypes = {UUIDOID, TEXTOID, INT4OID, TEXTOID, TIMESTAMPTZOID},
+		.nargs = 6,
+		.argtypes = {UUIDOID, TEXTOID, INT4OID, TEXTOID, TIMESTAMPTZOID, TEXTOID},
 	};
-	Datum args[] = {UUIDPGetDatum(mail), CStringGetTextDatum(reason), Int32GetDatum(max_attempts),
+	Datum args[] = {UUIDPGetDatum(mail),
+	                CStringGetTextDatum(reason),
+	                Int32GetDatum(kind.max_attempts),
 	                CStringGetTextDatum(this_session()),
-	                TimestampTzGetDatum(GetCurrentTimestamp())};
+	                TimestampTzGetDatum(GetCurrentTimestamp()),
+	                CStringGetTextDatum(kind.name)};
 	Datum again;
 	bool  isnull;
 
@@ -274,7 +295,17 @@ teamrbac_mail_failed(PG_FUNCTION_ARGS)
 	pg_uuid_t mail = uuid_arg(fcinfo, 0, "mail_id");
 	char     *reason = reason_arg(fcinfo, 1);
 
-	PG_RETURN_BOOL(record_failure(&mail, reason, mail_max_attempts));
+	PG_RETURN_BOOL(record_failure(&mail, reason, (FailureKind){"temporary", mail_max_attempts}));
+}
+
+/* mail_blocked(mail_id, reason): the mail server refused the sender, whoever the recipient is. */
+Datum
+teamrbac_mail_blocked(PG_FUNCTION_ARGS)
+{
+	pg_uuid_t mail = uuid_arg(fcinfo, 0, "mail_id");
+	char     *reason = reason_arg(fcinfo, 1);
+
+	PG_RETURN_BOOL(record_failure(&mail, reason, (FailureKind){"sender", PG_INT32_MAX}));
 }
 
 /* record_bounce notes that a mail which was sent came back. */
@@ -283,7 +314,8 @@ record_bounce(const pg_uuid_t *mail, const char *reason)
 {
 	static SavedQuery update = {
 		.sql =
-			"UPDATE teamrbac.outbox SET failed_at = pg_catalog.clock_timestamp(), last_error = $2"
+			"UPDATE teamrbac.outbox SET failed_at = pg_catalog.clock_timestamp(), last_error = $2,"
+			" error_kind = 'recipient'"
 			" WHERE mail_id = $1 AND sent_at IS NOT NULL AND failed_at IS NULL",
 		.nargs = 2,
 		.argtypes = {UUIDOID, TEXTOID},
@@ -300,5 +332,5 @@ teamrbac_mail_refused(PG_FUNCTION_ARGS)
 	char     *reason = reason_arg(fcinfo, 1);
 
 	record_bounce(&mail, reason);
-	PG_RETURN_BOOL(record_failure(&mail, reason, 0));
+	PG_RETURN_BOOL(record_failure(&mail, reason, (FailureKind){"recipient", 0}));
 }

@@ -12,6 +12,7 @@
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_extension.h"
 #include "catalog/indexing.h"
 #include "catalog/pg_type.h"
@@ -24,6 +25,8 @@
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
 
 #include "store/catalog.h"
 #include "compat.h"
@@ -44,20 +47,22 @@ static const char *const table_names[CATALOG_TABLES] = {
 };
 
 /* Which caches must be dropped when a table itself is redefined, truncated or dropped. */
-static const Facet table_facets[CATALOG_TABLES] = {
-	[CATALOG_PERMISSION] = FACET_DEFINITIONS,
-	[CATALOG_ROLE] = FACET_DEFINITIONS,
-	[CATALOG_ROLE_PERMISSION] = FACET_DEFINITIONS,
-	[CATALOG_APP_USER] = FACET_USERS,
-	[CATALOG_TENANT] = FACET_TENANTS,
-	[CATALOG_MEMBERSHIP] = FACET_MEMBERSHIPS,
-	[CATALOG_DATABASE_ROLE] = FACET_DEFINITIONS,
-	[CATALOG_API_KEY] = FACET_API_KEYS,
-	[CATALOG_API_KEY_USE] = FACET_API_KEYS,
-	[CATALOG_USER_ACTIVITY] = FACET_USERS,
+static const Facts table_facts[CATALOG_TABLES] = {
+	[CATALOG_PERMISSION] = FACTS_DEFINITIONS,
+	[CATALOG_ROLE] = FACTS_DEFINITIONS,
+	[CATALOG_ROLE_PERMISSION] = FACTS_DEFINITIONS,
+	[CATALOG_APP_USER] = FACTS_USERS,
+	[CATALOG_TENANT] = FACTS_TENANTS,
+	[CATALOG_MEMBERSHIP] = FACTS_MEMBERSHIPS,
+	[CATALOG_DATABASE_ROLE] = FACTS_DEFINITIONS,
+	[CATALOG_API_KEY] = FACTS_API_KEYS,
+	[CATALOG_API_KEY_USE] = FACTS_API_KEYS,
+	[CATALOG_USER_ACTIVITY] = FACTS_USERS,
 };
 
 static const char *const index_names[CATALOG_INDEXES] = {
+	[CATALOG_ROLE_PKEY] = "role_pkey",
+	[CATALOG_ROLE_PERMISSION_PKEY] = "role_permission_pkey",
 	[CATALOG_APP_USER_PKEY] = "app_user_pkey",
 	[CATALOG_TENANT_DELETED_IDX] = "tenant_deleted_idx",
 	[CATALOG_MEMBERSHIP_USER_IDX] = "membership_user_idx",
@@ -68,20 +73,20 @@ static const char *const index_names[CATALOG_INDEXES] = {
 	[CATALOG_USER_ACTIVITY_PKEY] = "user_activity_pkey",
 };
 
-static const char *const signal_names[FACETS] = {
-	[FACET_DEFINITIONS] = "definitions_changed", [FACET_USERS] = "users_changed",
-	[FACET_TENANTS] = "tenants_changed",         [FACET_MEMBERSHIPS] = "memberships_changed",
-	[FACET_API_KEYS] = "api_keys_changed",
+static const char *const signal_names[FACTS_KINDS] = {
+	[FACTS_DEFINITIONS] = "definitions_changed", [FACTS_USERS] = "users_changed",
+	[FACTS_TENANTS] = "tenants_changed",         [FACTS_MEMBERSHIPS] = "memberships_changed",
+	[FACTS_API_KEYS] = "api_keys_changed",
 };
 
-uint64 facet_epoch[FACETS];
-uint64 cache_epoch;
+uint64 generation[FACTS_KINDS];
+uint64 any_generation;
 
 typedef struct CatalogOids
 {
 	Oid tables[CATALOG_TABLES];
 	Oid indexes[CATALOG_INDEXES];
-	Oid signals[FACETS];
+	Oid signals[FACTS_KINDS];
 } CatalogOids;
 
 /* The OIDs found last.  They keep being watched when they are no longer valid, until others replace them. */
@@ -94,17 +99,17 @@ static uint64 news;
 PG_FUNCTION_INFO_V1(teamrbac_signal_change);
 
 static void
-forget_facet(Facet facet)
+count_change(Facts kind)
 {
-	facet_epoch[facet]++;
-	cache_epoch++;
+	generation[kind]++;
+	any_generation++;
 }
 
 void
-catalog_forget_everything(void)
+generation_advance(void)
 {
-	for (int facet = 0; facet < FACETS; facet++)
-		forget_facet(facet);
+	for (int kind = 0; kind < FACTS_KINDS; kind++)
+		count_change(kind);
 }
 
 /*
@@ -118,20 +123,20 @@ relcache_callback(Datum arg, Oid relid)
 	if (!OidIsValid(relid))
 	{
 		found_valid = false;
-		catalog_forget_everything();
+		generation_advance();
 		return;
 	}
-	for (int facet = 0; facet < FACETS; facet++)
+	for (int kind = 0; kind < FACTS_KINDS; kind++)
 	{
-		if (relid == found.signals[facet])
-			forget_facet(facet);
+		if (relid == found.signals[kind])
+			count_change(kind);
 	}
 	for (int table = 0; table < CATALOG_TABLES; table++)
 	{
 		if (relid == found.tables[table])
 		{
 			found_valid = false;
-			forget_facet(table_facets[table]);
+			count_change(table_facts[table]);
 		}
 	}
 }
@@ -142,12 +147,9 @@ catalog_init(void)
 	CacheRegisterRelcacheCallback(relcache_callback, (Datum) 0);
 }
 
-/*
- * require_our_version raises 55000 unless the extension is installed here in the version that this library
- * was built for.  An extension script on its way to that version may call us already.
- */
-static void
-require_our_version(void)
+/* installed_version returns the version of the extension in this database, palloc'd, or NULL. */
+static char *
+installed_version(void)
 {
 	Relation    extensions = table_open(ExtensionRelationId, AccessShareLock);
 	ScanKeyData key;
@@ -169,13 +171,28 @@ require_our_version(void)
 	}
 	systable_endscan(scan);
 	table_close(extensions, AccessShareLock);
+	return version;
+}
+
+/* An extension script on its way to the version that this library was built for may call us already. */
+static bool
+is_our_version(const char *version)
+{
+	return strcmp(version, TEAMRBAC_VERSION) == 0 || creating_extension;
+}
+
+/* require_our_version raises 55000 unless the extension is installed here in the library's version. */
+static void
+require_our_version(void)
+{
+	char *version = installed_version();
 
 	if (version == NULL)
 		ereport(ERROR,
 		        (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 		         errmsg("extension \"%s\" is not installed in this database", EXTENSION_NAME),
 		         errhint("Run CREATE EXTENSION %s.", EXTENSION_NAME)));
-	if (strcmp(version, TEAMRBAC_VERSION) != 0 && !creating_extension)
+	if (!is_our_version(version))
 		ereport(
 			ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -186,6 +203,17 @@ require_our_version(void)
 		     errhint(
 				 "Run ALTER EXTENSION %s UPDATE, or install the files of version %s and reconnect.",
 				 EXTENSION_NAME, version)));
+}
+
+bool
+catalog_is_installed(void)
+{
+	char *version;
+
+	if (found_valid)
+		return true;
+	version = installed_version();
+	return version != NULL && is_our_version(version);
 }
 
 static Oid
@@ -211,8 +239,8 @@ find_each(CatalogOids *oids)
 		oids->tables[table] = find_relation(schema, table_names[table]);
 	for (int index = CATALOG_NO_INDEX + 1; index < CATALOG_INDEXES; index++)
 		oids->indexes[index] = find_relation(schema, index_names[index]);
-	for (int facet = 0; facet < FACETS; facet++)
-		oids->signals[facet] = find_relation(schema, signal_names[facet]);
+	for (int kind = 0; kind < FACTS_KINDS; kind++)
+		oids->signals[kind] = find_relation(schema, signal_names[kind]);
 }
 
 /*
@@ -232,7 +260,7 @@ find_all(void)
 		if (news != news_before)
 			continue;
 		if (memcmp(&oids, &found, sizeof(found)) != 0)
-			catalog_forget_everything();
+			generation_advance();
 		found = oids;
 		found_valid = true;
 	}
@@ -252,15 +280,52 @@ catalog_table_oid(CatalogTable table)
 }
 
 Oid
+catalog_relation_owner(Oid relation)
+{
+	HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
+	Oid       owner;
+
+	if (!HeapTupleIsValid(tuple))
+		ereport(ERROR,
+		        (errcode(ERRCODE_UNDEFINED_TABLE), errmsg("a table has been dropped meanwhile")));
+	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
+	ReleaseSysCache(tuple);
+	return owner;
+}
+
+Oid
 catalog_index_oid(CatalogIndex index)
 {
 	find_all();
 	return found.indexes[index];
 }
 
+Snapshot
+catalog_snapshot(void)
+{
+	find_all();
+	/* Of a table without a catalogue cache, the snapshot for catalogue scans is always a new one. */
+	return RegisterSnapshot(GetCatalogSnapshot(found.tables[CATALOG_MEMBERSHIP]));
+}
+
+/* scan_operator is the equality of the types that our keys have. */
+static RegProcedure
+scan_operator(Oid type)
+{
+	switch (type)
+	{
+		case UUIDOID:
+			return F_UUID_EQ;
+		case TEXTOID:
+			return F_TEXTEQ;
+		default:
+			return F_OIDEQ;
+	}
+}
+
 CatalogScan
-catalog_scan_begin(CatalogTable table, CatalogIndex index, int nkeys, const AttrNumber *keycols,
-                   const Datum *keys, const Oid *keytypes)
+catalog_scan_begin(Snapshot snapshot, CatalogTable table, CatalogIndex index, int nkeys,
+                   const AttrNumber *keycols, const Datum *keys, const Oid *keytypes)
 {
 	CatalogScan result;
 	ScanKeyData scankeys[2];
@@ -268,13 +333,13 @@ catalog_scan_begin(CatalogTable table, CatalogIndex index, int nkeys, const Attr
 	Assert(nkeys <= (int) lengthof(scankeys));
 	find_all();
 	for (int i = 0; i < nkeys; i++)
-		ScanKeyInit(&scankeys[i], keycols[i], BTEqualStrategyNumber,
-		            keytypes[i] == UUIDOID ? F_UUID_EQ : F_OIDEQ, keys[i]);
+		ScanKeyInit(&scankeys[i], keycols[i], BTEqualStrategyNumber, scan_operator(keytypes[i]),
+		            keys[i]);
 
 	result.relation = table_open(found.tables[table], AccessShareLock);
 	result.scan =
-		systable_beginscan(result.relation, found.indexes[index], index != CATALOG_NO_INDEX, NULL,
-	                       nkeys, nkeys > 0 ? scankeys : NULL);
+		systable_beginscan(result.relation, found.indexes[index], index != CATALOG_NO_INDEX,
+	                       snapshot, nkeys, nkeys > 0 ? scankeys : NULL);
 	return result;
 }
 
@@ -292,6 +357,16 @@ catalog_scan_value(CatalogScan *scan, HeapTuple tuple, AttrNumber column, bool *
 }
 
 void
+catalog_scan_name(CatalogScan *scan, HeapTuple tuple, AttrNumber column, char *name)
+{
+	bool  isnull;
+	Datum value = catalog_scan_value(scan, tuple, column, &isnull);
+
+	Assert(!isnull);
+	text_to_cstring_buffer(DatumGetTextPP(value), name, NAMEDATALEN);
+}
+
+void
 catalog_scan_end(CatalogScan *scan)
 {
 	systable_endscan(scan->scan);
@@ -299,10 +374,10 @@ catalog_scan_end(CatalogScan *scan)
 }
 
 void
-catalog_signal(Facet facet)
+catalog_signal(Facts kind)
 {
 	find_all();
-	CacheInvalidateRelcacheByRelid(found.signals[facet]);
+	CacheInvalidateRelcacheByRelid(found.signals[kind]);
 }
 
 /* The trigger function behind every change of a table that a cache depends on, a DBA's own included. */
@@ -317,11 +392,11 @@ teamrbac_signal_change(PG_FUNCTION_ARGS)
 		                errmsg("function \"%s\" must be called as a trigger with one argument",
 		                       "signal_change")));
 	name = trigdata->tg_trigger->tgargs[0];
-	for (int facet = 0; facet < FACETS; facet++)
+	for (int kind = 0; kind < FACTS_KINDS; kind++)
 	{
-		if (strcmp(name, signal_names[facet]) == 0)
+		if (strcmp(name, signal_names[kind]) == 0)
 		{
-			catalog_signal(facet);
+			catalog_signal(kind);
 			return PointerGetDatum(NULL);
 		}
 	}

@@ -1,6 +1,6 @@
 /*
  * catalog.h
- *	  Our own tables as the C code finds them, and the news that they have changed.
+ *	  Our own tables as the C code finds them, and the signals that they have changed.
  */
 #ifndef TEAMRBAC_CATALOG_H
 #define TEAMRBAC_CATALOG_H
@@ -8,6 +8,7 @@
 #include "access/genam.h"
 #include "access/htup.h"
 #include "utils/relcache.h"
+#include "utils/snapshot.h"
 
 /* The tables read without SPI.  Their columns are numbered by the Anum_ constants below. */
 typedef enum CatalogTable
@@ -28,27 +29,29 @@ typedef enum CatalogTable
 typedef enum CatalogIndex
 {
 	CATALOG_NO_INDEX,
-	CATALOG_APP_USER_PKEY,       /* user_id */
-	CATALOG_TENANT_DELETED_IDX,  /* tenant_id, of deleted tenants only */
-	CATALOG_MEMBERSHIP_USER_IDX, /* user_id, tenant_id */
-	CATALOG_DATABASE_ROLE_PKEY,  /* database_role */
-	CATALOG_API_KEY_PKEY,        /* tenant_id, key_id */
-	CATALOG_API_KEY_KEY_ID_IDX,  /* key_id, not unique */
-	CATALOG_API_KEY_USE_PKEY,    /* tenant_id, key_id */
-	CATALOG_USER_ACTIVITY_PKEY,  /* user_id */
-	CATALOG_INDEXES              /* how many there are */
+	CATALOG_ROLE_PKEY,            /* role */
+	CATALOG_ROLE_PERMISSION_PKEY, /* role, permission */
+	CATALOG_APP_USER_PKEY,        /* user_id */
+	CATALOG_TENANT_DELETED_IDX,   /* tenant_id, of deleted tenants only */
+	CATALOG_MEMBERSHIP_USER_IDX,  /* user_id, tenant_id */
+	CATALOG_DATABASE_ROLE_PKEY,   /* database_role */
+	CATALOG_API_KEY_PKEY,         /* tenant_id, key_id */
+	CATALOG_API_KEY_KEY_ID_IDX,   /* key_id, not unique */
+	CATALOG_API_KEY_USE_PKEY,     /* tenant_id, key_id */
+	CATALOG_USER_ACTIVITY_PKEY,   /* user_id */
+	CATALOG_INDEXES               /* how many there are */
 } CatalogIndex;
 
-/* What a cached fact can depend on; each has its own signal (see sql/parts/00_schema.sql). */
-typedef enum Facet
+/* The kinds of facts in our tables; the change of each has a signal of its own (see sql/parts/00_schema.sql). */
+typedef enum Facts
 {
-	FACET_DEFINITIONS,
-	FACET_USERS,
-	FACET_TENANTS,
-	FACET_MEMBERSHIPS,
-	FACET_API_KEYS,
-	FACETS /* how many there are */
-} Facet;
+	FACTS_DEFINITIONS,
+	FACTS_USERS,
+	FACTS_TENANTS,
+	FACTS_MEMBERSHIPS,
+	FACTS_API_KEYS,
+	FACTS_KINDS /* how many there are */
+} Facts;
 
 #define Anum_permission_permission 1
 #define Anum_permission_grantable_to_keys 3
@@ -80,25 +83,31 @@ typedef enum Facet
 #define Anum_api_key_revoked_at 11
 
 /*
- * Counts the invalidations seen of each facet, and of any.  A fact read while its facet's count stood at n
- * holds for as long as it stands there.
+ * The generation of each kind of facts, and of all together: counts the changes that this backend has been told
+ * of.  What was read while the generation stood at n holds for as long as it stands there.
  */
-extern PGDLLIMPORT uint64 facet_epoch[FACETS];
-extern PGDLLIMPORT uint64 cache_epoch;
+extern PGDLLIMPORT uint64 generation[FACTS_KINDS];
+extern PGDLLIMPORT uint64 any_generation;
 
 /*
- * Counts every facet on, as if all had changed: for commands, which decide under the tenant's lock and must
- * not rely on an invalidation that may still be on its way from the transaction that held the lock before.
+ * Begins a new generation of everything, as if all had changed: for commands, which decide under the tenant's
+ * lock and must not rely on an invalidation that may still be on its way from the transaction that held the lock
+ * before.
  */
-extern void catalog_forget_everything(void);
+extern void generation_advance(void);
 
 /* Registers the invalidation callback; once, when the library is loaded. */
 extern void catalog_init(void);
 
 /*
- * A scan of one of our tables with the newest snapshot there is, so that what has been committed is seen
- * whatever snapshot the transaction runs on; its own uncommitted changes are seen too.
+ * The newest snapshot there is, registered with the current resource owner: what has been committed is seen,
+ * whatever snapshot the transaction runs on, and so are its own uncommitted changes.  For several scans that must
+ * agree; UnregisterSnapshot ends it.  May process invalidations before it is taken, never after.  Errors: as
+ * catalog_scan_begin.
  */
+extern Snapshot catalog_snapshot(void);
+
+/* A scan of one of our tables. */
 typedef struct CatalogScan
 {
 	Relation    relation;
@@ -106,18 +115,20 @@ typedef struct CatalogScan
 } CatalogScan;
 
 /*
- * Begins a scan of a table, all of it or by up to two leading columns of an index.  keys[i] must equal
- * column keycols[i] (their numbers in the table).  Takes ACCESS SHARE until catalog_scan_end, and may
- * process invalidations before the snapshot is taken, never after.  Errors: 55000 when the extension isn't
- * installed in this database, or in another version than the library's.
+ * Begins a scan of a table, all of it or by up to two leading columns of an index, with a snapshot from
+ * catalog_snapshot, or NULL for the newest.  keys[i] must equal column keycols[i] (their numbers in the table).
+ * Takes ACCESS SHARE until catalog_scan_end, and may process invalidations before the snapshot is taken, never after.
+ * Errors: 55000 when the extension isn't installed in this database, or in another version than the library's.
  */
-extern CatalogScan catalog_scan_begin(CatalogTable table, CatalogIndex index, int nkeys,
-                                      const AttrNumber *keycols, const Datum *keys,
+extern CatalogScan catalog_scan_begin(Snapshot snapshot, CatalogTable table, CatalogIndex index,
+                                      int nkeys, const AttrNumber *keycols, const Datum *keys,
                                       const Oid *keytypes);
 extern HeapTuple   catalog_scan_next(CatalogScan *scan);
 extern Datum       catalog_scan_value(CatalogScan *scan, HeapTuple tuple, AttrNumber column,
                                       bool *isnull);
-extern void        catalog_scan_end(CatalogScan *scan);
+/* A name (at most NAMEDATALEN - 1 bytes) that cannot be NULL, into a buffer of NAMEDATALEN bytes. */
+extern void catalog_scan_name(CatalogScan *scan, HeapTuple tuple, AttrNumber column, char *name);
+extern void catalog_scan_end(CatalogScan *scan);
 
 /*
  * Raises 55000 unless the extension is installed in this database in the version of the library.  Costs nothing
@@ -125,11 +136,20 @@ extern void        catalog_scan_end(CatalogScan *scan);
  */
 extern void catalog_require_version(void);
 
+/*
+ * Whether that function would raise nothing.  For hooks, which run in every database of the cluster and must leave
+ * alone those that have nothing of ours.
+ */
+extern bool catalog_is_installed(void);
+
 /* For what scans aren't enough for.  Errors: as catalog_scan_begin. */
 extern Oid catalog_table_oid(CatalogTable table);
 extern Oid catalog_index_oid(CatalogIndex index);
 
-/* Sends the facet's signal to every session, this one included, when the transaction commits. */
-extern void catalog_signal(Facet facet);
+/* Sends this kind's signal to every session, this one included, when the transaction commits. */
+extern void catalog_signal(Facts kind);
+/* The owner of any relation, without opening it. */
+extern Oid catalog_relation_owner(Oid relation);
+
 
 #endif /* TEAMRBAC_CATALOG_H */

@@ -7,7 +7,11 @@
 #include "access/xact.h"
 #include "catalog/namespace.h"
 #include "funcapi.h"
+#include "miscadmin.h"
 #include "utils/datum.h"
+#include "utils/guc.h"
+#include "utils/plancache.h"
+#include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
 
 #include "store/catalog.h"
@@ -16,6 +20,18 @@
 
 /* How many of our statements are running, one inside the other. */
 static int depth = 0;
+
+/* A statement that may change the audit has begun, and no trigger has asked. */
+static bool changing_audit = false;
+
+bool
+query_may_change_audit(void)
+{
+	bool result = changing_audit;
+
+	changing_audit = false;
+	return result;
+}
 
 bool
 query_is_ours(void)
@@ -35,6 +51,46 @@ require_our_path(void)
 		     namespace_search_path);
 }
 
+/*
+ * require_one_statement: a query is one statement that reads, changes or locks rows, so that whatever slipped into its
+ * text could neither add another one nor define anything.
+ */
+static void
+require_one_statement(SavedQuery *query)
+{
+	List *sources = SPI_plan_get_plan_sources(query->plan);
+	Node *statement = NULL;
+
+	if (list_length(sources) == 1)
+		statement = ((CachedPlanSource *) linitial(sources))->raw_parse_tree->stmt;
+	if (statement != NULL &&
+	    (IsA(statement, InsertStmt) || IsA(statement, UpdateStmt) || IsA(statement, DeleteStmt) ||
+	     IsA(statement, LockStmt) ||
+	     (IsA(statement, SelectStmt) && ((SelectStmt *) statement)->intoClause == NULL)))
+		return;
+	elog(ERROR, "not a statement that teamrbac runs: %s", query->sql);
+}
+
+/* require_tables_of refuses a statement that names, by a rule perhaps, a table of somebody else's. */
+static void
+require_tables_of(SavedQuery *query)
+{
+	CachedPlanSource *source = linitial(SPI_plan_get_plan_sources(query->plan));
+	ListCell         *cell;
+
+	foreach(cell, source->relationOids)
+	{
+		Oid relation = lfirst_oid(cell);
+
+		if (catalog_relation_owner(relation) != query->tables_of)
+			ereport(ERROR,
+			        (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			         errmsg("table \"%s\" does not belong to role \"%s\"", get_rel_name(relation),
+			                GetUserNameFromId(query->tables_of, true)),
+			         errdetail("Its owner's code would run with the rights of that role.")));
+	}
+}
+
 /* prepare plans the query, once a session; a catalogue of another version than ours might mislead it. */
 static void
 prepare(SavedQuery *query)
@@ -47,6 +103,9 @@ prepare(SavedQuery *query)
 	query->plan = SPI_prepare(query->sql, query->nargs, query->argtypes);
 	if (query->plan == NULL)
 		elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
+	require_one_statement(query);
+	if (OidIsValid(query->tables_of))
+		require_tables_of(query);
 	if (!query->once)
 		SPI_keepplan(query->plan);
 }
@@ -59,6 +118,7 @@ execute(SavedQuery *query, Datum *args, const char *nulls)
 
 	prepare(query);
 	depth++;
+	changing_audit = query->changes_audit;
 	PG_TRY();
 	{
 		result = SPI_execute_snapshot(query->plan, args, nulls, GetLatestSnapshot(),
@@ -67,6 +127,7 @@ execute(SavedQuery *query, Datum *args, const char *nulls)
 	PG_FINALLY();
 	{
 		depth--;
+		changing_audit = false;
 	}
 	PG_END_TRY();
 	if (result < 0)
@@ -83,6 +144,36 @@ query_execute(SavedQuery *query, Datum *args, const char *nulls)
 	nrows = SPI_processed;
 	SPI_finish();
 	CommandCounterIncrement();
+	return nrows;
+}
+
+uint64
+query_execute_as(Oid role, SavedQuery *query, Datum *args, const char *nulls)
+{
+	int    outer_depth = depth;
+	int    settings = NewGUCNestLevel();
+	Oid    user;
+	int    context;
+	uint64 nrows;
+
+	/* An error's clean-up puts all but the depth back. */
+	GetUserIdAndSecContext(&user, &context);
+	SetUserIdAndSecContext(role, context | SECURITY_LOCAL_USERID_CHANGE |
+	                                 SECURITY_RESTRICTED_OPERATION | SECURITY_NOFORCE_RLS);
+	/* Not zero, since query_execute counts itself. */
+	depth = -1;
+	query->tables_of = role;
+	PG_TRY();
+	{
+		nrows = query_execute(query, args, nulls);
+	}
+	PG_FINALLY();
+	{
+		depth = outer_depth;
+	}
+	PG_END_TRY();
+	SetUserIdAndSecContext(user, context);
+	AtEOXact_GUC(false, settings);
 	return nrows;
 }
 

@@ -24,7 +24,9 @@ typedef struct SavedQuery
 	Oid         argtypes[QUERY_MAX_ARGS];
 	bool        once;
 	bool       anywhere; /* reads no table of ours: runs also where the extension isn't installed */
-	SPIPlanPtr plan;     /* NULL until prepared */
+	bool       changes_audit; /* the only ones to; see query_may_change_audit */
+	Oid        tables_of;     /* if given, the role whose all its tables must be */
+	SPIPlanPtr plan;          /* NULL until prepared */
 } SavedQuery;
 
 /*
@@ -60,6 +62,20 @@ extern void query_return_set(FunctionCallInfo fcinfo, SavedQuery *query, Datum *
  */
 extern void query_return_changed(FunctionCallInfo fcinfo, SavedQuery *query, Datum *args,
                                  const char *nulls);
+
+/*
+ * Runs a statement with the rights of another role, in a security-restricted operation: its code can put nothing off
+ * until it would run with anybody else's, and no setting that it makes stays.  Policies don't hold for the role's own
+ * tables, forced or not.  What it changes does not count as ours.  All tables in it must be the role's (55000), since
+ * each brings its owner's code along, and names may change hands.
+ */
+extern uint64 query_execute_as(Oid role, SavedQuery *query, Datum *args, const char *nulls);
+
+/*
+ * Whether the statement that fires a trigger is one of ours that may change the audit.  Asked by its first trigger,
+ * answered once: what other code does while the statement runs is not ours.
+ */
+extern bool query_may_change_audit(void);
 
 /* Whether such a statement is running: a trigger thereby tells a command's change from one by hand. */
 extern bool query_is_ours(void);

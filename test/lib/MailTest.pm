@@ -29,7 +29,7 @@ INSERT INTO teamrbac.membership (tenant_id, user_id, role) VALUES
 COMMIT;
 CREATE ROLE mailer LOGIN;
 GRANT EXECUTE ON FUNCTION teamrbac.claim_mail(integer, interval), teamrbac.mail_sent(uuid),
-	teamrbac.mail_failed(uuid, text), teamrbac.mail_refused(uuid, text) TO mailer;
+	teamrbac.mail_failed(uuid, text), teamrbac.mail_blocked(uuid, text), teamrbac.mail_refused(uuid, text) TO mailer;
 -- As a command queues it.
 CREATE FUNCTION queue(recipient text, kind text DEFAULT 'removed', fields jsonb DEFAULT '{"changed_by": "Olivia"}') RETURNS void
 LANGUAGE sql AS $$
@@ -94,6 +94,7 @@ sub mailer_settings
 		# Machines that run tests may be busy.
 		connect_timeout => 10,
 		send_timeout => 20,
+		answer_timeout => 20,
 		%more);
 	return map { 'TEAMRBAC_MAILER_' . uc($_) => $settings{$_} } keys %settings;
 }

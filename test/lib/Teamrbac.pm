@@ -20,7 +20,7 @@ sub application
 {
 	return <<'SQL';
 CREATE ROLE app LOGIN;
-GRANT EXECUTE ON FUNCTION teamrbac.sign_in(uuid, boolean), teamrbac.register_user(text, text, uuid),
+GRANT EXECUTE ON FUNCTION teamrbac.sign_in(uuid, boolean), teamrbac.sign_in_as_member(uuid, uuid, boolean), teamrbac.register_user(text, text, uuid),
 	teamrbac.update_user(uuid, text, text) TO app;
 SQL
 }
@@ -273,6 +273,7 @@ sub commands
 		[ 'rotate_api_key', 'owner', q{SELECT teamrbac.rotate_api_key('%key', '1 day');} ],
 		[ 'revoke_api_key', 'owner', q{CALL teamrbac.revoke_api_key('%key', 'lost');} ],
 		[ 'revoke_member_keys', 'owner', q{CALL teamrbac.revoke_member_keys('%tenant', '%owner');} ],
+		[ 'revoke_user_keys', '', q{CALL teamrbac.revoke_user_keys('%owner');} ],
 		[ 'map_database_role', '', q{SELECT teamrbac.map_database_role('%developer', 'pg_monitor');} ],
 		[ 'define_permission', '', q{SELECT teamrbac.define_permission('custom.p%n', 'Custom', '{reader}');} ],
 		[ 'define_role', '', q{SELECT teamrbac.define_role('custom%n', 'Custom', '{logs.view}');} ],

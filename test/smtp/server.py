@@ -1,17 +1,18 @@
 #!/usr/bin/python3
 """A mail server on loopback, for tests: keeps what it receives, and misbehaves on request.
 
-    server.py DIR [--tls CERT KEY] [--auth USER PASSWORD] [--ascii] [--discard]
+    server.py DIR [--tls CERT KEY] [--auth USER PASSWORD] [--ascii] [--unwelcome ANSWER] [--discard]
 
 Listens on a free port (or on that in DIR/port, if there is such a file) and writes it to DIR/port. Each message
-accepted becomes a line of JSON in DIR/mail, each recipient asked for a line in DIR/rcpt; with --discard, neither. The
-recipient's name says what happens to it:
+accepted becomes a line of JSON in DIR/mail, each recipient asked for a line in DIR/rcpt; with --discard, neither;
+with --unwelcome, ANSWER to every MAIL FROM. The recipient's name says what happens to it:
 
     451, 550, 421       that answer to RCPT TO
-    policy              550 5.7.1 to RCPT TO
+    policy, user, ...   the answers below
     later, never        452 and 554 to the message
     quote               554 to the message, with the first link in it
     slow                no answer to the message for a minute
+    delay               accepted after 7 seconds
     close               the connection ends in place of an answer to the message
     kill                accepted, and the process whose id is in DIR/victim killed before it hears of it; once
     wait                accepted as soon as DIR/go exists
@@ -33,7 +34,32 @@ RCPT_ANSWERS = {
     "451": "451 4.3.0 try again later",
     "550": "550 5.1.1 no such mailbox",
     "421": "421 4.3.2 going down",
+    # About the sender.
     "policy": "550 5.7.1 relaying denied",
+    "access": "554 5.7.1 <access@example.com>: Relay access denied",
+    "spf": "550 5.7.23 SPF validation failed",
+    "ptr": "550 5.7.25 no reverse DNS",
+    "list": "554 5.7.1 Service unavailable; Client host [192.0.2.1] blocked using zen.spamhaus.org",
+    "login": "530 5.7.0 Authentication required",
+    "helo": "504 5.5.2 <localhost>: Helo command rejected: need fully-qualified hostname",
+    "domain": "550 5.1.8 <no-reply@app.example>: Sender address rejected: Domain not found",
+    "sender": "550 5.1.7 <no-reply@app.example>: Sender address rejected: undeliverable",
+    "unlisted": "550 5.1.0 <no-reply@app.example>: Sender address rejected: User unknown in virtual mailbox table",
+    "barelogin": "530 must issue a STARTTLS command first",
+    "barerelay": "550 relay not permitted",
+    "bareverify": "550-Verification failed for <no-reply@app.example>\r\n550-No such user here\r\n550 Sender verify failed",
+    "barehelo": "550 Access denied - Invalid HELO name (See RFC2821 4.1.1.1)",
+    "barelist": "550 192.0.2.1 is in a black list at bl.example",
+    "qmail": "553 sorry, that domain isn't in my list of allowed rcpthosts",
+    # About the recipient.
+    "user": "550 5.1.1 <user@example.com>: Recipient address rejected: User unknown",
+    "full": "552 5.2.2 mailbox full",
+    "nullmx": "556 5.1.10 recipient domain takes no mail",
+    "bareuser": "550 No such user here",
+    "relay": "550 <relay@example.com>: user unknown",
+    # Who knows.
+    "bare": "550 no",
+    "zeroes": "550 5.0.0 no",
 }
 MESSAGE_ANSWERS = {
     "later": "452 4.3.1 insufficient storage",
@@ -54,8 +80,9 @@ class Discard:
 
 
 class Handler:
-    def __init__(self, directory):
+    def __init__(self, directory, unwelcome):
         self.directory = directory
+        self.unwelcome = unwelcome
 
     def path(self, name):
         return os.path.join(self.directory, name)
@@ -63,6 +90,13 @@ class Handler:
     def append(self, name, line):
         with open(self.path(name), "a", encoding="utf-8") as file:
             file.write(line + "\n")
+
+    async def handle_MAIL(self, server, session, envelope, address, options):
+        if self.unwelcome:
+            return self.unwelcome
+        envelope.mail_from = address
+        envelope.mail_options.extend(options)
+        return "250 OK"
 
     async def handle_RCPT(self, server, session, envelope, address, options):
         self.append("rcpt", address)
@@ -83,6 +117,8 @@ class Handler:
             return "250 nobody hears this"
         if name == "slow":
             await asyncio.sleep(60)
+        if name == "delay":
+            await asyncio.sleep(7)
         while name == "wait" and not os.path.exists(self.path("go")):
             await asyncio.sleep(0.05)
         self.keep(session, envelope)
@@ -103,7 +139,10 @@ class Handler:
             "raw": envelope.original_content.decode("utf-8", "replace"),
             "headers": [[name, str(value)] for name, value in message.items()],
             "defects": [str(defect) for defect in message.defects],
-            "body": message.get_content().replace("\r\n", "\n"),
+            "type": message.get_content_type(),
+            "parts": [[part.get_content_type(), part.get_content().replace("\r\n", "\n")]
+                      for part in message.walk() if not part.is_multipart()],
+            "body": message.get_body(("plain",)).get_content().replace("\r\n", "\n"),
         }))
 
 
@@ -115,7 +154,7 @@ def login(user, password):
 
 
 async def serve(arguments):
-    handler = Handler(arguments.directory)
+    handler = Handler(arguments.directory, arguments.unwelcome)
     options = {"enable_SMTPUTF8": not arguments.ascii, "hostname": "mail.test"}
     if arguments.tls:
         options["tls_context"] = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -144,6 +183,7 @@ parser.add_argument("directory")
 parser.add_argument("--tls", nargs=2)
 parser.add_argument("--auth", nargs=2)
 parser.add_argument("--ascii", action="store_true")
+parser.add_argument("--unwelcome")
 parser.add_argument("--discard", action="store_true")
 signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
 asyncio.run(serve(parser.parse_args()))

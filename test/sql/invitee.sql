@@ -175,6 +175,15 @@ SELECT email, outcome FROM many(ARRAY['n1@example.com', 'n3@example.com', 'bad',
 SELECT count(*) FROM teamrbac.pending_invitation;
 SELECT action, count(*) FROM teamrbac.audit_trail WHERE tenant_id = u('a0') AND action ~ '^invitation' GROUP BY 1
 	ORDER BY 1;
+SAVEPOINT s;
+SET LOCAL teamrbac.max_pending_invitations = 1000;
+SET LOCAL teamrbac.max_recipient_mails_per_day = 0;
+SELECT email, outcome FROM many(ARRAY['n1@example.com', 'n9@example.com', 'bad']);
+SET LOCAL teamrbac.max_recipient_mails_per_day = 1000;
+SELECT set_config('teamrbac.max_tenant_mails_per_day', (count(*) + 1)::text, true) <> '' AS set FROM teamrbac.outbox
+	WHERE tenant_id = u('a0');
+SELECT email, outcome FROM many(ARRAY['n8@example.com', 'n9@example.com', 'bad']);
+ROLLBACK TO s;
 SELECT * FROM many('{}');
 SELECT email, outcome FROM many('{{five@example.com,six@example.com},{bad,n2@example.com}}');
 COMMIT;

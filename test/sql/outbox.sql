@@ -23,7 +23,7 @@ CREATE VIEW state AS
 		CASE WHEN sent_at IS NOT NULL AND failed_at IS NOT NULL THEN 'came back' WHEN sent_at IS NOT NULL THEN 'sent' WHEN failed_at IS NOT NULL THEN 'given up' WHEN withdrawn_at IS NOT NULL THEN 'withdrawn'
 			 WHEN next_attempt_at <= clock_timestamp() THEN 'due'
 			 ELSE 'in ' || justify_interval(date_trunc('minute', next_attempt_at - now() + interval '30 s')) END AS state,
-		claimed_by IS NOT NULL AS claimed, last_error
+		claimed_by IS NOT NULL AS claimed, last_error, error_kind AS kind
 	FROM teamrbac.outbox ORDER BY mail_id;
 SELECT count(queue(:acme, n)) FROM generate_series(1, 3) AS n;
 
@@ -33,11 +33,12 @@ SET ROLE regress_mailer;
 SELECT * FROM teamrbac.claim_mail();
 SELECT teamrbac.mail_sent('00000000-0000-0000-0000-000000000001');
 SELECT teamrbac.mail_failed('00000000-0000-0000-0000-000000000001', 'x');
+SELECT teamrbac.mail_blocked('00000000-0000-0000-0000-000000000001', 'x');
 SELECT teamrbac.mail_refused('00000000-0000-0000-0000-000000000001', 'x');
 SELECT * FROM teamrbac.outbox;
 RESET ROLE;
 GRANT EXECUTE ON FUNCTION teamrbac.claim_mail(integer, interval), teamrbac.mail_sent(uuid),
-	teamrbac.mail_failed(uuid, text), teamrbac.mail_refused(uuid, text) TO regress_mailer;
+	teamrbac.mail_failed(uuid, text), teamrbac.mail_blocked(uuid, text), teamrbac.mail_refused(uuid, text) TO regress_mailer;
 SET ROLE regress_mailer;
 
 -- Oldest first; nobody gets them again while the lease lasts.
@@ -85,6 +86,39 @@ SELECT * FROM state WHERE mail = '03';
 -- A sender whose report came late after all did send it.
 SELECT teamrbac.mail_sent('00000000-0000-0000-0000-000000000003');
 SELECT * FROM state WHERE mail = '03';
+
+-- Refused for the sender's sake: later and later as well, but never given up for that; the token stays.
+DELETE FROM teamrbac.outbox;
+SELECT queue(:acme, 4);
+CREATE FUNCTION blocked(n integer, times integer) RETURNS boolean
+LANGUAGE plpgsql AS $$
+DECLARE
+	again boolean;
+BEGIN
+	FOR i IN 1 .. times LOOP
+		UPDATE teamrbac.outbox SET next_attempt_at = now() WHERE next_attempt_at IS NOT NULL;
+		PERFORM teamrbac.claim_mail();
+		again := teamrbac.mail_blocked(('00000000-0000-0000-0000-' || lpad(n::text, 12, '0'))::uuid, '550 5.7.1 relaying denied');
+	END LOOP;
+	RETURN again;
+END $$;
+SELECT blocked(4, 1);
+SELECT * FROM state;
+SELECT blocked(4, 30);
+SELECT * FROM state;
+-- To report it twice makes it no more attempts than there were.
+SELECT teamrbac.mail_blocked('00000000-0000-0000-0000-000000000004', '550 5.7.1 relaying denied');
+SELECT attempts, blocked_attempts FROM teamrbac.outbox;
+-- What is put right is tried as often as ever.
+SELECT a.* FROM generate_series(1, 12) AS g, attempt(4, g) AS a;
+SELECT * FROM state;
+-- Nothing comes back: not what was given up, sent, or never there.
+SELECT teamrbac.mail_blocked('00000000-0000-0000-0000-000000000004', 'late');
+SELECT teamrbac.mail_sent('00000000-0000-0000-0000-000000000004');
+SELECT teamrbac.mail_blocked('00000000-0000-0000-0000-000000000004', 'late');
+SELECT teamrbac.mail_blocked('00000000-0000-0000-0000-0000000000ff', 'late');
+SELECT * FROM state;
+DROP FUNCTION blocked;
 
 -- A sender that dies: its lease ends, the mail is handed out again.
 DELETE FROM teamrbac.outbox;
@@ -161,6 +195,8 @@ SELECT * FROM teamrbac.claim_mail(1, '-1 s');
 SELECT teamrbac.mail_sent(NULL);
 SELECT teamrbac.mail_failed(NULL, 'x');
 SELECT teamrbac.mail_failed('00000000-0000-0000-0000-000000000007', NULL);
+SELECT teamrbac.mail_blocked(NULL, 'x');
+SELECT teamrbac.mail_blocked('00000000-0000-0000-0000-000000000007', NULL);
 SELECT teamrbac.mail_refused('00000000-0000-0000-0000-000000000007', NULL);
 -- A token stays with no mail that is done, an address is one address, and fields are an object: by the schema.
 UPDATE teamrbac.outbox SET sent_at = now(), next_attempt_at = NULL, token = 'secret';

@@ -61,7 +61,7 @@ SELECT teamrbac.is_slug_free('acme'), teamrbac.is_slug_free('acme-ltd');
 SELECT action, before, after FROM teamrbac.audit_trail WHERE tenant_id = u('a0') AND action = 'tenant.updated'
 	ORDER BY sequence;
 COMMIT;
--- Somebody else has the slug; a deleted tenant keeps its own.
+-- Somebody else has the slug; a deleted tenant keeps its own from nobody.
 BEGIN;
 SELECT teamrbac.sign_in(u('07'));
 SELECT try(u('07'), $$SELECT teamrbac.update_tenant(u('b0'), slug => 'acme-ltd')$$);

@@ -133,16 +133,35 @@ is(header($mail, 'Subject'), "You are no longer a member of .\x{1F680} \x{5f62}=
 like($mail->{body}, qr/removed you from \.\x{1F680} \x{5f62}=\x{1F680}\. Your/, 'and in the text');
 $node->safe_psql('postgres', "UPDATE teamrbac.tenant SET name = 'Acme'");
 
-# International addresses: as they are where the mail server takes them, otherwise given up with the reason.
-queue($node, "J\xc3\xb6rg\@example.com");
+# International domains go out as the DNS has them, in the header as in the envelope, to any server. What stands before
+# the @ goes as it is where the mail server takes it, and is told to no other.
+queue($node, "J\xc3\xb6rg\@B\xc3\xbccher.example");
 run_once($node, $smtp);
 ($mail) = (received($smtp))[-1];
-is_deeply($mail->{rcpt_to}, ["J\xf6rg\@example.com"], 'an international address');
+is_deeply($mail->{rcpt_to}, ["J\xf6rg\@xn--bcher-kva.example"], 'an international address');
+like($mail->{raw}, qr/^To: <J\xf6rg\@xn--bcher-kva\.example>\r$/m, 'and its header');
 my $ascii = start_smtp(PostgreSQL::Test::Utils::tempdir(), '--ascii');
 queue($node, "Zo\xc3\xab\@example.com");
-($status) = run_once($node, $ascii);
+queue($node, "zoe\@b\xc3\xbccher.example");
+($status) = run_once($node, $ascii, from_address => "no-reply\@b\xc3\xbccher.example", reply_to => "help\@\xe4\xbe\x8b\xe3\x81\x88.example");
+is($status, 0, 'a mail server without SMTPUTF8');
 is(outbox("Zo\xc3\xab\@example.com"), 'given up|1|f|the mail server does not take international addresses (SMTPUTF8)', 'where the server takes none');
-is(scalar(received($ascii)), 0, 'nothing is sent to a similar address');
+is(slurp_file("$ascii/rcpt"), "zoe\@xn--bcher-kva.example\n", 'nor is it asked');
+my @ascii = received($ascii);
+is(scalar(@ascii), 1, 'a domain alone needs nothing of the server');
+is($ascii[0]{mail_from}, 'no-reply@xn--bcher-kva.example', 'the sender');
+unlike($ascii[0]{raw} =~ s/\r\n\r\n.*//sr, qr/[^\x00-\x7f]/, 'the header is ASCII');
+like($ascii[0]{raw}, qr/^$_\r$/m, $_)
+	for 'To: <zoe@xn--bcher-kva\.example>', 'From: =\?UTF-8.*\r\n <no-reply@xn--bcher-kva\.example>', 'Reply-To: <help@xn--r8jz45g\.example>', 'Message-ID: <[-0-9a-f]{36}@xn--bcher-kva\.example>';
+# Domains that are none, or would become another one on the way: U+FF20 is a wide @, U+FF0C a comma; one is too long.
+queue($node, "a\@\xef\xbc\xa0b.example");
+queue($node, "b\@a\xef\xbc\x8cb.example");
+queue($node, "b\@\xc3\xbc..example");
+queue($node, 'c@' . "\xc3\xbc" x 70 . '.example');
+run_once($node, $ascii);
+is(scalar(received($ascii)), 1, 'malformed domains: nothing is sent');
+is($node->safe_psql('postgres', "SELECT count(*) FROM teamrbac.outbox WHERE last_error = 'malformed address' AND failed_at IS NOT NULL"), '4', 'given up as malformed');
+$node->safe_psql('postgres', 'DELETE FROM teamrbac.outbox');
 # An address that the domain would not have let in.
 $node->safe_psql('postgres', <<'SQL');
 ALTER DOMAIN teamrbac.email_address DROP CONSTRAINT email_address_form;
@@ -161,18 +180,50 @@ is($status, 0, 'all due mail was dealt with');
 is(outbox('550@example.com'), 'given up|1|f|RCPT TO: 550 5.1.1 no such mailbox', 'no such mailbox');
 is(outbox('451@example.com'), 'waits|1|t|RCPT TO: 451 4.3.0 try again later', 'try again later');
 is(outbox('policy@example.com'), 'waits|1|t|RCPT TO: 550 5.7.1 relaying denied', 'relaying denied');
+like($log, qr/kept [-0-9a-f]{36} \(invitation\), attempt 1: the mail server refuses the sender: RCPT TO: 550 5\.7\.1 relaying denied$/m, 'the log says whose fault it is');
 is(outbox('later@example.com'), 'waits|1|t|the message: 452 4.3.1 insufficient storage', 'message: later');
 is(outbox('never@example.com'), 'given up|1|f|the message: 554 5.6.0 not acceptable', 'message: never');
 is(outbox('quote@example.com'), 'given up|1|f|the message: 554 5.6.0 blocked: https://app.example/join?token=[...]', 'a token quoted by the server is not kept');
 unlike($log, qr/secret-token/, 'nor logged');
 is($node->safe_psql('postgres', "SELECT DISTINCT next_attempt_at - now() BETWEEN '50 s' AND '61 s' FROM teamrbac.outbox WHERE next_attempt_at IS NOT NULL"), 't', 'tried again in a minute');
 
+# Which answers are about the recipient, who is given up, and which about the sender, whose mail is kept.
+my @sender = qw(policy access spf ptr list login helo domain sender unlisted barelogin barerelay bareverify barehelo barelist qmail);
+my @recipient = qw(user full nullmx bareuser relay);
+my @unknown = qw(bare zeroes);
+$node->safe_psql('postgres', 'DELETE FROM teamrbac.outbox');
+queue($node, "$_\@example.com") for @sender, @recipient, @unknown;
+($status) = run_once($node, $smtp);
+is($status, 0, 'refused in many ways: all due mail was dealt with');
+sub kinds { return $node->safe_psql('postgres', "SELECT string_agg(split_part(recipient, '\@', 1), ' ' ORDER BY created_at) FROM teamrbac.outbox WHERE $_[0]") }
+is(kinds("error_kind = 'sender' AND next_attempt_at > now()"), "@sender", 'about the sender: kept');
+is(kinds("error_kind = 'recipient' AND failed_at IS NOT NULL"), "@recipient", 'about the recipient: given up');
+is(kinds("error_kind = 'temporary' AND next_attempt_at > now()"), "@unknown", 'about nobody knows what: kept, as long as attempts are left');
+like($node->safe_psql('postgres', "SELECT problem FROM teamrbac.check_setup() WHERE problem LIKE '%refuses the sender%'"),
+	qr/^16 kept, since the mail server refuses the sender: RCPT TO: 5/, 'check_setup tells');
+# One that takes nothing from this sender is not asked again for each mail.
+my $unwelcome = start_smtp(PostgreSQL::Test::Utils::tempdir(), '--unwelcome', '550 5.7.1 you are on a list');
+$node->safe_psql('postgres', 'DELETE FROM teamrbac.outbox');
+queue($node, $_) for 'first@example.com', 'second@example.com';
+($status, $log) = run_once($node, $unwelcome);
+is($status, 1, 'unwelcome: --once fails');
+is(outbox('first@example.com'), 'waits|1|f|MAIL FROM: 550 5.7.1 you are on a list', 'unwelcome: the mail waits');
+is(outbox('second@example.com'), 'waits|0|f|', 'unwelcome: the next is not tried');
+is(kinds("error_kind = 'sender'"), 'first', 'unwelcome: about the sender');
+
 # A mail server that is away, slow, or goes away midway is no fault of a mail: the mailer stops, and nothing is lost.
 $node->safe_psql('postgres', 'DELETE FROM teamrbac.outbox');
 queue($node, 'slow@example.com');
-($status, $log) = run_once($node, $smtp, send_timeout => 2);
+($status, $log) = run_once($node, $smtp, answer_timeout => 2);
 is($status, 1, 'slow: --once fails');
 like(outbox('slow@example.com'), qr/^waits\|1\|f\|the message: .*time/i, 'slow: the mail waits');
+$node->safe_psql('postgres', 'DELETE FROM teamrbac.outbox');
+# One that takes its time over the message is waited for: it may have taken it already.
+queue($node, 'delay@example.com');
+($status) = run_once($node, $smtp, send_timeout => 5);
+is($status, 0, 'hesitant: waited for');
+is(outbox('delay@example.com'), 'sent|1|f|', 'hesitant: sent');
+is((grep { $_->{rcpt_to}[0] eq 'delay@example.com' } received($smtp)), 1, 'hesitant: once');
 queue($node, 'close@example.com');
 ($status) = run_once($node, $smtp);
 is($status, 1, 'closed midway: --once fails');
@@ -212,6 +263,7 @@ like(outbox('tls@example.com'), qr/^waits\|2\|f\|connecting: 535/, 'the mail wai
 unlike($log, qr/wrong|sesame/, 'no password in the log');
 due();
 append_to_file("$tls_dir/password", "open sesame\n");
+chmod 0600, "$tls_dir/password";
 delete $login{smtp_password};
 ($status, $log) = run_once($node, $tls, %login, smtp_ca_file => "$tls_dir/cert", smtp_password_file => "$tls_dir/password");
 is($status, 0, 'with TLS and the password from a file');
@@ -225,6 +277,39 @@ like(outbox('clear@example.com'), qr/^waits\|1\|f\|connecting: /, 'nothing is se
 
 # Settings and template: what is wrong with them is said at start.
 my $dir = PostgreSQL::Test::Utils::tempdir();
+
+# Languages, HTML and where to say no more: each is there if its file or setting is.
+sub template { return join '', map { "[$_]\n$_[0]\n" } qw(invitation invitation_resent role_changed removed ownership_transferred) }
+append_to_file("$dir/t[1]", template("Subject: Hello\n\nText for {{tenant}}"));
+append_to_file("$dir/t[1].html", "[invitation]\n<p title=\"{{tenant}}\">{{inviter}} <a href='{{accept_url}}'>\xc3\xa4</a>\n");
+append_to_file("$dir/t[1].de", template("Subject: Hallo\n\nText f\xc3\xbcr {{tenant}}"));
+append_to_file("$dir/t[1].pt-BR", template("Subject: Ol\xc3\xa1\n\nTexto"));
+append_to_file("$dir/t[1].orig", 'no template, and no locale either');
+$node->safe_psql('postgres', "UPDATE teamrbac.tenant SET name = 'A&B'");
+sub letter
+{
+	my ($kind, $fields, %more) = @_;
+	queue($node, 'letter@example.com', $kind, $fields);
+	run_once($node, $smtp, template => "$dir/t[1]", accept_url => 'https://app.example/join?a=b&t={{token}}', %more);
+	return (received($smtp))[-1];
+}
+$mail = letter('invitation', q({"inviter": "<script>\"'Olivia"}));
+is($mail->{type}, 'multipart/alternative', 'HTML beside text');
+is_deeply($mail->{defects}, [], 'a parser finds nothing wrong');
+is_deeply($mail->{parts}, [
+	[ 'text/plain', "Text for A&B\n" ],
+	[ 'text/html', "<p title=\"A&#38;B\">&#60;script&#62;&#34;&#39;Olivia <a href='https://app.example/join?a=b&#38;t=secret-token'>\xe4</a>\n" ] ],
+	'values in HTML are text');
+is(header($mail, 'List-Unsubscribe'), '', 'no header without the setting');
+is(letter('removed', '{}')->{type}, 'text/plain', 'a kind that has no HTML');
+is(header(letter('removed', qq({"locale": "$_->[0]"})), 'Subject'), $_->[1], "locale '$_->[0]'")
+	for [ 'de', 'Hallo' ], [ 'de-AT', 'Hallo' ], [ 'DE_at.UTF-8', 'Hallo' ], [ 'pt_BR', "Ol\xe1" ], [ 'pt', 'Hello' ], [ 'd', 'Hello' ], [ 'deu', 'Hello' ],
+	[ 'fr', 'Hello' ], [ '', 'Hello' ], [ 'orig', 'Hello' ], [ '../de', 'Hello' ];
+is(letter('invitation', '{"locale": "de"}')->{type}, 'text/plain', 'no HTML of another language');
+my %unsubscribe = (unsubscribe_url => 'https://app.example/no?t={{token}}');
+is(header(letter('invitation', '{}', %unsubscribe), 'List-Unsubscribe'), '<https://app.example/no?t=secret-token>', 'List-Unsubscribe of an invitation');
+is(header(letter('removed', '{}', %unsubscribe), 'List-Unsubscribe'), '', 'none of what a member has to know');
+
 append_to_file("$dir/conf", "smtp_url = smtp://ignored.example\n# comment\n\nfrom_name = \xc3\x84 \"App\"\n");
 chmod 0644, "$dir/conf";
 sub usage
@@ -245,6 +330,7 @@ usage('switch', qr/smtp_tls must be on or off/, smtp_tls => 'maybe');
 usage('from', qr/from_address must be/, from_address => 'a@example.com, b@example.com');
 usage('reply_to', qr/reply_to must be/, reply_to => "a\@example.com\nBcc: b\@example.com");
 usage('accept_url', qr/accept_url must be/, accept_url => 'https://app.example/join');
+usage('unsubscribe_url', qr/unsubscribe_url must be/, unsubscribe_url => "https://app.example/{{token}}\r\nBcc: b\@example.com");
 usage('unknown setting', qr/no setting "TEAMRBAC_MAILER_SMPT_URL"/, smpt_url => 'x');
 usage('missing template', qr/cannot open "\/nonexistent"/, template => '/nonexistent');
 my @sections = map { "[$_]\nSubject: s\n\nt\n" } qw(invitation invitation_resent role_changed removed);
@@ -260,11 +346,60 @@ for (['incomplete', qr/no text for \[ownership_transferred\]/, @sections],
 	append_to_file("$dir/template", join('', @lines));
 	usage("template: $name", $expected, template => "$dir/template");
 }
-append_to_file("$dir/conf", "smtp_password = hush\n");
-usage('secret in an open file', qr/is open to others/);
-chmod 0600, "$dir/conf";
-append_to_file("$dir/conf", "frm_name = x\n");
-usage('unknown setting in the file', qr/:6: there is no setting "frm_name"/);
+unlink "$dir/template";
+append_to_file("$dir/template", template("Subject: s\n\nt"));
+append_to_file("$dir/template.de", "[removed]\nSubject: s\n\nt\n");
+usage('template: a language incomplete', qr/template\.de: there is no text for \[invitation\]/, template => "$dir/template");
+unlink "$dir/template.de";
+append_to_file("$dir/template.html", "[removed]\n{{tenat}}\n");
+usage('template: HTML', qr/template\.html:2: unknown name/, template => "$dir/template");
+
+# A password in a file that others may read: in any form, for each of them.
+sub conf
+{
+	my ($mode, @lines) = @_;
+	unlink "$dir/conf";
+	append_to_file("$dir/conf", join('', map { "$_\n" } @lines));
+	chmod $mode, "$dir/conf";
+}
+my %secrets = (
+	'a password' => 'smtp_password = hush',
+	'a password in capitals' => ' SMTP_PASSWORD=hush',
+	'a URL with a password' => 'smtp_url = smtp://u:hush@mail.example:587',
+	'a URL with a user' => 'smtp_url = smtp://hush@mail.example',
+	'a connection string' => 'database = dbname=app password=hush',
+	'a connection string with spaces' => "database = dbname=app password  =  'hush hush'",
+	'a connection string that is a URL' => 'database = postgresql://u:hush@db.example/app',
+	'the same in short' => 'database = postgres://u:hush@/app',
+	'a parameter of a URL' => 'database = postgres:///app?password=hush',
+	'an escaped one' => 'database = postgres:///app?%70assword=hush',
+	'the password of a key' => 'database = dbname=app sslpassword=hush',
+	'a URL in another place' => 'accept_url = https://u:hush@app.example/{{token}}',
+);
+for my $form (sort keys %secrets)
+{
+	for my $mode (0640, 0604, 0620, 0602, 0644)
+	{
+		conf($mode, $secrets{$form});
+		my $shown = sprintf '%04o', $mode;
+		usage("$form, mode $shown", qr/"\Q$dir\E\/conf" holds a password and is open to others \(mode $shown\): chmod 600 it$/);
+	}
+}
+for my $open ('database = dbname=app user=password', 'database = app', 'database = service=app passfile=/x', 'accept_url = https://app.example/{{token}}?by=a@b')
+{
+	conf(0644, $open, 'frm_name = x');
+	usage("no secret: $open", qr/:2: there is no setting "frm_name"/);
+}
+conf(0600, map({ "# $_" } 1 .. 5), 'smtp_password = hush', 'frm_name = x');
+usage('unknown setting in the file', qr/:7: there is no setting "frm_name"/);
+conf(0644, 'from_name = x');
+usage('malformed connection string', qr/database: malformed connection string/, database => 'hush dbname=x');
+append_to_file("$dir/password", "hush\n");
+for my $mode (0640, 0644, 0604)
+{
+	chmod $mode, "$dir/password";
+	usage(sprintf('the file of a password, mode %o', $mode), qr/"\Q$dir\E\/password" holds a password and is open to others/, smtp_password_file => "$dir/password");
+}
 
 # The file's settings count where the environment has none.
 {
@@ -281,6 +416,6 @@ command_like([ 'teamrbac-mailer', '--help' ], qr/^Usage: teamrbac-mailer/m, '--h
 command_like([ 'teamrbac-mailer', '--version' ], qr/^teamrbac-mailer \d+\.\d+$/, '--version');
 command_fails([ 'teamrbac-mailer', '--password=x' ], 'no such option');
 
-stop_smtp($_) for $smtp, $ascii, $tls;
+stop_smtp($_) for $smtp, $ascii, $unwelcome, $tls;
 $node->stop;
 done_testing();

@@ -10,6 +10,8 @@ use Test::More;
 
 my $node = PostgreSQL::Test::Cluster->new('main');
 start_database($node);
+$node->append_conf('postgresql.conf', 'teamrbac.notify_mailer = on');
+$node->reload;
 my $smtp = start_smtp(PostgreSQL::Test::Utils::tempdir());
 my $logs = PostgreSQL::Test::Utils::tempdir();
 
@@ -56,7 +58,7 @@ is($node->safe_psql('postgres', "SELECT string_agg(recipient || ' ' || (sent_at 
 like(slurp_file("$logs/1"), qr/stopped$/, 'and it says so');
 
 # Killed after the mail server has taken the mail and before the database knows: sent again with the same Message-ID.
-$mailer = start_mailer($node, $smtp, "$logs/2", connect_timeout => 2, send_timeout => 3);
+$mailer = start_mailer($node, $smtp, "$logs/2");
 ok(wait_until(\&all_sent), 'the one left is sent by the next mailer');
 append_to_file("$smtp/victim", MailTest::process_id($mailer));
 queue($node, 'kill@example.com');
@@ -65,6 +67,10 @@ my $killed = $node->safe_psql('postgres', "SELECT attempts, sent_at IS NULL, cla
 is($killed, '1|t|t', 'the mail is leased to the dead mailer');
 my ($status) = run_once($node, $smtp);
 is_deeply([ twice() ], [], 'nobody else takes it while the lease lasts');
+# A minute or two later.
+my $lease = "SELECT next_attempt_at - now() > interval '1 min' FROM teamrbac.outbox WHERE recipient = 'kill\@example.com'";
+is($node->safe_psql('postgres', $lease), 't', 'which it does beyond any wait for the mail server');
+$node->safe_psql('postgres', "UPDATE teamrbac.outbox SET next_attempt_at = now() WHERE recipient = 'kill\@example.com'");
 $mailer = start_mailer($node, $smtp, "$logs/3");
 ok(wait_until(\&all_sent), 'afterwards another sends it');
 is(stop_mailer($mailer), 0, 'stopped');

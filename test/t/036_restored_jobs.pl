@@ -90,7 +90,7 @@ is($with->safe_psql('app', $findings), '', 'with the role: nothing to report');
 my $without = server('without_role', 'app');
 restore($without, 'app', $dump);
 my $gone = $without->safe_psql('app', <<'SQL');
-SELECT format('warning|cron job %s, %s|its role, dba, is gone', job_id, job) FROM teamrbac.maintenance_jobs() ORDER BY job_id::text COLLATE "C"
+SELECT format('warning|cron job %s, %L|its role, dba, is gone', job_id, job) FROM teamrbac.maintenance_jobs() ORDER BY job_id::text COLLATE "C"
 SQL
 is($without->safe_psql('app', $findings), "$gone\nnotice|maintenance|scheduled by a role that is gone: expire_invitations, expire_memberships, purge",
 	'without the role: a job that cannot run is no maintenance');
