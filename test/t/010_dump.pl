@@ -167,9 +167,9 @@ sub restored_additions
 }
 is(restored_additions('without_column'), '', 'without_column: no error');
 is($target->safe_psql('without_column', 'SELECT count(*) FROM teamrbac.tenant'), '1', 'without_column: the tenant is there');
-$source->safe_psql('additions', q{ALTER TABLE teamrbac.tenant ADD COLUMN metadata jsonb NOT NULL DEFAULT '{}'});
-like($source->safe_psql('additions', $lost), qr/^critical\|column metadata on teamrbac\.tenant$/m, 'a column is found');
-like(restored_additions('with_column'), qr/column "metadata" of relation "tenant" does not exist/, 'with_column: it cannot be loaded');
+$source->safe_psql('additions', q{ALTER TABLE teamrbac.tenant ADD COLUMN notes jsonb NOT NULL DEFAULT '{}'});
+like($source->safe_psql('additions', $lost), qr/^critical\|column notes on teamrbac\.tenant$/m, 'a column is found');
+like(restored_additions('with_column'), qr/column "notes" of relation "tenant" does not exist/, 'with_column: it cannot be loaded');
 is($target->safe_psql('with_column', 'SELECT count(*) FROM teamrbac.tenant'), '0', 'with_column: all tenants are lost');
 is($target->safe_psql('with_column', "SELECT object FROM teamrbac.check_setup() WHERE severity = 'critical'"), 'teamrbac.membership', 'with_column: and check_setup says that members refer to nothing');
 

@@ -279,7 +279,8 @@ like(outbox('clear@example.com'), qr/^waits\|1\|f\|connecting: /, 'nothing is se
 my $dir = PostgreSQL::Test::Utils::tempdir();
 
 # Languages, HTML and where to say no more: each is there if its file or setting is.
-sub template { return join '', map { "[$_]\n$_[0]\n" } qw(invitation invitation_resent role_changed removed ownership_transferred) }
+sub template { return join '', map { "[$_]\n$_[0]\n" } qw(invitation invitation_resent role_changed removed ownership_transferred
+	invitation_accepted invitation_declined) }
 append_to_file("$dir/t[1]", template("Subject: Hello\n\nText for {{tenant}}"));
 append_to_file("$dir/t[1].html", "[invitation]\n<p title=\"{{tenant}}\">{{inviter}} <a href='{{accept_url}}'>\xc3\xa4</a>\n");
 append_to_file("$dir/t[1].de", template("Subject: Hallo\n\nText f\xc3\xbcr {{tenant}}"));
