@@ -1,5 +1,5 @@
--- From 1,000 tenants to 1,000,000 with 100,000 more users and 1,000 more roles; user -1 is a developer of 10,000 of them,
--- tenant 7 among these.
+-- From 1,000 tenants to 1,000,000 with 100,000 more users and 1,000 more roles; user -1 is a developer of 10,000 of
+-- them, tenant 7 among these.
 \set ON_ERROR_STOP on
 DO $$
 BEGIN

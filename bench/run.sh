@@ -10,9 +10,9 @@
 #   BENCH_ROUNDS      how many rounds (default 7)
 #   BENCH_CASES       only these, of the cases below, for a look at something (default: all of them)
 #
-# Each query of ours is compared with the same query on the same rows without row-level security, with `tenant_id = $1`
-# named on every table.  Both sides are BEGIN; SELECT teamrbac.sign_in(...); the query; COMMIT, in the same session, so that
-# only the query differs.  A ratio is of whole transactions; beside it stands that of the query alone.
+# Each query of ours is compared with the same query on the same rows without row-level security, with
+# `tenant_id = $1` named on every table.  Both sides are BEGIN; SELECT teamrbac.sign_in(...); the query; COMMIT, in the
+# same session, so that only the query differs.  A ratio is of whole transactions; beside it stands that of the query alone.
 #
 # What else the machine does must hit both sides of a ratio alike: one connection draws, for each transaction, one of
 # the two, and of each the mean of the middle half of its times counts.  Where the two need different databases or

@@ -10,8 +10,8 @@ CREATE FUNCTION bench.tenant(n bigint) RETURNS uuid LANGUAGE sql IMMUTABLE PARAL
 CREATE FUNCTION bench.user(n bigint) RETURNS uuid LANGUAGE sql IMMUTABLE PARALLEL SAFE
 	AS $$ SELECT md5('user ' || n::text)::uuid $$;
 
--- Each tenant has an owner and five developers, so that each user is in six.  User 0, who reads, is a developer of tenant
--- 7 alone.
+-- Each tenant has an owner and five developers, so that each user is in six.  User 0, who reads, is a developer of
+-- tenant 7 alone.
 BEGIN;
 -- A bulk load: the audit of each row is not what is measured.
 SET LOCAL session_replication_role = replica;
