@@ -167,4 +167,4 @@ CREATE FUNCTION teamrbac.verify_audit(tenant_id uuid, OUT valid boolean, OUT eve
 	LANGUAGE c STABLE SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
 	ROWS 1 AS 'MODULE_PATHNAME', 'teamrbac_verify_audit';
 COMMENT ON FUNCTION teamrbac.verify_audit(uuid, OUT boolean, OUT bigint, OUT bigint, OUT text) IS
-	'Whether the chain of a tenant''s events is whole; broken_at is the sequence of the first event that is changed, missing or out of order, and problem says which. Needs audit.view in the tenant, or a superuser, who may also name a user (for what concerned no tenant) or the nil uuid (definitions). Errors: 42501 not allowed, 28000 nobody signed in, 22023 tenant_id null.';
+	'Whether the chain of a tenant''s events is whole; broken_at is the sequence of the first event that is changed, missing or out of order, and problem says which. Needs audit.view in the tenant, or a superuser, who may also name a user (for what concerned no tenant) or the nil uuid (definitions). The time is that of reading the events once; about once a second a notice says how far it is. Errors: 42501 not allowed, 28000 nobody signed in, 22023 tenant_id null. Takes no lock.';

@@ -37,6 +37,8 @@ CREATE INDEX outbox_mail_idx ON teamrbac.outbox (mail_id);
 CREATE INDEX outbox_due_idx ON teamrbac.outbox (next_attempt_at) WHERE next_attempt_at IS NOT NULL;
 CREATE INDEX outbox_invitation_idx ON teamrbac.outbox (tenant_id, invitation_id)
 	WHERE next_attempt_at IS NOT NULL AND invitation_id IS NOT NULL;
+CREATE INDEX outbox_latest_idx ON teamrbac.outbox (tenant_id, invitation_id, created_at, mail_id)
+	WHERE invitation_id IS NOT NULL;
 CREATE INDEX outbox_failed_idx ON teamrbac.outbox (failed_at) WHERE failed_at IS NOT NULL;
 COMMENT ON TABLE teamrbac.outbox IS
 	'Mail, sent and unsent. Senders use claim_mail, mail_sent, mail_failed, mail_blocked and mail_refused. Unsent mail is not dumped: a restored copy of a database never mails anybody.';
@@ -65,6 +67,7 @@ COMMENT ON COLUMN teamrbac.outbox.blocked_attempts IS
 COMMENT ON INDEX teamrbac.outbox_mail_idx IS 'Answers mail_sent, mail_failed, mail_blocked and mail_refused.';
 COMMENT ON INDEX teamrbac.outbox_due_idx IS 'Answers claim_mail.';
 COMMENT ON INDEX teamrbac.outbox_invitation_idx IS 'Finds the unsent mail of an invitation that has ended.';
+COMMENT ON INDEX teamrbac.outbox_latest_idx IS 'Finds the last mail about an invitation, for those who look at it.';
 COMMENT ON INDEX teamrbac.outbox_failed_idx IS 'Finds the mail that was given up.';
 
 ALTER TABLE teamrbac.outbox ENABLE ROW LEVEL SECURITY;

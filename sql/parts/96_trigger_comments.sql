@@ -9,6 +9,7 @@ BEGIN
 			   CASE p.proname
 					WHEN 'audit_direct_change' THEN 'Records in the audit what is changed here by hand; what a command does, it records itself.'
 					WHEN 'signal_change' THEN 'Tells every session at commit that what it remembers of this table is out of date.'
+					WHEN 'index_members' THEN 'Keeps what members_page finds members by.'
 					WHEN 'guard_built_in' THEN 'Keeps what is built in as it is.'
 					WHEN 'guard_audit' THEN 'Nobody but a superuser changes the audit.'
 					WHEN 'check_reference' THEN 'Checks new rows by the foreign key of its name, so that a parallel restore may load the tables in any order.'

@@ -51,6 +51,11 @@ extern pg_uuid_t lock_tenant_as_member(const pg_uuid_t *tenant);
 extern pg_uuid_t lock_tenant_as_owner(const pg_uuid_t *tenant);
 
 /*
+ * The live member of the tenant who is asking, without a lock: for what any member may read.  Errors: 28000, 42501.
+ */
+extern pg_uuid_t require_member(const pg_uuid_t *tenant);
+
+/*
  * Locks the row of a user FOR SHARE until the transaction ends, so that they are not disabled meanwhile.
  * Returns false if there is no such user, or they are disabled.  Taken after a tenant's lock, never before.
  */
@@ -64,6 +69,9 @@ extern char *user_display_name(const pg_uuid_t *user);
  * only if every permission of it is among their own; owner never.  Errors: 42501.
  */
 extern void require_authority_over_role(const pg_uuid_t *tenant, const char *role);
+
+/* Whether whoever is asking manages the team and has that authority, for what a front end offers. */
+extern bool asker_has_authority_over_role(const pg_uuid_t *tenant, const char *role);
 
 /*
  * The same where no role of a person is given or taken away: an Owner may have an API key that may do what

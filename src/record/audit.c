@@ -180,9 +180,8 @@ audit_append(AuditChain *chain, const AuditEntry *entry)
 	chain->hash = DatumGetByteaPP(hash);
 }
 
-/* set_actor says who is asking; nobody signed in is a database role at work. */
-static void
-set_actor(AuditEntry *entry, const Identity *identity)
+void
+audit_set_actor(AuditEntry *entry, const Identity *identity)
 {
 	switch (identity->kind)
 	{
@@ -209,7 +208,7 @@ record(const Identity *identity, const pg_uuid_t *chain_id, const char *scope, c
 	AuditChain chain = {.id = *chain_id, .scope = scope};
 	AuditEntry entry = {.action = action, .subject = subject, .before = before, .after = after};
 
-	set_actor(&entry, identity);
+	audit_set_actor(&entry, identity);
 	audit_open_chain(&chain);
 	audit_append(&chain, &entry);
 	audit_close_chain(&chain);
@@ -247,7 +246,7 @@ audit_tenant_events_by_dba(const pg_uuid_t *tenant, const AuditEvent *events, in
 		                    .before = events[i].before,
 		                    .after = events[i].after};
 
-		set_actor(&entry, &nobody);
+		audit_set_actor(&entry, &nobody);
 		audit_append(&chain, &entry);
 	}
 	audit_close_chain(&chain);
@@ -282,34 +281,7 @@ teamrbac_verify_audit(PG_FUNCTION_ARGS)
 {
 	static SavedQuery verify = {
 		.sql =
-			"WITH head AS MATERIALIZED (SELECT * FROM teamrbac.audit_head WHERE tenant_id = $1),"
-			" event AS (SELECT e AS event, e.scope, e.sequence, e.hash, e.previous_hash,"
-			" pg_catalog.lag(e.sequence, 1, h.anchor_sequence) OVER chain + 1 AS due,"
-			" pg_catalog.lag(e.hash, 1, h.anchor_hash) OVER chain AS due_hash"
-			" FROM teamrbac.audit_event AS e LEFT JOIN head AS h ON h.scope = e.scope"
-			" WHERE e.tenant_id = $1"
-			" WINDOW chain AS (PARTITION BY e.scope ORDER BY e.sequence)),"
-			" verdict AS (SELECT scope, sequence, due, CASE"
-			" WHEN due IS NULL THEN 'the chain has no head'"
-			" WHEN sequence > due THEN 'missing'"
-			" WHEN sequence < due THEN 'older than the events that were removed'"
-			" WHEN hash <> teamrbac.audit_hash(event) THEN 'changed'"
-			" WHEN previous_hash <> due_hash THEN 'not the successor of the event before'"
-			" END AS problem FROM event"
-			" UNION ALL"
-			" SELECT h.scope, NULL, LEAST(h.sequence, COALESCE(last.sequence, h.anchor_sequence)) + 1,"
-			" CASE WHEN last.sequence = h.sequence THEN 'not the event that was recorded last'"
-			" WHEN last.sequence > h.sequence THEN 'added' ELSE 'missing' END"
-			" FROM head AS h LEFT JOIN LATERAL (SELECT e.sequence, e.hash FROM teamrbac.audit_event AS e"
-			" WHERE e.tenant_id = h.tenant_id AND e.scope = h.scope"
-			" ORDER BY e.sequence DESC LIMIT 1) AS last ON true"
-			" WHERE (COALESCE(last.sequence, h.anchor_sequence), COALESCE(last.hash, h.anchor_hash))"
-			" <> (h.sequence, h.hash))"
-			" SELECT bad.problem IS NULL, (SELECT pg_catalog.count(*) FROM event),"
-			" CASE WHEN bad.problem = 'missing' THEN bad.due ELSE COALESCE(bad.sequence, bad.due) END,"
-			" bad.problem"
-			" FROM (VALUES (1)) AS one LEFT JOIN (SELECT * FROM verdict WHERE problem IS NOT NULL"
-			" ORDER BY scope, LEAST(sequence, due), problem LIMIT 1) AS bad ON true",
+			"SELECT v.valid, v.events, v.broken_at, v.problem FROM teamrbac.audit_verdict($1) AS v",
 		.nargs = 1,
 		.argtypes = {UUIDOID},
 	};
