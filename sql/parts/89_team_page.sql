@@ -205,7 +205,7 @@ CREATE FUNCTION teamrbac.audit_page(tenant_id uuid, before_sequence bigint DEFAU
 		OUT session_role text, OUT application_name text, OUT subject text, OUT subject_name text, OUT before jsonb, OUT after jsonb)
 	RETURNS SETOF record
 	LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
-	SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET jit = off
+	SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off
 	ROWS 50
 AS $$
 #variable_conflict use_column
@@ -217,33 +217,46 @@ BEGIN
 	IF num_nonnulls(of_action, of_actor, of_subject) > 1 THEN
 		RAISE EXCEPTION 'only one of of_action, of_actor and of_subject may be given' USING ERRCODE = '22023';
 	END IF;
-	IF of_action IS NOT NULL THEN
-		RETURN QUERY SELECT e.sequence, e.occurred_at, e.action, e.actor_kind, e.actor_id, e.actor_name, e.session_role,
-				e.application_name, e.subject, e.subject_name, e.before, e.after FROM teamrbac.audit_named AS e
-			WHERE e.tenant_id = team AND e.scope = 'tenant' AND e.action = of_action AND e.sequence < until
-			ORDER BY e.sequence DESC LIMIT page_size;
-	ELSIF of_actor IS NOT NULL THEN
-		RETURN QUERY SELECT e.sequence, e.occurred_at, e.action, e.actor_kind, e.actor_id, e.actor_name, e.session_role,
-				e.application_name, e.subject, e.subject_name, e.before, e.after FROM teamrbac.audit_named AS e
-			WHERE e.tenant_id = team AND e.scope = 'tenant' AND e.actor_id = of_actor AND e.sequence < until
-			ORDER BY e.sequence DESC LIMIT page_size;
-	ELSIF of_subject IS NOT NULL THEN
-		RETURN QUERY SELECT e.sequence, e.occurred_at, e.action, e.actor_kind, e.actor_id, e.actor_name, e.session_role,
-				e.application_name, e.subject, e.subject_name, e.before, e.after FROM teamrbac.audit_named AS e
-			WHERE e.tenant_id = team AND e.scope = 'tenant' AND e.subject = of_subject AND e.sequence < until
-			ORDER BY e.sequence DESC LIMIT page_size;
-	ELSE
-		RETURN QUERY SELECT e.sequence, e.occurred_at, e.action, e.actor_kind, e.actor_id, e.actor_name, e.session_role,
-				e.application_name, e.subject, e.subject_name, e.before, e.after FROM teamrbac.audit_named AS e
-			WHERE e.tenant_id = team AND e.scope = 'tenant' AND e.sequence < until
-			ORDER BY e.sequence DESC LIMIT page_size;
-	END IF;
+	RETURN QUERY
+		-- One of these has rows.
+		WITH e AS MATERIALIZED (
+			(SELECT a.* FROM teamrbac.audit_event AS a
+			 WHERE num_nonnulls(of_action, of_actor, of_subject) = 0 AND a.tenant_id = team AND a.scope = 'tenant' AND a.sequence < until
+			 ORDER BY a.sequence DESC LIMIT page_size)
+			UNION ALL
+			(SELECT a.* FROM teamrbac.audit_event AS a
+			 WHERE a.tenant_id = team AND a.scope = 'tenant' AND a.action = of_action AND a.sequence < until
+			 ORDER BY a.sequence DESC LIMIT page_size)
+			UNION ALL
+			(SELECT a.* FROM teamrbac.audit_event AS a
+			 WHERE a.tenant_id = team AND a.scope = 'tenant' AND a.actor_id = of_actor AND a.sequence < until
+			 ORDER BY a.sequence DESC LIMIT page_size)
+			UNION ALL
+			(SELECT a.* FROM teamrbac.audit_event AS a
+			 WHERE a.tenant_id = team AND a.scope = 'tenant' AND a.subject = of_subject AND a.sequence < until
+			 ORDER BY a.sequence DESC LIMIT page_size)
+		), named AS (
+			SELECT e.*,
+		   CASE e.actor_kind WHEN 'database_role' THEN e.session_role
+				ELSE (SELECT n.name FROM teamrbac.audit_name AS n
+					  WHERE n.kind = e.actor_kind AND n.id = e.actor_id AND (n.tenant_id IS NULL OR n.tenant_id = e.tenant_id))
+				END AS actor_name,
+		   (SELECT n.name FROM teamrbac.audit_name AS n
+			WHERE n.kind = split_part(e.subject, ':', 1)
+			  AND n.id = CASE WHEN e.subject ~ '^[a-z_]+:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
+							  THEN split_part(e.subject, ':', 2)::uuid END
+			  AND (n.tenant_id IS NULL OR n.tenant_id = e.tenant_id)) AS subject_name
+			FROM e
+		)
+		SELECT n.sequence, n.occurred_at, n.action, n.actor_kind, n.actor_id, n.actor_name, n.session_role, n.application_name,
+			   n.subject, n.subject_name, n.before, n.after
+		FROM named AS n ORDER BY n.sequence DESC;
 END
 $$;
 COMMENT ON FUNCTION teamrbac.audit_page(uuid, bigint, integer, text, uuid, text, OUT bigint, OUT timestamptz, OUT text, OUT text, OUT uuid, OUT text, OUT text, OUT text, OUT text, OUT text, OUT jsonb, OUT jsonb) IS
 	'The tenant''s page_size last events before before_sequence (NULL: the last of all), newest first, whose cost is that of the page: the next page begins before the sequence of the last row shown. Of one action, one actor (a user or a key) or one subject (member:<user_id>, ...), if given; not of several at once, which would cost more than the page. Columns as in view audit_trail. Needs audit.view. Errors: 42501 not allowed; 28000 nobody signed in; 22023 tenant_id null, page_size not within 1 and 1000, more than one filter. Takes no lock.';
 
-CREATE FUNCTION teamrbac.team_counts(tenant_id uuid, at_most integer DEFAULT 10000,
+CREATE FUNCTION teamrbac.team_counts(tenant_id uuid, at_most integer DEFAULT 1000,
 		OUT members bigint, OUT pending_invitations bigint, OUT api_keys bigint, OUT events bigint)
 	LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
 	SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off
