@@ -75,7 +75,7 @@ ALTER TABLE teamrbac.membership ENABLE ALWAYS TRIGGER index_members_truncate;
 ALTER TABLE teamrbac.app_user ENABLE ALWAYS TRIGGER index_members;
 
 CREATE INDEX invitation_page_idx ON teamrbac.invitation
-	(tenant_id, (pg_catalog.lower(email::text) COLLATE "C"), invitation_id) WHERE state = 'pending';
+	(tenant_id, (teamrbac.address_key(email) COLLATE "C"), invitation_id) WHERE state = 'pending';
 COMMENT ON INDEX teamrbac.invitation_page_idx IS 'Answers invitations_page.';
 
 CREATE INDEX audit_event_action_idx ON teamrbac.audit_event (tenant_id, action, sequence) WHERE scope = 'tenant';

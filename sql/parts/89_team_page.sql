@@ -165,7 +165,7 @@ AS $$
 #variable_conflict use_column
 DECLARE
 	team CONSTANT uuid := invitations_page.tenant_id;
-	beginning text := lower(COALESCE(search, ''));
+	beginning text := teamrbac.address_key(COALESCE(search, ''));
 	from_term text;
 	from_id uuid;
 	shown_before CONSTANT boolean := after IS NOT NULL;
@@ -180,13 +180,13 @@ BEGIN
 	END IF;
 	RETURN QUERY
 		WITH page AS MATERIALIZED (
-			SELECT i.*, lower(i.email) COLLATE "C" AS term
+			SELECT i.*, teamrbac.address_key(i.email) COLLATE "C" AS term
 			FROM teamrbac.invitation_detail AS i
 			WHERE i.tenant_id = team
-			  AND (lower(i.email) COLLATE "C", i.invitation_id) >= (from_term, from_id)
-			  AND lower(i.email) COLLATE "C" < teamrbac.prefix_end(beginning)
-			  AND NOT (shown_before AND lower(i.email) COLLATE "C" = from_term AND i.invitation_id = from_id)
-			ORDER BY lower(i.email) COLLATE "C", i.invitation_id LIMIT page_size
+			  AND (teamrbac.address_key(i.email) COLLATE "C", i.invitation_id) >= (from_term, from_id)
+			  AND teamrbac.address_key(i.email) COLLATE "C" < teamrbac.prefix_end(beginning)
+			  AND NOT (shown_before AND teamrbac.address_key(i.email) COLLATE "C" = from_term AND i.invitation_id = from_id)
+			ORDER BY teamrbac.address_key(i.email) COLLATE "C", i.invitation_id LIMIT page_size
 		), r AS MATERIALIZED (
 			SELECT g.role, teamrbac.may_give_role(team, g.role) AS ours FROM (SELECT DISTINCT p.role FROM page AS p) AS g
 		)

@@ -11,6 +11,7 @@ BEGIN
 					WHEN 'signal_change' THEN 'Tells every session at commit that what it remembers of this table is out of date.'
 					WHEN 'index_members' THEN 'Keeps what members_page finds members by.'
 					WHEN 'guard_built_in' THEN 'Keeps what is built in as it is.'
+					WHEN 'forget_expired_membership' THEN 'A member has no expired membership beside the one they have.'
 					WHEN 'guard_audit' THEN 'Nobody but a superuser changes the audit.'
 					WHEN 'check_reference' THEN 'Checks new rows by the foreign key of its name, so that a parallel restore may load the tables in any order.'
 					WHEN 'check_owners' THEN 'Not even TRUNCATE leaves a tenant without an owner.' END AS purpose

@@ -280,8 +280,7 @@ Datum
 teamrbac_verify_audit(PG_FUNCTION_ARGS)
 {
 	static SavedQuery verify = {
-		.sql =
-			"SELECT v.valid, v.events, v.broken_at, v.problem FROM teamrbac.audit_verdict($1) AS v",
+		.sql = "SELECT problem IS NULL, events, broken_at, problem FROM teamrbac.audit_verdict($1)",
 		.nargs = 1,
 		.argtypes = {UUIDOID},
 	};

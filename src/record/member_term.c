@@ -148,7 +148,7 @@ teamrbac_index_members(PG_FUNCTION_ARGS)
 	if (TRIGGER_FIRED_BY_TRUNCATE(trigdata->tg_event))
 		forget_all();
 	/* A dump brings the terms along, and a parallel restore could not see the other table's rows. */
-	else if (!restoring(trigdata->tg_relation))
+	else if (!TRIGGER_FIRED_BY_INSERT(trigdata->tg_event) || !restoring(trigdata->tg_relation))
 		follow_row(trigdata,
 		           SPI_fnumber(RelationGetDescr(trigdata->tg_relation), "tenant_id") <= 0);
 	return PointerGetDatum(NULL);
