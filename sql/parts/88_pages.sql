@@ -40,8 +40,9 @@ CREATE FUNCTION teamrbac.terms_of_name(display_name text, email text, OUT kind "
 AS $$
 	WITH term AS MATERIALIZED (
 		SELECT w.place, CASE w.place WHEN 0 THEN 'n' ELSE 'w' END AS kind, w.words[1] AS term
-		FROM (SELECT i.place, regexp_match(ltrim(lower(display_name)), format('^(?:\S+\s+){%s}(.*)$', i.place)) AS words
-			  FROM generate_series(0, 3) AS i(place)) AS w
+		FROM (SELECT i.place, regexp_match(l.name, format('^(?:\S+\s+){%s}(.*)$', i.place)) AS words
+			  FROM (SELECT regexp_replace(btrim(lower(display_name)), '\s+', ' ', 'g') AS name) AS l,
+				   generate_series(0, 3) AS i(place)) AS w
 		WHERE w.place = 0 OR w.words[1] <> ''
 		UNION ALL
 		SELECT 4, 'a', lower(email)

@@ -105,7 +105,7 @@ AS $$
 #variable_conflict use_column
 DECLARE
 	team CONSTANT uuid := members_page.tenant_id;
-	beginning text := ltrim(lower(COALESCE(search, '')));
+	beginning text := regexp_replace(ltrim(lower(COALESCE(search, ''))), '\s+', ' ', 'g');
 	from_term text;
 	from_user uuid;
 	shown_before CONSTANT boolean := after IS NOT NULL;
