@@ -11,14 +11,14 @@ INSERT INTO section VALUES
 	(1, 'Who is asking', '{sign_in,sign_in_with_api_key,sign_in_from_jwt_claims,sign_out,current_identity,current_user_id,map_database_role}'),
 	(2, 'May they', '{has_permission,require_permission,permitted_tenants,my_permissions,my_tenants,explain_permission}'),
 	(3, 'Tables of the application', '{protect_table,unprotect_table,require_permission_on_change}'),
-	(4, 'Roles and permissions', '{permission_matrix,define_permission,drop_permission,define_role,drop_role}'),
+	(4, 'Roles and permissions', '{permission_matrix,list_roles,assignable_roles,define_permission,drop_permission,define_role,drop_role}'),
 	(5, 'Users', '{register_user,update_user,disable_user,enable_user,revoke_user_keys}'),
-	(6, 'Tenants and members', '{create_tenant,team,team_list,change_role,remove_member,removal_impact,leave_tenant,set_membership_expiry,expire_memberships}'),
-	(7, 'Invitations', '{invite_member,resend_invitation,cancel_invitation,pending_invitation,pending_invitation_list,peek_invitation,accept_invitation,decline_invitation,expire_invitations}'),
+	(6, 'Tenants and members', '{create_tenant,team,team_list,members_page,member_actions,team_counts,change_role,remove_member,removal_impact,leave_tenant,set_membership_expiry,expire_memberships}'),
+	(7, 'Invitations', '{invite_member,resend_invitation,cancel_invitation,pending_invitation,pending_invitation_list,invitations_page,peek_invitation,accept_invitation,decline_invitation,expire_invitations}'),
 	(8, 'API keys', '{create_api_key,rotate_api_key,rename_api_key,set_api_key_expiry,revoke_api_key,revoke_member_keys,revoke_api_keys,api_key_overview,api_key_list}'),
 	(9, 'Ownership and the end of a tenant', '{transfer_ownership,assign_owner,delete_tenant,restore_tenant,purge}'),
 	(10, 'Mail', '{claim_mail,mail_sent,mail_failed,mail_blocked,mail_refused,mail_withdrawn}'),
-	(11, 'Audit and review', '{audit_trail,audit_list,verify_audit,audit_hash,access_review,check_setup,statistics,backend_statistics}'),
+	(11, 'Audit and review', '{audit_page,audit_trail,audit_list,audit_list_narrow,verify_audit,audit_hash,access_review,check_setup,statistics,backend_statistics}'),
 	(12, 'Maintenance', '{schedule_maintenance,unschedule_maintenance,maintenance_jobs}');
 
 CREATE TEMP VIEW grantee AS

@@ -1,6 +1,7 @@
 -- The verdict on the chains of one id, whoever asks: one pass over the events in their order, in the memory of one event.
 
-CREATE FUNCTION teamrbac.audit_verdict(for_id uuid, OUT scope text, OUT events bigint, OUT broken_at bigint, OUT problem text)
+CREATE FUNCTION teamrbac.audit_verdict(for_id uuid, OUT scope text, OUT events bigint, OUT broken_at bigint,
+	OUT problem text)
 	RETURNS SETOF record
 	LANGUAGE plpgsql STABLE ROWS 1 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -14,7 +15,8 @@ DECLARE
 	found_at bigint;        -- the first problem's place
 	ending text;
 	told timestamptz := clock_timestamp();
-	total bigint := (SELECT sum(h.sequence - h.anchor_sequence) FROM teamrbac.audit_head AS h WHERE h.tenant_id = for_id);
+	total bigint := (SELECT sum(h.sequence - h.anchor_sequence) FROM teamrbac.audit_head AS h
+		WHERE h.tenant_id = for_id);
 BEGIN
 	events := 0;
 	FOREACH chain IN ARRAY ARRAY['platform', 'restore', 'tenant', 'user'] LOOP

@@ -3,7 +3,8 @@
 -- Granted to nobody: audit_trail and audit_page say who may see which.  The audit keeps ids, so these are the names of
 -- today, of removed members too.
 CREATE VIEW teamrbac.audit_name AS
-	SELECT 'user' AS kind, NULL::uuid AS tenant_id, u.user_id AS id, u.display_name AS name FROM teamrbac.app_user AS u
+	SELECT 'user' AS kind, NULL::uuid AS tenant_id, u.user_id AS id, u.display_name AS name
+		FROM teamrbac.app_user AS u
 	UNION ALL
 	SELECT 'member', NULL, u.user_id, u.display_name FROM teamrbac.app_user AS u
 	UNION ALL
@@ -12,7 +13,8 @@ CREATE VIEW teamrbac.audit_name AS
 	SELECT 'invitation', i.tenant_id, i.invitation_id, i.email::text FROM teamrbac.invitation AS i
 	UNION ALL
 	SELECT 'tenant', NULL, t.tenant_id, t.name FROM teamrbac.tenant AS t;
-COMMENT ON VIEW teamrbac.audit_name IS 'Internal to audit_trail and audit_page: the names of whom and what events are about.';
+COMMENT ON VIEW teamrbac.audit_name IS
+	'Internal to audit_trail and audit_page: the names of whom and what events are about.';
 COMMENT ON COLUMN teamrbac.audit_name.kind IS 'Kind of actor or subject.';
 COMMENT ON COLUMN teamrbac.audit_name.tenant_id IS 'The tenant that it belongs to, if to one.';
 COMMENT ON COLUMN teamrbac.audit_name.id IS 'Its id.';
@@ -39,7 +41,8 @@ CREATE VIEW teamrbac.audit_trail WITH (security_barrier = true) AS
 	FROM (SELECT e.*,
 		   CASE e.actor_kind WHEN 'database_role' THEN e.session_role
 				ELSE (SELECT n.name FROM teamrbac.audit_name AS n
-					  WHERE n.kind = e.actor_kind AND n.id = e.actor_id AND (n.tenant_id IS NULL OR n.tenant_id = e.tenant_id))
+					  WHERE n.kind = e.actor_kind AND n.id = e.actor_id
+						AND (n.tenant_id IS NULL OR n.tenant_id = e.tenant_id))
 				END AS actor_name,
 		   (SELECT n.name FROM teamrbac.audit_name AS n
 			WHERE n.kind = pg_catalog.split_part(e.subject, ':', 1)
@@ -57,7 +60,8 @@ CREATE VIEW teamrbac.audit_trail WITH (security_barrier = true) AS
 		   ORDER BY others.tenant_id DESC, others.sequence DESC)
 		  UNION ALL
 		  (SELECT users.* FROM teamrbac.audit_event AS users
-		   WHERE users.scope = 'user' AND (SELECT r.rolsuper FROM pg_catalog.pg_roles AS r WHERE r.rolname = CURRENT_USER)
+		   WHERE users.scope = 'user' AND (SELECT r.rolsuper FROM pg_catalog.pg_roles AS r
+			WHERE r.rolname = CURRENT_USER)
 		   ORDER BY users.tenant_id DESC, users.sequence DESC)
 		  UNION ALL
 		  (SELECT definitions.* FROM teamrbac.audit_event AS definitions
@@ -67,11 +71,13 @@ CREATE VIEW teamrbac.audit_trail WITH (security_barrier = true) AS
 	ORDER BY t.tenant_id DESC, t.sequence DESC;
 COMMENT ON VIEW teamrbac.audit_trail IS
 	'What was done in the tenants in which whoever is asking has audit.view; a superuser sees all, definitions and users included. The newest of a tenant come first, and reading them costs no more than they do.';
-COMMENT ON COLUMN teamrbac.audit_trail.tenant_id IS 'The tenant; for a superuser also a user, or the nil uuid for definitions.';
+COMMENT ON COLUMN teamrbac.audit_trail.tenant_id IS
+	'The tenant; for a superuser also a user, or the nil uuid for definitions.';
 COMMENT ON COLUMN teamrbac.audit_trail.sequence IS 'Place in the tenant''s chain of events, from 1.';
 COMMENT ON COLUMN teamrbac.audit_trail.occurred_at IS 'When.';
 COMMENT ON COLUMN teamrbac.audit_trail.actor IS 'Who, for people.';
-COMMENT ON COLUMN teamrbac.audit_trail.action IS 'What, such as member.removed; direct.* for a change of a table by hand.';
+COMMENT ON COLUMN teamrbac.audit_trail.action IS
+	'What, such as member.removed; direct.* for a change of a table by hand.';
 COMMENT ON COLUMN teamrbac.audit_trail.subject IS 'What it was done to, such as member:<user_id>.';
 COMMENT ON COLUMN teamrbac.audit_trail.before IS 'What it was.';
 COMMENT ON COLUMN teamrbac.audit_trail.after IS 'What it has become.';

@@ -16,13 +16,16 @@ CREATE INDEX member_term_user_idx ON teamrbac.member_term (user_id, tenant_id);
 COMMENT ON TABLE teamrbac.member_term IS
 	'What members_page finds the members of each tenant by, made of app_user and kept by triggers. No reference: it follows membership.';
 COMMENT ON COLUMN teamrbac.member_term.tenant_id IS 'The tenant.';
-COMMENT ON COLUMN teamrbac.member_term.kind IS 'n: the name; w: the name from a later word of it on; a: the e-mail address.';
+COMMENT ON COLUMN teamrbac.member_term.kind IS
+	'n: the name; w: the name from a later word of it on; a: the e-mail address.';
 COMMENT ON COLUMN teamrbac.member_term.shared IS
 	'How many characters it begins with like another term of the same member''s that is found before it.';
 COMMENT ON COLUMN teamrbac.member_term.term IS 'In lower case.';
 COMMENT ON COLUMN teamrbac.member_term.user_id IS 'The member.';
-COMMENT ON CONSTRAINT member_term_kind ON teamrbac.member_term IS 'Addresses are apart, since only who manages the team may search them.';
-COMMENT ON INDEX teamrbac.member_term_user_idx IS 'Finds the terms of a user who is renamed, and of a member who goes.';
+COMMENT ON CONSTRAINT member_term_kind ON teamrbac.member_term IS
+	'Addresses are apart, since only who manages the team may search them.';
+COMMENT ON INDEX teamrbac.member_term_user_idx IS
+	'Finds the terms of a user who is renamed, and of a member who goes.';
 ALTER TABLE teamrbac.member_term ENABLE ROW LEVEL SECURITY;
 SELECT pg_catalog.pg_extension_config_dump('teamrbac.member_term', '');
 
@@ -34,7 +37,8 @@ CREATE FUNCTION teamrbac.prefix_end(prefix text) RETURNS text
 	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'teamrbac_prefix_end';
 COMMENT ON FUNCTION teamrbac.prefix_end(text) IS
 	'Internal to members_page and invitations_page: what follows, under collation "C", all that begins with the prefix. For comparison only.';
-CREATE FUNCTION teamrbac.terms_of_name(display_name text, email text, OUT kind "char", OUT shared smallint, OUT term text)
+CREATE FUNCTION teamrbac.terms_of_name(display_name text, email text, OUT kind "char", OUT shared smallint,
+	OUT term text)
 	RETURNS SETOF record
 	LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp ROWS 3
 AS $$
@@ -48,7 +52,8 @@ AS $$
 		SELECT 4, 'a', lower(email)
 	)
 	SELECT t.kind::"char",
-		   COALESCE((SELECT max(teamrbac.shared_length(t.term, before.term)) FROM term AS before WHERE before.place < t.place), 0::smallint),
+		   COALESCE((SELECT max(teamrbac.shared_length(t.term, before.term)) FROM term AS before
+			WHERE before.place < t.place), 0::smallint),
 		   COALESCE(t.term, '')
 	FROM term AS t;
 $$;
@@ -80,7 +85,8 @@ CREATE INDEX invitation_page_idx ON teamrbac.invitation
 COMMENT ON INDEX teamrbac.invitation_page_idx IS 'Answers invitations_page.';
 
 CREATE INDEX audit_event_action_idx ON teamrbac.audit_event (tenant_id, action, sequence) WHERE scope = 'tenant';
-CREATE INDEX audit_event_actor_idx ON teamrbac.audit_event (tenant_id, actor_id, sequence) WHERE scope = 'tenant' AND actor_id IS NOT NULL;
+CREATE INDEX audit_event_actor_idx ON teamrbac.audit_event (tenant_id, actor_id, sequence) WHERE scope = 'tenant'
+	AND actor_id IS NOT NULL;
 CREATE INDEX audit_event_subject_idx ON teamrbac.audit_event (tenant_id, subject, sequence) WHERE scope = 'tenant';
 COMMENT ON INDEX teamrbac.audit_event_action_idx IS 'Answers audit_page by action.';
 COMMENT ON INDEX teamrbac.audit_event_actor_idx IS 'Answers audit_page by actor.';

@@ -27,7 +27,8 @@ CREATE FUNCTION teamrbac.page_cursor(after text, OUT id uuid, OUT term text)
 AS $$
 BEGIN
 	IF after !~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}:' OR octet_length(after) > 2000 THEN
-		RAISE EXCEPTION 'after is not the place of a row' USING ERRCODE = '22023', HINT = 'Pass the column place of the last row of the page before, as it is.';
+		RAISE EXCEPTION 'after is not the place of a row' USING ERRCODE = '22023',
+			HINT = 'Pass the column place of the last row of the page before, as it is.';
 	END IF;
 	id := left(after, 36)::uuid;
 	term := substr(after, 38);
@@ -37,7 +38,8 @@ COMMENT ON FUNCTION teamrbac.page_cursor(text, OUT uuid, OUT text) IS
 	'Internal to the pages: what stands in column place; 22023 if it is not from there.';
 
 -- The roles that exist in a tenant; NULL: in any.
-CREATE FUNCTION teamrbac.roles_of_tenant(tenant_id uuid, OUT role text, OUT description text, OUT built_in boolean, OUT permissions text[])
+CREATE FUNCTION teamrbac.roles_of_tenant(tenant_id uuid, OUT role text, OUT description text, OUT built_in boolean,
+	OUT permissions text[])
 	RETURNS SETOF record
 	LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -55,7 +57,8 @@ CREATE FUNCTION teamrbac.list_roles(OUT role text, OUT description text, OUT bui
 	RETURNS SETOF record
 	LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp ROWS 10
 AS $$
-	SELECT r.role, r.description, r.built_in, r.permissions FROM teamrbac.roles_of_tenant(teamrbac.current_tenant_id()) AS r;
+	SELECT r.role, r.description, r.built_in, r.permissions
+		FROM teamrbac.roles_of_tenant(teamrbac.current_tenant_id()) AS r;
 $$;
 COMMENT ON FUNCTION teamrbac.list_roles() IS
 	'The roles that exist where whoever is asking acts, what they are for and what they may, in the order of the reference page. For everybody. Takes no lock.';
@@ -75,7 +78,8 @@ $$;
 COMMENT ON FUNCTION teamrbac.assignable_roles(uuid, OUT text, OUT text, OUT text[]) IS
 	'The roles that whoever is asking may give in the tenant, by invite_member and change_role, in the order of the reference page. Needs team.manage. Errors: 42501 not allowed, 28000 nobody signed in, 22023 tenant_id null. Takes no lock.';
 
-CREATE FUNCTION teamrbac.member_actions(tenant_id uuid, OUT user_id uuid, OUT may_change_role boolean, OUT may_remove boolean)
+CREATE FUNCTION teamrbac.member_actions(tenant_id uuid, OUT user_id uuid, OUT may_change_role boolean,
+	OUT may_remove boolean)
 	RETURNS SETOF record
 	LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp ROWS 100
 AS $$
@@ -85,7 +89,8 @@ BEGIN
 	RETURN QUERY
 		WITH r AS MATERIALIZED (
 			SELECT g.role, teamrbac.may_give_role(member_actions.tenant_id, g.role::text) AS ours
-			FROM (SELECT DISTINCT m.role FROM teamrbac.membership AS m WHERE m.tenant_id = member_actions.tenant_id) AS g)
+			FROM (SELECT DISTINCT m.role FROM teamrbac.membership AS m
+				WHERE m.tenant_id = member_actions.tenant_id) AS g)
 		SELECT m.user_id, r.ours, r.ours
 		FROM teamrbac.membership AS m JOIN r ON r.role = m.role
 		WHERE m.tenant_id = member_actions.tenant_id AND (m.expires_at IS NULL OR m.expires_at > clock_timestamp());
@@ -94,12 +99,15 @@ $$;
 COMMENT ON FUNCTION teamrbac.member_actions(uuid, OUT uuid, OUT boolean, OUT boolean) IS
 	'For each member what whoever is asking may do: change_role (as far as the new role is one of assignable_roles), remove_member. For every member of the tenant; all false without team.manage. Of a large team, members_page says it page by page. Errors: 42501 not a member, or an API key; 28000 nobody signed in; 22023 tenant_id null. Takes no lock.';
 
-CREATE FUNCTION teamrbac.members_page(tenant_id uuid, after text DEFAULT NULL, page_size integer DEFAULT 50, search text DEFAULT NULL,
-		OUT user_id uuid, OUT display_name text, OUT email text, OUT role text, OUT joined_at timestamptz, OUT expires_at timestamptz,
+CREATE FUNCTION teamrbac.members_page(tenant_id uuid, after text DEFAULT NULL, page_size integer DEFAULT 50,
+	search text DEFAULT NULL,
+		OUT user_id uuid, OUT display_name text, OUT email text, OUT role text, OUT joined_at timestamptz,
+			OUT expires_at timestamptz,
 		OUT may_change_role boolean, OUT may_remove boolean, OUT place text)
 	RETURNS SETOF record
 	LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
-	SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off
+	SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off SET enable_bitmapscan = off
+		SET jit = off
 	ROWS 50
 AS $$
 #variable_conflict use_column
@@ -135,7 +143,8 @@ BEGIN
 						FROM teamrbac.member_term AS t
 						JOIN teamrbac.membership AS m ON m.tenant_id = t.tenant_id AND m.user_id = t.user_id
 						WHERE t.tenant_id = team AND t.kind = g.kind AND t.shared = g.shared
-						  AND (t.term, t.user_id) >= (from_term, from_user) AND t.term < teamrbac.prefix_end(beginning)
+						  AND (t.term, t.user_id) >= (from_term, from_user)
+							AND t.term < teamrbac.prefix_end(beginning)
 						  AND NOT (shown_before AND t.term = from_term AND t.user_id = from_user)
 						  AND (m.expires_at IS NULL OR m.expires_at > clock_timestamp())
 						ORDER BY t.term, t.user_id LIMIT page_size) AS t
@@ -143,23 +152,30 @@ BEGIN
 			JOIN teamrbac.membership AS m ON m.tenant_id = team AND m.user_id = found.user_id
 			JOIN teamrbac.app_user AS u ON u.user_id = m.user_id
 		), r AS MATERIALIZED (
-			SELECT g.role, teamrbac.may_give_role(team, g.role::text) AS ours FROM (SELECT DISTINCT p.role FROM page AS p) AS g
+			SELECT g.role, teamrbac.may_give_role(team, g.role::text) AS ours FROM (SELECT DISTINCT p.role
+				FROM page AS p) AS g
 		)
-		SELECT p.user_id, p.display_name, CASE WHEN manages OR p.user_id = teamrbac.current_user_id() THEN p.email::text END,
+		SELECT p.user_id, p.display_name, CASE WHEN manages OR p.user_id = teamrbac.current_user_id() THEN
+			p.email::text END,
 			   p.role::text, p.joined_at, p.expires_at, r.ours, r.ours, p.user_id::text || ':' || p.term
 		FROM page AS p JOIN r ON r.role = p.role
 		ORDER BY p.term, p.user_id;
 END
 $$;
-COMMENT ON FUNCTION teamrbac.members_page(uuid, text, integer, text, OUT uuid, OUT text, OUT text, OUT text, OUT timestamptz, OUT timestamptz, OUT boolean, OUT boolean, OUT text) IS
+COMMENT ON FUNCTION teamrbac.members_page(uuid, text, integer, text, OUT uuid, OUT text, OUT text, OUT text,
+	OUT timestamptz, OUT timestamptz, OUT boolean, OUT boolean, OUT text) IS
 	'The next page_size members in order of what they are found by, whose cost is that of the page, however large the team. after is the column place of the last row shown, NULL for the first page; whoever joins or leaves meanwhile moves nobody else. Without search, in order of the lower-cased name. With search, those of whom the name from one of its first four words on, or with team.manage the e-mail address, begins with it, upper or lower case, each once. E-mail addresses, one''s own apart, need team.manage. may_change_role and may_remove as in member_actions. For every member of the tenant. Errors: 42501 not a member, or an API key; 28000 nobody signed in; 22023 tenant_id null, page_size not within 1 and 1000, after not a place. Takes no lock.';
 
-CREATE FUNCTION teamrbac.invitations_page(tenant_id uuid, after text DEFAULT NULL, page_size integer DEFAULT 50, search text DEFAULT NULL,
-		OUT invitation_id uuid, OUT email text, OUT role text, OUT invited_by text, OUT inviter_id uuid, OUT invited_at timestamptz,
-		OUT expires_at timestamptz, OUT sent_at timestamptz, OUT mail_state text, OUT mail_error text, OUT may_cancel boolean, OUT place text)
+CREATE FUNCTION teamrbac.invitations_page(tenant_id uuid, after text DEFAULT NULL, page_size integer DEFAULT 50,
+	search text DEFAULT NULL,
+		OUT invitation_id uuid, OUT email text, OUT role text, OUT invited_by text, OUT inviter_id uuid,
+			OUT invited_at timestamptz,
+		OUT expires_at timestamptz, OUT sent_at timestamptz, OUT mail_state text, OUT mail_error text,
+			OUT may_cancel boolean, OUT place text)
 	RETURNS SETOF record
 	LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
-	SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off
+	SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off SET enable_bitmapscan = off
+		SET jit = off
 	ROWS 50
 AS $$
 #variable_conflict use_column
@@ -185,24 +201,30 @@ BEGIN
 			WHERE i.tenant_id = team
 			  AND (teamrbac.address_key(i.email) COLLATE "C", i.invitation_id) >= (from_term, from_id)
 			  AND teamrbac.address_key(i.email) COLLATE "C" < teamrbac.prefix_end(beginning)
-			  AND NOT (shown_before AND teamrbac.address_key(i.email) COLLATE "C" = from_term AND i.invitation_id = from_id)
+			  AND NOT (shown_before AND teamrbac.address_key(i.email) COLLATE "C" = from_term
+				AND i.invitation_id = from_id)
 			ORDER BY teamrbac.address_key(i.email) COLLATE "C", i.invitation_id LIMIT page_size
 		), r AS MATERIALIZED (
-			SELECT g.role, teamrbac.may_give_role(team, g.role) AS ours FROM (SELECT DISTINCT p.role FROM page AS p) AS g
+			SELECT g.role, teamrbac.may_give_role(team, g.role) AS ours FROM (SELECT DISTINCT p.role
+				FROM page AS p) AS g
 		)
-		SELECT p.invitation_id, p.email, p.role, p.invited_by, p.inviter_id, p.invited_at, p.expires_at, p.sent_at, p.mail_state,
+		SELECT p.invitation_id, p.email, p.role, p.invited_by, p.inviter_id, p.invited_at, p.expires_at, p.sent_at,
+			p.mail_state,
 			   p.mail_error, r.ours, p.invitation_id::text || ':' || p.term
 		FROM page AS p JOIN r ON r.role = p.role
 		ORDER BY p.term, p.invitation_id;
 END
 $$;
-COMMENT ON FUNCTION teamrbac.invitations_page(uuid, text, integer, text, OUT uuid, OUT text, OUT text, OUT text, OUT uuid, OUT timestamptz, OUT timestamptz, OUT timestamptz, OUT text, OUT text, OUT boolean, OUT text) IS
+COMMENT ON FUNCTION teamrbac.invitations_page(uuid, text, integer, text, OUT uuid, OUT text, OUT text, OUT text,
+	OUT uuid, OUT timestamptz, OUT timestamptz, OUT timestamptz, OUT text, OUT text, OUT boolean, OUT text) IS
 	'The next page_size pending invitations in order of the lower-cased address, whose cost is that of the page. after is the column place of the last row shown, NULL for the first page; search is what the address begins with, upper or lower case. Columns as in view pending_invitation; may_cancel: whether cancel_invitation and resend_invitation would be allowed. Needs team.manage. Errors: 42501 not allowed; 28000 nobody signed in; 22023 tenant_id null, page_size not within 1 and 1000, after not a place. Takes no lock.';
 
 CREATE FUNCTION teamrbac.audit_page(tenant_id uuid, before_sequence bigint DEFAULT NULL, page_size integer DEFAULT 50,
 		of_action text DEFAULT NULL, of_actor uuid DEFAULT NULL, of_subject text DEFAULT NULL,
-		OUT sequence bigint, OUT occurred_at timestamptz, OUT action text, OUT actor_kind text, OUT actor_id uuid, OUT actor_name text,
-		OUT session_role text, OUT application_name text, OUT subject text, OUT subject_name text, OUT before jsonb, OUT after jsonb)
+		OUT sequence bigint, OUT occurred_at timestamptz, OUT action text, OUT actor_kind text, OUT actor_id uuid,
+			OUT actor_name text,
+		OUT session_role text, OUT application_name text, OUT subject text, OUT subject_name text, OUT before jsonb,
+			OUT after jsonb)
 	RETURNS SETOF record
 	LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
 	SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off
@@ -221,7 +243,8 @@ BEGIN
 		-- One of these has rows.
 		WITH e AS MATERIALIZED (
 			(SELECT a.* FROM teamrbac.audit_event AS a
-			 WHERE num_nonnulls(of_action, of_actor, of_subject) = 0 AND a.tenant_id = team AND a.scope = 'tenant' AND a.sequence < until
+			 WHERE num_nonnulls(of_action, of_actor, of_subject) = 0 AND a.tenant_id = team AND a.scope = 'tenant'
+				AND a.sequence < until
 			 ORDER BY a.sequence DESC LIMIT page_size)
 			UNION ALL
 			(SELECT a.* FROM teamrbac.audit_event AS a
@@ -239,7 +262,8 @@ BEGIN
 			SELECT e.*,
 		   CASE e.actor_kind WHEN 'database_role' THEN e.session_role
 				ELSE (SELECT n.name FROM teamrbac.audit_name AS n
-					  WHERE n.kind = e.actor_kind AND n.id = e.actor_id AND (n.tenant_id IS NULL OR n.tenant_id = e.tenant_id))
+					  WHERE n.kind = e.actor_kind AND n.id = e.actor_id
+						AND (n.tenant_id IS NULL OR n.tenant_id = e.tenant_id))
 				END AS actor_name,
 		   (SELECT n.name FROM teamrbac.audit_name AS n
 			WHERE n.kind = split_part(e.subject, ':', 1)
@@ -248,12 +272,14 @@ BEGIN
 			  AND (n.tenant_id IS NULL OR n.tenant_id = e.tenant_id)) AS subject_name
 			FROM e
 		)
-		SELECT n.sequence, n.occurred_at, n.action, n.actor_kind, n.actor_id, n.actor_name, n.session_role, n.application_name,
+		SELECT n.sequence, n.occurred_at, n.action, n.actor_kind, n.actor_id, n.actor_name, n.session_role,
+			n.application_name,
 			   n.subject, n.subject_name, n.before, n.after
 		FROM named AS n ORDER BY n.sequence DESC;
 END
 $$;
-COMMENT ON FUNCTION teamrbac.audit_page(uuid, bigint, integer, text, uuid, text, OUT bigint, OUT timestamptz, OUT text, OUT text, OUT uuid, OUT text, OUT text, OUT text, OUT text, OUT text, OUT jsonb, OUT jsonb) IS
+COMMENT ON FUNCTION teamrbac.audit_page(uuid, bigint, integer, text, uuid, text, OUT bigint, OUT timestamptz,
+	OUT text, OUT text, OUT uuid, OUT text, OUT text, OUT text, OUT text, OUT text, OUT jsonb, OUT jsonb) IS
 	'The tenant''s page_size last events before before_sequence (NULL: the last of all), newest first, whose cost is that of the page: the next page begins before the sequence of the last row shown. Of one action, one actor (a user or a key) or one subject (member:<user_id>, ...), if given; not of several at once, which would cost more than the page. Columns as in view audit_trail. Needs audit.view. Errors: 42501 not allowed; 28000 nobody signed in; 22023 tenant_id null, page_size not within 1 and 1000, more than one filter. Takes no lock.';
 
 CREATE FUNCTION teamrbac.team_counts(tenant_id uuid, at_most integer DEFAULT 1000,
@@ -277,7 +303,8 @@ BEGIN
 			AND i.state = 'pending' AND i.expires_at > clock_timestamp() LIMIT at_most) AS counted);
 	END IF;
 	manages_keys := teamrbac.has_permission(team, 'api_keys.manage');
-	api_keys := (SELECT count(*) FROM (SELECT FROM teamrbac.api_key AS k WHERE k.tenant_id = team AND k.revoked_at IS NULL
+	api_keys := (SELECT count(*) FROM (SELECT FROM teamrbac.api_key AS k WHERE k.tenant_id = team
+		AND k.revoked_at IS NULL
 		AND (k.expires_at IS NULL OR k.expires_at > clock_timestamp())
 		AND (manages_keys OR k.created_by = teamrbac.current_user_id()) LIMIT at_most) AS counted);
 	IF teamrbac.has_permission(team, 'audit.view') THEN
