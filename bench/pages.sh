@@ -46,6 +46,9 @@ INSERT INTO teamrbac.membership (tenant_id, user_id, role, joined_at)
 		   now() - interval '1 year'
 	FROM generate_series(1, :members) AS n;
 INSERT INTO teamrbac.membership (tenant_id, user_id, role) VALUES (bench.id('t', 2), bench.id('u', 1), 'owner');
+INSERT INTO teamrbac.member_term (tenant_id, kind, shared, term, user_id)
+	SELECT m.tenant_id, t.kind, t.shared, t.term, m.user_id
+	FROM teamrbac.membership AS m JOIN teamrbac.app_user AS u ON u.user_id = m.user_id, teamrbac.terms_of_name(u.display_name, u.email) AS t;
 -- Nine in ten are active.
 INSERT INTO teamrbac.user_activity (user_id, last_active_on) SELECT bench.id('u', n), current_date FROM generate_series(1, :members) AS n WHERE n % 10 <> 0;
 INSERT INTO teamrbac.invitation (tenant_id, invitation_id, email, role, invited_by, token_hash, expires_at)

@@ -69,16 +69,13 @@ REVOKE ALL ON FUNCTION teamrbac.prefix_end(text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION teamrbac.terms_of_name(text, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION teamrbac.index_members() FROM PUBLIC;
 
--- Row triggers that always fire: a subscriber of logical replication finds its members too.
+-- Not enabled ALWAYS: a subscriber of logical replication gets the terms with the other tables, and would have them twice.
 CREATE TRIGGER index_members AFTER INSERT OR UPDATE OF tenant_id, user_id OR DELETE ON teamrbac.membership
 	FOR EACH ROW EXECUTE FUNCTION teamrbac.index_members();
 CREATE TRIGGER index_members_truncate AFTER TRUNCATE ON teamrbac.membership
 	FOR EACH STATEMENT EXECUTE FUNCTION teamrbac.index_members();
 CREATE TRIGGER index_members AFTER INSERT OR UPDATE OF user_id, email, display_name OR DELETE ON teamrbac.app_user
 	FOR EACH ROW EXECUTE FUNCTION teamrbac.index_members();
-ALTER TABLE teamrbac.membership ENABLE ALWAYS TRIGGER index_members;
-ALTER TABLE teamrbac.membership ENABLE ALWAYS TRIGGER index_members_truncate;
-ALTER TABLE teamrbac.app_user ENABLE ALWAYS TRIGGER index_members;
 
 CREATE INDEX invitation_page_idx ON teamrbac.invitation
 	(tenant_id, (teamrbac.address_key(email) COLLATE "C"), invitation_id) WHERE state = 'pending';

@@ -97,8 +97,7 @@ index_user(Datum user)
 		.argtypes = {UUIDOID},
 	};
 
-	if (query_execute(&lock, (Datum[]){user}, NULL) == 0)
-		return;
+	query_execute(&lock, (Datum[]){user}, NULL);
 	forget_user(user);
 	query_execute(&insert, (Datum[]){user}, NULL);
 }
