@@ -65,7 +65,7 @@ CREATE VIEW teamrbac.audit_trail WITH (security_barrier = true) AS
 		   ORDER BY users.tenant_id DESC, users.sequence DESC)
 		  UNION ALL
 		  (SELECT definitions.* FROM teamrbac.audit_event AS definitions
-		   WHERE definitions.scope = 'platform'
+		   WHERE definitions.scope = ANY (ARRAY['platform', 'restore'])
 			 AND (SELECT r.rolsuper FROM pg_catalog.pg_roles AS r WHERE r.rolname = CURRENT_USER)
 		   ORDER BY definitions.tenant_id DESC, definitions.sequence DESC)) AS e) AS t
 	ORDER BY t.tenant_id DESC, t.sequence DESC;
