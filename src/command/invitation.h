@@ -59,8 +59,8 @@ extern void end_invitation(const Invitation *invitation, InvitationState state,
                            const pg_uuid_t *accepted_by);
 
 /*
- * Cancels the pending invitations sent by this member, or former member, which they could no longer send.
- * The caller has locked the tenant and changed the member.
+ * Cancels the pending invitations sent by this member, or former member, or for NULL by anybody, which they could no
+ * longer send.  The caller has locked the tenant and changed the member, or what roles give.
  */
 extern void cancel_invitations_beyond(const pg_uuid_t *tenant, const pg_uuid_t *inviter);
 

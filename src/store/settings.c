@@ -15,6 +15,7 @@
 #include "store/settings.h"
 
 int  max_pending_invitations;
+int  max_tenant_roles;
 int  mail_max_attempts;
 int  log_denials;
 bool allow_session_identity;
@@ -106,6 +107,10 @@ settings_init(void)
 	DefineCustomIntVariable(
 		"teamrbac.max_pending_invitations", "How many invitations of one tenant may be pending.",
 		NULL, &max_pending_invitations, 1000, 0, 1000000, PGC_SUSET, 0, NULL, NULL, NULL);
+	/* Against somebody who fills the table; more than people can tell apart. */
+	DefineCustomIntVariable("teamrbac.max_tenant_roles",
+	                        "How many roles of its own a tenant may have.", NULL, &max_tenant_roles,
+	                        100, 0, 100000, PGC_SUSET, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("teamrbac.mail_max_attempts", "How often sending a mail is tried.",
 	                        NULL, &mail_max_attempts, 12, 1, 1000, PGC_SUSET, 0, NULL, NULL, NULL);
 	/* On, as a connection of one's own is safe; through a pooler, other clients would inherit the identity. */

@@ -22,6 +22,9 @@ typedef enum DurationSetting
 /* How many invitations of a tenant may be pending at once (teamrbac.max_pending_invitations). */
 extern PGDLLIMPORT int max_pending_invitations;
 
+/* How many roles of its own a tenant may have (teamrbac.max_tenant_roles). */
+extern PGDLLIMPORT int max_tenant_roles;
+
 /* How often sending a mail is tried (teamrbac.mail_max_attempts). */
 extern PGDLLIMPORT int mail_max_attempts;
 
