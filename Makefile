@@ -6,16 +6,18 @@
 #
 # PG_CONFIG chooses the PostgreSQL to build for.
 
-EXTENSION  = teamrbac
-EXTVERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'.*/\1/p" $(EXTENSION).control)
-MODULE_big = $(EXTENSION)
+MODULE_big = teamrbac
+# The second one is SQL alone: what gateways that cannot CALL are given.
+EXTENSION  = $(MODULE_big) $(MODULE_big)_api
+EXTVERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'.*/\1/p" $(MODULE_big).control)
 PGFILEDESC = "teamrbac - teams, roles and permission checks"
 
 # src/mailer is a program of its own and no part of the library.
 OBJS = $(patsubst %.c,%.o,$(sort $(filter-out src/mailer/%,$(wildcard src/*.c src/*/*.c))))
 
-SQL_PARTS = $(sort $(wildcard sql/parts/*.sql))
-DATA_built = sql/$(EXTENSION)--$(EXTVERSION).sql
+CORE_SCRIPT = sql/$(MODULE_big)--$(EXTVERSION).sql
+API_SCRIPT = sql/$(MODULE_big)_api--$(EXTVERSION).sql
+DATA_built = $(CORE_SCRIPT) $(API_SCRIPT)
 # In CPPFLAGS rather than CFLAGS, because the bitcode is compiled with the former only.
 PG_CPPFLAGS = -Isrc -DTEAMRBAC_VERSION='"$(EXTVERSION)"'
 # PostgreSQL's interfaces (PG_FUNCTION_ARGS, hooks) fix parameters that a function may not need, and
@@ -58,11 +60,13 @@ endif
 include $(PGXS)
 
 # PGXS knows nothing of our headers and version; a change in them rebuilds all, which takes seconds.
-$(OBJS) $(OBJS:.o=.bc): $(wildcard src/*.h src/*/*.h) $(EXTENSION).control Makefile
+$(OBJS) $(OBJS:.o=.bc): $(wildcard src/*.h src/*/*.h) $(MODULE_big).control Makefile
 
-# The folder is a prerequisite so that a removed part is noticed.
-$(DATA_built): $(SQL_PARTS) sql/parts $(EXTENSION).control
-	cat $(SQL_PARTS) >$@.tmp
+# The folders are prerequisites so that a removed part is noticed.
+$(CORE_SCRIPT): $(sort $(wildcard sql/parts/*.sql)) sql/parts
+$(API_SCRIPT): $(sort $(wildcard sql/api/*.sql)) sql/api
+$(DATA_built): Makefile $(MODULE_big).control
+	cat $(filter %.sql,$^) >$@.tmp
 	mv $@.tmp $@
 
 # Whether what calls what goes downward only, by the object files.
@@ -70,6 +74,8 @@ $(DATA_built): $(SQL_PARTS) sql/parts $(EXTENSION).control
 layers: $(OBJS)
 	@scripts/check-layers.sh $(OBJS)
 
+# Packages build the extension for each PostgreSQL, and the mailer once: all-mailer and install-mailer.
+WITH_MAILER ?= yes
 include src/mailer/mailer.mk
 
 # PGXS's own target looks for TAP tests in t/ only.
@@ -92,7 +98,7 @@ all install uninstall installcheck prove_installcheck clean layers:
 endif
 
 # What follows works before anything is installed, because the scripts install it.
-.PHONY: dependencies test test-all-versions coverage sanitize fuzz demo bench bench-mail bench-expire bench-keys docs format format-check
+.PHONY: dependencies test test-postgres test-all-versions coverage sanitize fuzz demo bench bench-mail bench-expire bench-keys docs format format-check deb dist test-packages test-gateways
 
 dependencies:
 	scripts/install-dependencies.sh
@@ -100,6 +106,10 @@ dependencies:
 # See scripts/run-tests.sh for TESTS, REGRESS, ISOLATION, PROVE_TESTS and KEEP.
 test:
 	@scripts/run-tests.sh
+
+# PostgreSQL's own suites with the library preloaded: see scripts/test-postgres-suites.sh for POSTGRES_SOURCE.
+test-postgres:
+	@scripts/test-postgres-suites.sh
 
 # See scripts/test-all-versions.sh for TEAMRBAC_CHROOTS.
 test-all-versions:
@@ -118,6 +128,20 @@ fuzz:
 	@TEAMRBAC_FUZZ_SECONDS=300 TEAMRBAC_SQLSMITH_QUERIES=20000 TEAMRBAC_SQLSMITH_SEEDS="$$(date +%s)" TEAMRBAC_OOM_STEP=3 \
 		TESTS="014_fuzz 016_sqlsmith 017_out_of_memory" scripts/run-tests.sh
 	@scripts/fuzz-mailer.sh "$$(date +%s)" 0 0 300
+
+# Debian's packages and PGXN's archive go to dist/; the test installs both in a fresh system.
+deb:
+	@scripts/make-deb.sh
+
+dist:
+	@scripts/make-dist.sh
+
+test-packages:
+	@scripts/test-packages.sh
+
+# See scripts/test-gateways.sh for GATEWAYS.
+test-gateways:
+	@scripts/test-gateways.sh
 
 demo:
 	@scripts/with-cluster.sh --cron -- demo/run.sh

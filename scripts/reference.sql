@@ -12,7 +12,7 @@ INSERT INTO section VALUES
 	(2, 'May they', '{has_permission,require_permission,permitted_tenants,my_permissions,my_tenants,explain_permission}'),
 	(3, 'Tables of the application', '{protect_table,unprotect_table,require_permission_on_change}'),
 	(4, 'Roles and permissions', '{permission_matrix,define_permission,drop_permission,define_role,drop_role}'),
-	(5, 'Users', '{register_user,update_user,disable_user,enable_user}'),
+	(5, 'Users', '{register_user,update_user,disable_user,enable_user,revoke_user_keys}'),
 	(6, 'Tenants and members', '{create_tenant,team,team_list,change_role,remove_member,removal_impact,leave_tenant,set_membership_expiry,expire_memberships}'),
 	(7, 'Invitations', '{invite_member,resend_invitation,cancel_invitation,pending_invitation,pending_invitation_list,peek_invitation,accept_invitation,decline_invitation,expire_invitations}'),
 	(8, 'API keys', '{create_api_key,rotate_api_key,rename_api_key,set_api_key_expiry,revoke_api_key,revoke_member_keys,revoke_api_keys,api_key_overview,api_key_list}'),

@@ -18,6 +18,8 @@ exec </dev/null
 top=$(cd "$(dirname "$0")/.." && pwd)
 [ $# -gt 0 ] || set -- 15 16 17 18
 newest=18
+# shellcheck source=scripts/chroot.sh
+source "$top/scripts/chroot.sh"
 
 declare -A suites=([16]=noble [17]=trixie [18]=forky)
 ubuntu_mirror=${UBUNTU_MIRROR:-http://archive.ubuntu.com/ubuntu}
@@ -37,14 +39,6 @@ roots=$(cd "$roots" && pwd)
 trap 'rm -rf --one-file-system "$work"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
-
-# The mirror that this machine's own apt takes the release's packages from, by either form of its sources.
-debian_mirror() {
-    local mirror
-    mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Component: main' |
-        grep -v -e security -e '^$' | grep -m 1 '/debian/*$' || true)
-    echo "${mirror:-http://deb.debian.org/debian}"
-}
 
 # make_root SUITE: a minimal system in $roots/SUITE. Whole or absent: an interrupted one is made again.
 make_root() {
@@ -70,21 +64,6 @@ ubuntu_keyring() {
     mkdir -p "$work/ubuntu"
     in_root "$trixie" sh -c 'apt-get -q update && cd /tmp && rm -f ubuntu-keyring_*.deb && apt-get -q download ubuntu-keyring' &&
         dpkg-deb -x "$trixie"/tmp/ubuntu-keyring_*.deb "$work/ubuntu"
-}
-
-# in_root ROOT COMMAND...: runs it there, where its mounts and processes end with it.
-in_root() {
-    local root=$1
-    shift
-    # shellcheck disable=SC2016
-    unshare --mount --pid --fork --kill-child -- sh -euc '
-        root=$1
-        shift
-        mount -t proc proc "$root/proc"
-        mount --bind /dev "$root/dev"
-        mount -t tmpfs shm "$root/dev/shm"
-        cp /etc/resolv.conf "$root/etc/resolv.conf"
-        exec chroot "$root" env -i HOME=/root LANG=C.UTF-8 PATH=/usr/sbin:/usr/bin:/sbin:/bin "$@"' sh "$root" "$@"
 }
 
 # old_server ROOT: PostgreSQL 15 beside the one of the suite, with the extension, for pg_upgrade.

@@ -42,6 +42,26 @@
 	object_ownercheck(RelationRelationId, (relid), (roleid))
 #endif
 
+/* 16 made the search for a setting public; before, all settings are. */
+#include "utils/guc.h"
+#include "utils/guc_tables.h"
+static inline struct config_generic *
+compat_find_setting(const char *name)
+{
+#if PG_VERSION_NUM < 160000
+	struct config_generic **settings = get_guc_variables();
+
+	for (int i = 0; i < GetNumConfigOptions(); i++)
+	{
+		if (strcmp(settings[i]->name, name) == 0)
+			return settings[i];
+	}
+	return NULL;
+#else
+	return find_option(name, false, true, 0);
+#endif
+}
+
 /* 17 numbers backends from 0, as their places in the array of processes are. */
 #if PG_VERSION_NUM < 170000
 #include "storage/backendid.h"
@@ -49,6 +69,21 @@
 #else
 #include "storage/procnumber.h"
 #define MY_BACKEND_SLOT MyProcNumber
+#endif
+
+/* 17 also keeps together what a process's virtual transaction is, and asks about locks in two ways. */
+#if PG_VERSION_NUM < 170000
+#include "storage/lock.h"
+#include "storage/sinvaladt.h"
+#define COMPAT_LXID lxid
+#define compat_vxid_process(vxid) BackendIdGetProc((vxid).backendId)
+#define compat_lock_held(tag, mode) LockHeldByMe((tag), (mode))
+#else
+#include "storage/lock.h"
+#include "storage/procarray.h"
+#define COMPAT_LXID vxid.lxid
+#define compat_vxid_process(vxid) ProcNumberGetProc((vxid).procNumber)
+#define compat_lock_held(tag, mode) LockHeldByMe((tag), (mode), false)
 #endif
 
 /* 18 knows orders of other kinds of index than B-trees. */
@@ -81,9 +116,9 @@
 static inline bool
 compat_query_is_replaced(Oid relid)
 {
-	Relation     table = table_open(relid, NoLock);
+	Relation table = table_open(relid, NoLock);
 	TupleConstr *constraints = RelationGetDescr(table)->constr;
-	bool         replaced = constraints != NULL && constraints->has_generated_virtual;
+	bool replaced = constraints != NULL && constraints->has_generated_virtual;
 
 	table_close(table, NoLock);
 	return replaced;
@@ -98,6 +133,13 @@ compat_query_is_replaced(Oid relid)
 #else
 #define EXECUTOR_RUN_PARAMETERS QueryDesc *query, ScanDirection direction, uint64 count
 #define EXECUTOR_RUN_ARGUMENTS query, direction, count
+#endif
+
+#include "executor/executor.h"
+#if PG_VERSION_NUM < 180000
+#define compat_executor_run(query) ExecutorRun((query), ForwardScanDirection, 0, true)
+#else
+#define compat_executor_run(query) ExecutorRun((query), ForwardScanDirection, 0)
 #endif
 
 #endif /* TEAMRBAC_COMPAT_H */

@@ -9,6 +9,7 @@
 
 #include "store/catalog.h"
 #include "authority/identity.h"
+#include "authority/precedence.h"
 #include "authority/statement.h"
 #include "authority/worker.h"
 #include "store/settings.h"
@@ -26,6 +27,7 @@ _PG_init(void)
 	statement_init();
 	worker_init();
 	settings_init();
+	precedence_init();
 	statistics_init();
 	MarkGUCPrefixReserved("teamrbac");
 }

@@ -22,19 +22,36 @@ CREATE DOMAIN teamrbac.permission_name AS text COLLATE "C"
 COMMENT ON DOMAIN teamrbac.permission_name IS
 	'Name of a permission, such as prompts.edit: same form as a role''s.';
 
--- Deliberately loose, but for what could smuggle a second header or address into a mail.
+-- The rules for names and addresses, which the commands go by too: whatever the database's encoding and collation.
+CREATE FUNCTION teamrbac.is_printable_name(name text) RETURNS boolean
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'teamrbac_is_printable_name';
+COMMENT ON FUNCTION teamrbac.is_printable_name(text) IS
+	'Whether this is fit to be printed as a name, a description or a reason: 1 to 200 characters, at least one of them visible, no spaces around it, no control character, none that turns the direction of writing and none of no width. The commands trim what they are given.';
+CREATE FUNCTION teamrbac.is_email_address(address text) RETURNS boolean
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'teamrbac_is_email_address';
+COMMENT ON FUNCTION teamrbac.is_email_address(text) IS
+	'Whether this is one name, @ and one domain, at most 254 bytes, without spaces, control characters, invisible ones and what could end a header or begin a second address.';
+-- Not lower(): that one makes a k of the Kelvin sign, and an i of a dotted capital I, so that somebody else's address
+-- would count as theirs, and depends on the collation besides.
+CREATE FUNCTION teamrbac.address_key(address text) RETURNS text
+	LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+	RETURN pg_catalog.translate(address, 'ABCDEFGHIJKLMNOPQRSTUVWXYZ', 'abcdefghijklmnopqrstuvwxyz');
+COMMENT ON FUNCTION teamrbac.address_key(text) IS
+	'What e-mail addresses are compared by: A to Z lower-cased, all else as it is.';
+REVOKE ALL ON FUNCTION teamrbac.is_printable_name(text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION teamrbac.is_email_address(text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION teamrbac.address_key(text) FROM PUBLIC;
+
 CREATE DOMAIN teamrbac.email_address AS text
-	CONSTRAINT email_address_form CHECK (VALUE ~ '^[^[:space:][:cntrl:]@<>(),;:"\\]+@[^[:space:][:cntrl:]@<>(),;:"\\]+$')
-	CONSTRAINT email_address_length CHECK (pg_catalog.octet_length(VALUE) <= 254);
+	CONSTRAINT email_address_form CHECK (teamrbac.is_email_address(VALUE));
 COMMENT ON DOMAIN teamrbac.email_address IS
-	'One e-mail address, kept as given and compared lower-cased; at most 254 bytes.';
+	'One e-mail address, kept as given and compared by address_key; at most 254 bytes.';
 
 COMMENT ON CONSTRAINT role_name_form ON DOMAIN teamrbac.role_name IS 'Words of lower-case letters, digits and underscores, joined by dots.';
 COMMENT ON CONSTRAINT role_name_length ON DOMAIN teamrbac.role_name IS 'As long as a name of PostgreSQL''s own.';
 COMMENT ON CONSTRAINT permission_name_form ON DOMAIN teamrbac.permission_name IS 'As a role''s.';
 COMMENT ON CONSTRAINT permission_name_length ON DOMAIN teamrbac.permission_name IS 'As a role''s.';
-COMMENT ON CONSTRAINT email_address_form ON DOMAIN teamrbac.email_address IS 'One name, @ and one domain; nothing that could end a header or begin a second address.';
-COMMENT ON CONSTRAINT email_address_length ON DOMAIN teamrbac.email_address IS 'As long as SMTP allows.';
+COMMENT ON CONSTRAINT email_address_form ON DOMAIN teamrbac.email_address IS 'One name, @ and one domain, as long as SMTP allows; nothing that could end a header or begin a second address.';
 
 CREATE TYPE teamrbac.identity AS (
 	kind           text,

@@ -5,8 +5,10 @@ CREATE TABLE teamrbac.permission (
 	description       text NOT NULL,
 	grantable_to_keys boolean NOT NULL DEFAULT false,
 	built_in          boolean NOT NULL DEFAULT false,
-	position          integer NOT NULL DEFAULT 1000
+	position          integer NOT NULL DEFAULT 1000,
+	CONSTRAINT permission_description CHECK (teamrbac.is_printable_name(description))
 );
+COMMENT ON CONSTRAINT permission_description ON teamrbac.permission IS 'Fit to be printed.';
 COMMENT ON TABLE teamrbac.permission IS 'What can be allowed. Change it by define_permission and drop_permission.';
 COMMENT ON COLUMN teamrbac.permission.permission IS 'Its name, such as prompts.edit.';
 COMMENT ON COLUMN teamrbac.permission.description IS 'For people.';
@@ -18,8 +20,10 @@ CREATE TABLE teamrbac.role (
 	role        teamrbac.role_name PRIMARY KEY,
 	description text NOT NULL,
 	built_in    boolean NOT NULL DEFAULT false,
-	position    integer NOT NULL DEFAULT 1000
+	position    integer NOT NULL DEFAULT 1000,
+	CONSTRAINT role_description CHECK (teamrbac.is_printable_name(description))
 );
+COMMENT ON CONSTRAINT role_description ON teamrbac.role IS 'Fit to be printed.';
 COMMENT ON TABLE teamrbac.role IS 'Roles that a member or an API key of any tenant can have; a tenant''s own are in tenant_role. Change it by define_role and drop_role.';
 COMMENT ON COLUMN teamrbac.role.role IS 'Its name, such as developer.';
 COMMENT ON COLUMN teamrbac.role.description IS 'For people.';

@@ -7,17 +7,17 @@ CREATE TABLE teamrbac.app_user (
 	created_at   timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
 	disabled_at  timestamptz,
 	CONSTRAINT app_user_display_name CHECK
-		(display_name ~ '^[^[:cntrl:]]*$' AND pg_catalog.char_length(display_name) <= 200)
+		(teamrbac.is_printable_name(display_name))
 );
-CREATE UNIQUE INDEX app_user_email_key ON teamrbac.app_user (pg_catalog.lower(email::text));
+CREATE UNIQUE INDEX app_user_email_key ON teamrbac.app_user (teamrbac.address_key(email));
 COMMENT ON TABLE teamrbac.app_user IS
 	'The application''s users. user_id is the application''s own. Change it by register_user and update_user.';
 COMMENT ON COLUMN teamrbac.app_user.user_id IS 'The application''s own id of the user.';
-COMMENT ON COLUMN teamrbac.app_user.display_name IS 'For people: at most 200 characters, no control characters.';
+COMMENT ON COLUMN teamrbac.app_user.display_name IS 'For people, as is_printable_name has it.';
 COMMENT ON COLUMN teamrbac.app_user.created_at IS 'When the user was registered here.';
 COMMENT ON CONSTRAINT app_user_display_name ON teamrbac.app_user IS 'Fit to be printed, in a mail too.';
 COMMENT ON INDEX teamrbac.app_user_email_key IS 'One user for an e-mail address, however it is spelt.';
-COMMENT ON COLUMN teamrbac.app_user.email IS 'Verified by the application; unique, compared lower-cased.';
+COMMENT ON COLUMN teamrbac.app_user.email IS 'Verified by the application; unique, as address_key compares.';
 COMMENT ON COLUMN teamrbac.app_user.disabled_at IS 'When set, the user can do nothing; memberships and keys stay.';
 
 CREATE TABLE teamrbac.tenant (
@@ -28,23 +28,25 @@ CREATE TABLE teamrbac.tenant (
 	deleted_at timestamptz,
 	purge_began_at timestamptz,
 	CONSTRAINT tenant_name CHECK
-		(name ~ '^[^[:cntrl:]]+$' AND pg_catalog.char_length(name) <= 200),
+		(teamrbac.is_printable_name(name)),
 	CONSTRAINT tenant_slug CHECK
 		(slug ~ '^[a-z0-9]+(-[a-z0-9]+)*$' AND pg_catalog.octet_length(slug) <= 63),
 	CONSTRAINT tenant_purged_when_deleted CHECK (purge_began_at IS NULL OR deleted_at IS NOT NULL)
 );
-CREATE UNIQUE INDEX tenant_slug_key ON teamrbac.tenant (slug);
+-- Partial: a deleted tenant keeps its slug for a restoration, and keeps it from nobody.  Nor is a slug a key, then, and
+-- changing it, or deleting the tenant, waits for no transaction that refers to the tenant.
+CREATE UNIQUE INDEX tenant_slug_key ON teamrbac.tenant (slug) WHERE deleted_at IS NULL;
 CREATE INDEX tenant_deleted_idx ON teamrbac.tenant (tenant_id) WHERE deleted_at IS NOT NULL;
 COMMENT ON TABLE teamrbac.tenant IS
 	'The tenants. Application tables reference tenant_id. Every change of a team locks its row here first.';
-COMMENT ON COLUMN teamrbac.tenant.slug IS 'Optional short name for addresses, unique.';
+COMMENT ON COLUMN teamrbac.tenant.slug IS 'Optional short name for addresses, unique among the tenants that are not deleted.';
 COMMENT ON COLUMN teamrbac.tenant.tenant_id IS 'What the application''s tables reference.';
-COMMENT ON COLUMN teamrbac.tenant.name IS 'For people: 1 to 200 characters, no control characters.';
+COMMENT ON COLUMN teamrbac.tenant.name IS 'For people, as is_printable_name has it.';
 COMMENT ON COLUMN teamrbac.tenant.created_at IS 'When it was made.';
 COMMENT ON CONSTRAINT tenant_purged_when_deleted ON teamrbac.tenant IS 'Only a deleted tenant is purged.';
 COMMENT ON CONSTRAINT tenant_name ON teamrbac.tenant IS 'Fit to be printed, in a mail too.';
 COMMENT ON CONSTRAINT tenant_slug ON teamrbac.tenant IS 'Lower-case words joined by single hyphens, at most 63 bytes.';
-COMMENT ON INDEX teamrbac.tenant_slug_key IS 'One tenant for a slug.';
+COMMENT ON INDEX teamrbac.tenant_slug_key IS 'One tenant for a slug, deleted ones not counted.';
 COMMENT ON INDEX teamrbac.tenant_deleted_idx IS 'The deleted tenants, which each session remembers.';
 COMMENT ON COLUMN teamrbac.tenant.deleted_at IS 'When set, all access to the tenant has ended; its rows go after the retention.';
 COMMENT ON COLUMN teamrbac.tenant.purge_began_at IS 'When set, purge is deleting the tenant''s rows: there is no way back, and no owner is needed.';
@@ -66,6 +68,7 @@ CREATE INDEX membership_user_idx ON teamrbac.membership (user_id, tenant_id);
 CREATE INDEX membership_role_idx ON teamrbac.membership (global_role)
 	WHERE global_role <> ALL (ARRAY['reader', 'developer', 'admin', 'owner']);
 CREATE INDEX membership_tenant_role_idx ON teamrbac.membership (tenant_id, tenant_role) WHERE tenant_role IS NOT NULL;
+CREATE INDEX membership_owned_idx ON teamrbac.membership (user_id) WHERE role = 'owner';
 CREATE UNIQUE INDEX membership_one_owner ON teamrbac.membership (tenant_id) WHERE role = 'owner';
 COMMENT ON INDEX teamrbac.membership_role_idx IS 'Answers drop_role; the built-in roles are never dropped.';
 COMMENT ON INDEX teamrbac.membership_tenant_role_idx IS 'Answers drop_tenant_role.';
@@ -81,6 +84,7 @@ COMMENT ON COLUMN teamrbac.membership.tenant_role IS 'The role, if it is one of 
 COMMENT ON COLUMN teamrbac.membership.joined_at IS 'When they became a member.';
 COMMENT ON CONSTRAINT membership_owner_stays ON teamrbac.membership IS 'An owner whose time is over would leave none.';
 COMMENT ON INDEX teamrbac.membership_user_idx IS 'Answers every permission check that memory cannot.';
+COMMENT ON INDEX teamrbac.membership_owned_idx IS 'Answers how many tenants a user owns.';
 COMMENT ON INDEX teamrbac.membership_one_owner IS 'At most one owner; check_owner sees to it that there is one.';
 COMMENT ON COLUMN teamrbac.membership.expires_at IS 'When the membership ends by itself; NULL: never. The owner''s never does.';
 
@@ -138,9 +142,15 @@ REVOKE ALL ON FUNCTION teamrbac.check_owners() FROM PUBLIC;
 CREATE CONSTRAINT TRIGGER check_owner AFTER UPDATE OR DELETE ON teamrbac.membership
 	DEFERRABLE INITIALLY DEFERRED
 	FOR EACH ROW WHEN (OLD.role = 'owner') EXECUTE FUNCTION teamrbac.check_owner();
+-- The condition is evaluated when the row comes, the check at commit.
+CREATE FUNCTION teamrbac.row_is_restored(relation oid) RETURNS boolean
+	LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'teamrbac_row_is_restored';
+COMMENT ON FUNCTION teamrbac.row_is_restored(oid) IS
+	'Internal to a trigger: whether the statement at work restores a dump''s rows of that table. No errors, no locks.';
+REVOKE ALL ON FUNCTION teamrbac.row_is_restored(oid) FROM PUBLIC;
 CREATE CONSTRAINT TRIGGER check_owner AFTER INSERT ON teamrbac.tenant
 	DEFERRABLE INITIALLY DEFERRED
-	FOR EACH ROW EXECUTE FUNCTION teamrbac.check_owner();
+	FOR EACH ROW WHEN (NOT teamrbac.row_is_restored(NEW.tableoid)) EXECUTE FUNCTION teamrbac.check_owner();
 CREATE TRIGGER check_owners AFTER TRUNCATE ON teamrbac.membership
 	FOR EACH STATEMENT EXECUTE FUNCTION teamrbac.check_owners();
 

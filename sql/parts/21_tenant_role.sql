@@ -4,8 +4,10 @@ CREATE TABLE teamrbac.tenant_role (
 	tenant_id   uuid NOT NULL REFERENCES teamrbac.tenant ON DELETE CASCADE,
 	role        teamrbac.role_name NOT NULL,
 	description text NOT NULL,
-	PRIMARY KEY (tenant_id, role)
+	PRIMARY KEY (tenant_id, role),
+	CONSTRAINT tenant_role_description CHECK (teamrbac.is_printable_name(description))
 );
+COMMENT ON CONSTRAINT tenant_role_description ON teamrbac.tenant_role IS 'Fit to be printed.';
 CREATE INDEX tenant_role_name_idx ON teamrbac.tenant_role (role);
 COMMENT ON TABLE teamrbac.tenant_role IS
 	'Roles of a tenant''s own, which exist in that tenant alone and bear the name of no global role. Change it by define_tenant_role and drop_tenant_role.';

@@ -16,7 +16,7 @@ CREATE TABLE teamrbac.audit_event (
 	previous_hash    bytea NOT NULL,
 	hash             bytea NOT NULL,
 	PRIMARY KEY (tenant_id, scope, sequence),
-	CONSTRAINT audit_event_scope CHECK (scope = ANY (ARRAY['tenant', 'user', 'platform'])),
+	CONSTRAINT audit_event_scope CHECK (scope = ANY (ARRAY['tenant', 'user', 'platform', 'restore'])),
 	CONSTRAINT audit_event_actor CHECK
 		(actor_kind = ANY (ARRAY['user', 'api_key'])
 		 OR actor_kind = 'database_role' AND actor_id IS NULL)
@@ -25,15 +25,15 @@ CREATE INDEX audit_event_occurred_idx ON teamrbac.audit_event (occurred_at);
 COMMENT ON TABLE teamrbac.audit_event IS
 	'What was done, one event for each thing. Appended to by the commands; nobody but a superuser can change it. No reference to the tenant: events outlive it.';
 COMMENT ON COLUMN teamrbac.audit_event.tenant_id IS
-	'The tenant; in scope user, the user; in scope platform, the nil uuid. Each has a chain of its own.';
-COMMENT ON COLUMN teamrbac.audit_event.scope IS 'tenant, user (what concerns no tenant) or platform (definitions).';
+	'The tenant; in scope user, the user; in scope platform, the nil uuid; in scope restore, a session. Each has a chain of its own.';
+COMMENT ON COLUMN teamrbac.audit_event.scope IS 'tenant, user (what concerns no tenant), platform (definitions) or restore (rows that a dump brought, until confirm_loads).';
 COMMENT ON COLUMN teamrbac.audit_event.sequence IS 'Place in the chain, from 1, without gaps.';
 COMMENT ON COLUMN teamrbac.audit_event.actor_kind IS
 	'user, api_key, or database_role: a DBA, the application or a job, by the right of session_role.';
 COMMENT ON COLUMN teamrbac.audit_event.actor_id IS 'The user or the key; NULL for a database role.';
 COMMENT ON COLUMN teamrbac.audit_event.session_role IS 'The database role that had logged in.';
 COMMENT ON COLUMN teamrbac.audit_event.action IS
-	'Such as member.removed; direct.* for a change of a table by hand.';
+	'Such as member.removed; direct.* for a change of a table by hand, restore.loaded for rows that a dump brought.';
 COMMENT ON COLUMN teamrbac.audit_event.subject IS 'What was changed, such as member:<user_id>.';
 COMMENT ON COLUMN teamrbac.audit_event.hash IS
 	'SHA-256 of previous_hash and all other columns; see audit_hash.';
@@ -42,7 +42,7 @@ COMMENT ON COLUMN teamrbac.audit_event.application_name IS 'What the client call
 COMMENT ON COLUMN teamrbac.audit_event.before IS 'What it was, without secrets and their hashes; NULL: it is new.';
 COMMENT ON COLUMN teamrbac.audit_event.after IS 'What it has become, likewise; NULL: it is gone.';
 COMMENT ON COLUMN teamrbac.audit_event.previous_hash IS 'The hash of the event before; empty for the first.';
-COMMENT ON CONSTRAINT audit_event_scope ON teamrbac.audit_event IS 'The three kinds of chains.';
+COMMENT ON CONSTRAINT audit_event_scope ON teamrbac.audit_event IS 'The four kinds of chains.';
 COMMENT ON CONSTRAINT audit_event_actor ON teamrbac.audit_event IS 'A database role has no id of ours.';
 COMMENT ON INDEX teamrbac.audit_event_occurred_idx IS 'Answers the removal of events past their retention.';
 
@@ -88,15 +88,16 @@ CREATE TRIGGER guard_audit BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON team
 
 ALTER TABLE teamrbac.audit_event ENABLE ROW LEVEL SECURITY;
 ALTER TABLE teamrbac.audit_head ENABLE ROW LEVEL SECURITY;
-SELECT pg_catalog.pg_extension_config_dump('teamrbac.audit_event', '');
-SELECT pg_catalog.pg_extension_config_dump('teamrbac.audit_head', '');
+-- What this database has loaded and nobody has looked at yet is no other database's.
+SELECT pg_catalog.pg_extension_config_dump('teamrbac.audit_event', 'WHERE scope <> ''restore''');
+SELECT pg_catalog.pg_extension_config_dump('teamrbac.audit_head', 'WHERE scope <> ''restore''');
 
 -- Changes by hand.  Statement triggers: one for each kind of change, because only such have transition tables.
 CREATE FUNCTION teamrbac.audit_direct_change() RETURNS trigger
 	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
 	AS 'MODULE_PATHNAME', 'teamrbac_audit_direct_change';
 COMMENT ON FUNCTION teamrbac.audit_direct_change() IS
-	'Statement trigger function (kind of subject, column that names it): records each changed row, unless a command or the restore of a dump makes the change. Locks the heads of the chains.';
+	'Statement trigger function (kind of subject, column that names it): records each changed row, unless a command makes the change; of the rows that the restore of a dump brings, how many. Locks the heads of the chains.';
 REVOKE ALL ON FUNCTION teamrbac.audit_direct_change() FROM PUBLIC;
 
 CREATE TRIGGER audit_insert AFTER INSERT ON teamrbac.app_user REFERENCING NEW TABLE AS new_rows
@@ -161,6 +162,48 @@ CREATE TRIGGER audit_delete AFTER DELETE ON teamrbac.database_role REFERENCING O
 	FOR EACH STATEMENT EXECUTE FUNCTION teamrbac.audit_direct_change('database_role', 'database_role');
 CREATE TRIGGER audit_truncate AFTER TRUNCATE ON teamrbac.database_role
 	FOR EACH STATEMENT EXECUTE FUNCTION teamrbac.audit_direct_change('database_role', 'database_role');
+
+-- The verdict on the chains of one id, whoever asks.
+CREATE FUNCTION teamrbac.audit_verdict(for_id uuid, OUT scope text, OUT events bigint, OUT broken_at bigint, OUT problem text)
+	RETURNS SETOF record
+	LANGUAGE sql STABLE ROWS 1 SET search_path = pg_catalog, pg_temp
+AS $$
+	WITH head AS MATERIALIZED (
+		SELECT * FROM teamrbac.audit_head AS h WHERE h.tenant_id = for_id
+	), event AS (
+		SELECT e AS event, e.scope, e.sequence, e.hash, e.previous_hash,
+			   lag(e.sequence, 1, h.anchor_sequence) OVER chain + 1 AS due,
+			   lag(e.hash, 1, h.anchor_hash) OVER chain AS due_hash
+		FROM teamrbac.audit_event AS e LEFT JOIN head AS h ON h.scope = e.scope
+		WHERE e.tenant_id = for_id
+		WINDOW chain AS (PARTITION BY e.scope ORDER BY e.sequence)
+	), verdict AS (
+		SELECT e.scope, e.sequence, e.due,
+			   CASE WHEN e.due IS NULL THEN 'the chain has no head'
+					WHEN e.sequence > e.due THEN 'missing'
+					WHEN e.sequence < e.due THEN 'older than the events that were removed'
+					WHEN e.hash <> teamrbac.audit_hash(e.event) THEN 'changed'
+					WHEN e.previous_hash <> e.due_hash THEN 'not the successor of the event before' END AS problem
+		FROM event AS e
+		UNION ALL
+		SELECT h.scope, NULL, LEAST(h.sequence, COALESCE(last.sequence, h.anchor_sequence)) + 1,
+			   CASE WHEN last.sequence = h.sequence THEN 'not the event that was recorded last'
+					WHEN last.sequence > h.sequence THEN 'added' ELSE 'missing' END
+		FROM head AS h
+		LEFT JOIN LATERAL (SELECT e.sequence, e.hash FROM teamrbac.audit_event AS e
+						   WHERE e.tenant_id = h.tenant_id AND e.scope = h.scope
+						   ORDER BY e.sequence DESC LIMIT 1) AS last ON true
+		WHERE (COALESCE(last.sequence, h.anchor_sequence), COALESCE(last.hash, h.anchor_hash)) <> (h.sequence, h.hash)
+	)
+	SELECT bad.scope, (SELECT count(*) FROM event),
+		   CASE WHEN bad.problem = 'missing' THEN bad.due ELSE COALESCE(bad.sequence, bad.due) END, bad.problem
+	FROM (VALUES (1)) AS one
+	LEFT JOIN (SELECT * FROM verdict AS v WHERE v.problem IS NOT NULL
+			   ORDER BY v.scope, LEAST(v.sequence, v.due), v.problem LIMIT 1) AS bad ON true;
+$$;
+COMMENT ON FUNCTION teamrbac.audit_verdict(uuid, OUT text, OUT bigint, OUT bigint, OUT text) IS
+	'Internal to verify_audit and check_setup: what is wrong first with the chains of a tenant, a user, the nil uuid or a session that loaded, and how many events they have; problem NULL: nothing.';
+REVOKE ALL ON FUNCTION teamrbac.audit_verdict(uuid, OUT text, OUT bigint, OUT bigint, OUT text) FROM PUBLIC;
 
 CREATE FUNCTION teamrbac.verify_audit(tenant_id uuid, OUT valid boolean, OUT events bigint, OUT broken_at bigint, OUT problem text)
 	RETURNS SETOF record

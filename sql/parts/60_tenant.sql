@@ -19,7 +19,7 @@ CREATE FUNCTION teamrbac.create_tenant(name text, slug text DEFAULT NULL) RETURN
 	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
 	AS 'MODULE_PATHNAME', 'teamrbac_create_tenant';
 COMMENT ON FUNCTION teamrbac.create_tenant(text, text) IS
-	'Makes a tenant; the signed-in user becomes its Owner. Returns tenant_id. Errors: 28000 no user signed in, 22023 malformed name or slug, 23505 slug taken.';
+	'Makes a tenant; the signed-in user becomes its Owner. Returns tenant_id. Errors: 28000 no user signed in, 22023 malformed name or slug, 23505 slug taken, also by a transaction in progress, 55000 more tenants than teamrbac.max_tenants_per_user. Locks the user''s row FOR SHARE; yields to disable_user and its like.';
 CREATE PROCEDURE teamrbac.change_role(tenant_id uuid, user_id uuid, role text, revoke_keys boolean DEFAULT false)
 	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
 	AS 'MODULE_PATHNAME', 'teamrbac_change_role';

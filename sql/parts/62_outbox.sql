@@ -37,6 +37,8 @@ CREATE INDEX outbox_mail_idx ON teamrbac.outbox (mail_id);
 CREATE INDEX outbox_due_idx ON teamrbac.outbox (next_attempt_at) WHERE next_attempt_at IS NOT NULL;
 CREATE INDEX outbox_invitation_idx ON teamrbac.outbox (tenant_id, invitation_id)
 	WHERE next_attempt_at IS NOT NULL AND invitation_id IS NOT NULL;
+CREATE INDEX outbox_tenant_idx ON teamrbac.outbox (tenant_id, created_at);
+CREATE INDEX outbox_recipient_idx ON teamrbac.outbox (teamrbac.address_key(recipient) COLLATE "C", created_at);
 CREATE INDEX outbox_failed_idx ON teamrbac.outbox (failed_at) WHERE failed_at IS NOT NULL;
 COMMENT ON TABLE teamrbac.outbox IS
 	'Mail, sent and unsent. Senders use claim_mail, mail_sent, mail_failed, mail_blocked and mail_refused. Unsent mail is not dumped: a restored copy of a database never mails anybody.';
@@ -65,6 +67,8 @@ COMMENT ON COLUMN teamrbac.outbox.blocked_attempts IS
 COMMENT ON INDEX teamrbac.outbox_mail_idx IS 'Answers mail_sent, mail_failed, mail_blocked and mail_refused.';
 COMMENT ON INDEX teamrbac.outbox_due_idx IS 'Answers claim_mail.';
 COMMENT ON INDEX teamrbac.outbox_invitation_idx IS 'Finds the unsent mail of an invitation that has ended.';
+COMMENT ON INDEX teamrbac.outbox_tenant_idx IS 'Answers how much mail there was of a tenant lately.';
+COMMENT ON INDEX teamrbac.outbox_recipient_idx IS 'Answers how much mail there was for an address lately, whoever sent it.';
 COMMENT ON INDEX teamrbac.outbox_failed_idx IS 'Finds the mail that was given up.';
 
 ALTER TABLE teamrbac.outbox ENABLE ROW LEVEL SECURITY;
@@ -79,7 +83,7 @@ CREATE FUNCTION teamrbac.claim_mail(batch integer DEFAULT 10, lease interval DEF
 	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
 	ROWS 10 AS 'MODULE_PATHNAME', 'teamrbac_claim_mail';
 COMMENT ON FUNCTION teamrbac.claim_mail(integer, interval) IS
-	'Hands out at most batch mails that are due, and to nobody else before the lease ends: commit, send each, then report by mail_sent, mail_failed, mail_blocked or mail_refused. A mail whose sender died is handed out again, with the same mail_id: make the Message-ID of it. Mail of deleted tenants waits. The lease has to be longer than a mail server may hesitate, which is ten minutes (RFC 5321). LISTEN teamrbac_outbox tells of new mail. Errors: 22023 batch not within 1 and 1000, or lease not positive. For the mailer''s role, which needs EXECUTE and nothing else. Locks the rows, skips those that others have locked.';
+	'Hands out at most batch mails that are due, and to nobody else before the lease ends: commit, send each, then report by mail_sent, mail_failed, mail_blocked or mail_refused. A mail whose sender died is handed out again, with the same mail_id: make the Message-ID of it. Mail of deleted tenants waits. The lease has to be longer than a mail server may hesitate, which is ten minutes (RFC 5321). With teamrbac.notify_mailer, LISTEN teamrbac_outbox tells of new mail; without, look every few seconds. Errors: 22023 batch not within 1 and 1000, or lease not positive. For the mailer''s role, which needs EXECUTE and nothing else. Locks the rows, skips those that others have locked.';
 CREATE FUNCTION teamrbac.mail_sent(mail_id uuid) RETURNS boolean
 	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
 	AS 'MODULE_PATHNAME', 'teamrbac_mail_sent';

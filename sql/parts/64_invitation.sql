@@ -31,7 +31,7 @@ CREATE TABLE teamrbac.invitation (
 	CONSTRAINT invitation_accepted CHECK
 		((state = 'accepted') = (accepted_by IS NOT NULL))
 );
-CREATE UNIQUE INDEX invitation_one_pending ON teamrbac.invitation (tenant_id, pg_catalog.lower(email::text))
+CREATE UNIQUE INDEX invitation_one_pending ON teamrbac.invitation (tenant_id, teamrbac.address_key(email))
 	WHERE state = 'pending';
 CREATE INDEX invitation_id_idx ON teamrbac.invitation (invitation_id);
 CREATE INDEX invitation_token_idx ON teamrbac.invitation (token_hash);
@@ -57,7 +57,7 @@ COMMENT ON CONSTRAINT invitation_decided ON teamrbac.invitation IS 'Pending unti
 COMMENT ON CONSTRAINT invitation_accepted ON teamrbac.invitation IS 'Somebody accepted, or it is not accepted.';
 COMMENT ON INDEX teamrbac.invitation_id_idx IS 'Answers the commands on an invitation.';
 COMMENT ON INDEX teamrbac.invitation_token_idx IS 'Answers peek_invitation, accept_invitation and decline_invitation.';
-COMMENT ON COLUMN teamrbac.invitation.email IS 'As it was given; compared lower-cased with the invitee''s.';
+COMMENT ON COLUMN teamrbac.invitation.email IS 'As it was given; compared with the invitee''s by address_key.';
 COMMENT ON COLUMN teamrbac.invitation.membership_expires_at IS 'When the membership will end by itself; NULL: never.';
 COMMENT ON COLUMN teamrbac.invitation.invited_by IS
 	'Whoever sent it, or sent it again last: it works for as long as they may give its role. No reference, since it outlives them.';
@@ -96,12 +96,12 @@ CREATE FUNCTION teamrbac.invite_member(tenant_id uuid, email text, role text, me
 	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
 	AS 'MODULE_PATHNAME', 'teamrbac_invite_member';
 COMMENT ON FUNCTION teamrbac.invite_member(uuid, text, text, timestamptz, OUT uuid, OUT text, OUT timestamptz) IS
-	'Invites an e-mail address into the tenant, and queues the mail with the token, which is returned this once and not stored. Good for teamrbac.invitation_lifetime. Needs team.manage, and every permission of the role. Errors: 42501 not allowed, or owner; 22023 malformed address, unknown role, membership_expires_at not in the future; 23505 a member already, or invited already; 55000 as many pending invitations as teamrbac.max_pending_invitations; 28000 nobody signed in. Locks the tenant''s row.';
+	'Invites an e-mail address into the tenant, and queues the mail with the token, which is returned this once and not stored. Good for teamrbac.invitation_lifetime. Needs team.manage, and every permission of the role. Errors: 42501 not allowed, or owner; 22023 malformed address, unknown role, membership_expires_at not in the future; 23505 a member already, or invited already; 55000 as many pending invitations as teamrbac.max_pending_invitations, or as many mails within a day as teamrbac.max_tenant_mails_per_day or, to this address, teamrbac.max_recipient_mails_per_day; 28000 nobody signed in. Locks the tenant''s row.';
 CREATE FUNCTION teamrbac.resend_invitation(invitation_id uuid, OUT token text, OUT expires_at timestamptz)
 	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
 	AS 'MODULE_PATHNAME', 'teamrbac_resend_invitation';
 COMMENT ON FUNCTION teamrbac.resend_invitation(uuid, OUT text, OUT timestamptz) IS
-	'Sends a pending or expired invitation again, with a new token and all its time; the old token is dead. From now on it depends on the authority of whoever sent it again. Needs team.manage, and every permission of the role. Errors: 42501 not allowed, or no such invitation; 55000 accepted, declined or cancelled, or too many are pending; 23505 a member by now, or invited anew; 28000 nobody signed in. Locks the tenant''s row.';
+	'Sends a pending or expired invitation again, with a new token and all its time; the old token is dead. From now on it depends on the authority of whoever sent it again. Needs team.manage, and every permission of the role. Errors: 42501 not allowed, or no such invitation; 55000 accepted, declined or cancelled, or too many are pending, or too many mails within a day, as for invite_member; 23505 a member by now, or invited anew; 28000 nobody signed in. Locks the tenant''s row.';
 CREATE PROCEDURE teamrbac.cancel_invitation(invitation_id uuid)
 	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
 	AS 'MODULE_PATHNAME', 'teamrbac_cancel_invitation';

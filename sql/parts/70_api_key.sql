@@ -21,8 +21,8 @@ CREATE TABLE teamrbac.api_key (
 		GENERATED ALWAYS AS (CASE WHEN revoked_at IS NULL AND own_role THEN role END) STORED,
 	PRIMARY KEY (tenant_id, key_id),
 	CONSTRAINT api_key_tenant_role_fkey FOREIGN KEY (tenant_id, tenant_role_in_use) REFERENCES teamrbac.tenant_role,
-	CONSTRAINT api_key_name CHECK
-		(name ~ '^[^[:cntrl:]]+$' AND pg_catalog.char_length(name) <= 200),
+	CONSTRAINT api_key_name CHECK (teamrbac.is_printable_name(name)),
+	CONSTRAINT api_key_revoke_reason CHECK (teamrbac.is_printable_name(revoke_reason)),
 	CONSTRAINT api_key_permissions CHECK
 		(pg_catalog.cardinality(permissions) > 0
 		 AND pg_catalog.array_position(permissions, NULL) IS NULL),
@@ -33,7 +33,7 @@ CREATE TABLE teamrbac.api_key (
 CREATE INDEX api_key_key_id_idx ON teamrbac.api_key (key_id);
 CREATE UNIQUE INDEX api_key_active_name ON teamrbac.api_key (tenant_id, name)
 	WHERE revoked_at IS NULL AND replaced_by IS NULL;
-CREATE INDEX api_key_created_by_idx ON teamrbac.api_key (tenant_id, created_by) WHERE revoked_at IS NULL;
+CREATE INDEX api_key_created_by_idx ON teamrbac.api_key (created_by, tenant_id) WHERE revoked_at IS NULL;
 CREATE INDEX api_key_role_idx ON teamrbac.api_key (role_in_use)
 	WHERE role_in_use <> ALL (ARRAY['reader', 'developer', 'admin', 'owner']);
 CREATE INDEX api_key_tenant_role_idx ON teamrbac.api_key (tenant_id, tenant_role_in_use)
@@ -48,7 +48,8 @@ COMMENT ON COLUMN teamrbac.api_key.expires_at IS 'From then on it is refused; NU
 COMMENT ON COLUMN teamrbac.api_key.revoked_at IS 'When it was revoked; NULL: it was not.';
 COMMENT ON COLUMN teamrbac.api_key.revoked_by IS 'The user who revoked it; NULL: a database role.';
 COMMENT ON COLUMN teamrbac.api_key.revoke_reason IS 'Why, for people.';
-COMMENT ON CONSTRAINT api_key_name ON teamrbac.api_key IS 'Fit to be printed: 1 to 200 characters, no control characters.';
+COMMENT ON CONSTRAINT api_key_name ON teamrbac.api_key IS 'Fit to be printed.';
+COMMENT ON CONSTRAINT api_key_revoke_reason ON teamrbac.api_key IS 'Fit to be printed.';
 COMMENT ON CONSTRAINT api_key_permissions ON teamrbac.api_key IS 'A key narrowed to nothing would be none.';
 COMMENT ON CONSTRAINT api_key_secret_hash ON teamrbac.api_key IS 'A SHA-256, not the secret itself.';
 COMMENT ON CONSTRAINT api_key_revoked ON teamrbac.api_key IS 'Only a revoked key was revoked by somebody.';
@@ -63,7 +64,7 @@ COMMENT ON COLUMN teamrbac.api_key.replaced_by IS
 	'The key that has taken over its name: by rotation, or because it had expired. It works on until expires_at.';
 COMMENT ON COLUMN teamrbac.api_key.role_in_use IS 'The role, while the key is not revoked: for the reference.';
 COMMENT ON INDEX teamrbac.api_key_key_id_idx IS 'Answers sign_in_with_api_key and the commands on a key.';
-COMMENT ON INDEX teamrbac.api_key_created_by_idx IS 'Answers the revocation of all keys of a member.';
+COMMENT ON INDEX teamrbac.api_key_created_by_idx IS 'Answers the revocation of all keys of a member, or of a user.';
 COMMENT ON COLUMN teamrbac.api_key.tenant_role_in_use IS 'The role, unless the key is revoked, if it is one of the tenant''s own.';
 COMMENT ON COLUMN teamrbac.api_key.own_role IS 'Whether the role is one of the tenant''s own. Filled by resolve_role.';
 COMMENT ON INDEX teamrbac.api_key_tenant_role_idx IS 'Answers drop_tenant_role.';
@@ -143,6 +144,13 @@ CREATE PROCEDURE teamrbac.revoke_api_keys(tenant_id uuid, created_by uuid DEFAUL
 	AS 'MODULE_PATHNAME', 'teamrbac_revoke_api_keys';
 COMMENT ON PROCEDURE teamrbac.revoke_api_keys(uuid, uuid, timestamptz, text, text, bigint) IS
 	'Revokes the active API keys of a tenant that satisfy all filters given: made by a user; neither made nor used since a time; name LIKE a pattern. Returns how many. Needs api_keys.manage. Errors: 22023 no filter, or malformed reason; 22025 malformed pattern; 42501 not allowed; 28000 nobody signed in. Locks the tenant''s row.';
+
+CREATE PROCEDURE teamrbac.revoke_user_keys(user_id uuid, INOUT revoked bigint DEFAULT NULL)
+	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
+	AS 'MODULE_PATHNAME', 'teamrbac_revoke_user_keys';
+COMMENT ON PROCEDURE teamrbac.revoke_user_keys(uuid, bigint) IS
+	'Revokes the active API keys that a user made, in all tenants, deleted ones included; returns how many. One event a tenant names them. After disable_user, nothing that the user could use is left. Errors: P0002 no such user, and no such key; 22023 NULL. Trusted, as disable_user is. Locks the rows of all tenants in which the user is or was a member, or made a key, in the order of their ids.';
+REVOKE ALL ON PROCEDURE teamrbac.revoke_user_keys(uuid, bigint) FROM PUBLIC;
 
 CREATE FUNCTION teamrbac.sign_in_with_api_key(secret text, local boolean DEFAULT true, OUT tenant_id uuid, OUT key_id uuid, OUT role text)
 	LANGUAGE c AS 'MODULE_PATHNAME', 'teamrbac_sign_in_with_api_key';

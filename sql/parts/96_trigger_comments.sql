@@ -10,6 +10,7 @@ BEGIN
 					WHEN 'audit_direct_change' THEN 'Records in the audit what is changed here by hand; what a command does, it records itself.'
 					WHEN 'signal_change' THEN 'Tells every session at commit that what it remembers of this table is out of date.'
 					WHEN 'guard_built_in' THEN 'Keeps what is built in as it is.'
+					WHEN 'forget_expired_membership' THEN 'A member has no expired membership beside the one they have.'
 					WHEN 'guard_audit' THEN 'Nobody but a superuser changes the audit.'
 					WHEN 'check_reference' THEN 'Checks new rows by the foreign key of its name, so that a parallel restore may load the tables in any order.'
 					WHEN 'resolve_role' THEN 'Notes whether the role is one of the tenant''s own.'

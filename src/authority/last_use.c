@@ -60,9 +60,9 @@ open_unless_waiting(CatalogTable table, LOCKMODE mode)
 	return ConditionalLockRelationOid(oid, mode) ? table_open(oid, NoLock) : NULL;
 }
 
-/* find_row copies the newest row with this key that is committed, or this transaction's own; NULL if none. */
+/* find_row copies the newest row with this key that the snapshot shows; NULL if none. */
 static HeapTuple
-find_row(Relation relation, CatalogIndex index, int nkeys, const pg_uuid_t *keys)
+find_row(Relation relation, CatalogIndex index, int nkeys, const pg_uuid_t *keys, Snapshot snapshot)
 {
 	ScanKeyData scankeys[2];
 	SysScanDesc scan;
@@ -70,8 +70,7 @@ find_row(Relation relation, CatalogIndex index, int nkeys, const pg_uuid_t *keys
 
 	for (int i = 0; i < nkeys; i++)
 		ScanKeyInit(&scankeys[i], i + 1, BTEqualStrategyNumber, F_UUID_EQ, UUIDPGetDatum(&keys[i]));
-	scan =
-		systable_beginscan(relation, catalog_index_oid(index), true, SnapshotSelf, nkeys, scankeys);
+	scan = systable_beginscan(relation, catalog_index_oid(index), true, snapshot, nkeys, scankeys);
 	tuple = systable_getnext(scan);
 	if (HeapTupleIsValid(tuple))
 		tuple = heap_copytuple(tuple);
@@ -157,7 +156,7 @@ note_key_use(const pg_uuid_t *tenant, const pg_uuid_t *key, TimestampTz *noted_a
 	if (*noted_at > due_since || !may_write() ||
 	    (uses = open_unless_waiting(key_uses.table, RowExclusiveLock)) == NULL)
 		return;
-	row = find_row(uses, key_uses.index, key_uses.nkeys, keys);
+	row = find_row(uses, key_uses.index, key_uses.nkeys, keys, SnapshotSelf);
 	if (HeapTupleIsValid(row) && !is_own(row) && key_use_is_due(uses, row, due_since, noted_at) &&
 	    lock_row(uses, row, LockTupleNoKeyExclusive))
 	{
@@ -209,42 +208,52 @@ remember_noted(const pg_uuid_t *user, DateADT day)
 	(void) hash_search(noted_users, user, HASH_ENTER, NULL);
 }
 
-/*
- * lock_user locks the user's row as a foreign key would, and keeps others from inserting the same row of
- * activity, for whose transaction's end the unique index would have us wait.
- */
+/* lock_user locks the user's row as a foreign key would. */
 static bool
-lock_user(Oid activity, const pg_uuid_t *user)
+lock_user(const pg_uuid_t *user)
 {
-	LOCKTAG   tag;
 	Relation  users;
 	HeapTuple row;
 	bool      locked;
 
-	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, activity, hash_bytes(user->data, UUID_LEN), 0);
-	if (LockAcquire(&tag, ExclusiveLock, false, true) == LOCKACQUIRE_NOT_AVAIL)
-		return false;
 	users = open_unless_waiting(CATALOG_APP_USER, RowShareLock);
 	if (users == NULL)
 		return false;
-	row = find_row(users, CATALOG_APP_USER_PKEY, 1, user);
+	row = find_row(users, CATALOG_APP_USER_PKEY, 1, user, SnapshotSelf);
 	locked = HeapTupleIsValid(row) && lock_row(users, row, LockTupleKeyShare);
 	table_close(users, NoLock);
 	return locked;
 }
 
-/* insert_activity notes a user for the first time; false if somebody else is, or has been, about to. */
+/*
+ * insert_activity notes a user for the first time; false if somebody else is, or has been, about to: for the end of
+ * whose transaction the unique index would have us wait.  The lock is for the moment between looking and inserting
+ * only, so that a transaction that signs in many users has no more than one.
+ */
 static bool
 insert_activity(Relation activity, const pg_uuid_t *user, DateADT day)
 {
-	Datum values[] = {UUIDPGetDatum(user), DateADTGetDatum(day)};
-	bool  nulls[] = {false, false};
+	Datum        values[] = {UUIDPGetDatum(user), DateADTGetDatum(day)};
+	bool         nulls[] = {false, false};
+	SnapshotData dirty;
+	LOCKTAG      tag;
+	bool         inserted = false;
 
-	if (!lock_user(RelationGetRelid(activity), user) ||
-	    HeapTupleIsValid(find_row(activity, user_activity.index, user_activity.nkeys, user)))
+	if (!lock_user(user))
 		return false;
-	CatalogTupleInsert(activity, heap_form_tuple(RelationGetDescr(activity), values, nulls));
-	return true;
+	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, RelationGetRelid(activity),
+	                   hash_bytes(user->data, UUID_LEN), 0);
+	if (LockAcquire(&tag, ExclusiveLock, false, true) == LOCKACQUIRE_NOT_AVAIL)
+		return false;
+	InitDirtySnapshot(dirty);
+	if (!HeapTupleIsValid(
+			find_row(activity, user_activity.index, user_activity.nkeys, user, &dirty)))
+	{
+		CatalogTupleInsert(activity, heap_form_tuple(RelationGetDescr(activity), values, nulls));
+		inserted = true;
+	}
+	LockRelease(&tag, ExclusiveLock, false);
+	return inserted;
 }
 
 void
@@ -258,7 +267,7 @@ note_user_activity(const pg_uuid_t *user)
 	if (is_noted(user, day) || !may_write() ||
 	    (activity = open_unless_waiting(user_activity.table, RowExclusiveLock)) == NULL)
 		return;
-	row = find_row(activity, user_activity.index, user_activity.nkeys, user);
+	row = find_row(activity, user_activity.index, user_activity.nkeys, user, SnapshotSelf);
 	if (!HeapTupleIsValid(row))
 		written = insert_activity(activity, user, day);
 	else if (!is_own(row))

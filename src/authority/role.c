@@ -163,6 +163,14 @@ new_row(FunctionCallInfo fcinfo, const char *function)
 	                                                   : trigdata->tg_trigtuple;
 }
 
+static bool
+loading(FunctionCallInfo fcinfo)
+{
+	const TriggerData *trigdata = (const TriggerData *) fcinfo->context;
+
+	return TRIGGER_FIRED_BY_INSERT(trigdata->tg_event) && restoring(trigdata->tg_relation);
+}
+
 /*
  * resolve_role(): notes in a row that gives somebody a role whether it is one of the tenant's own.  So the row goes on
  * meaning the role that it was given by, whatever is defined later; the foreign keys see to it that there is one.
@@ -180,7 +188,7 @@ teamrbac_resolve_role(PG_FUNCTION_ARGS)
 	bool      isnull[3];
 
 	/* A restore brings the answer along, and roles perhaps later. */
-	if (restoring(table))
+	if (loading(fcinfo))
 		return PointerGetDatum(row);
 	tenant = heap_getattr(row, SPI_fnumber(tupdesc, "tenant_id"), tupdesc, &isnull[0]);
 	name = heap_getattr(row, SPI_fnumber(tupdesc, "role"), tupdesc, &isnull[1]);
@@ -206,7 +214,7 @@ teamrbac_guard_role_name(PG_FUNCTION_ARGS)
 	Datum     value = heap_getattr(row, SPI_fnumber(tupdesc, "role"), tupdesc, &isnull);
 	char     *name;
 
-	if (restoring(table) || isnull)
+	if (loading(fcinfo) || isnull)
 		return PointerGetDatum(row);
 	name = TextDatumGetCString(value);
 	if (RelationGetRelid(table) == catalog_table_oid(CATALOG_TENANT_ROLE))

@@ -5,15 +5,18 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "funcapi.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
+#include "utils/resowner.h"
 #include "utils/timestamp.h"
 
 #include "compat.h"
 #include "authority/errors.h"
 #include "authority/identity.h"
+#include "authority/precedence.h"
 #include "store/query.h"
 #include "authority/permission.h"
 #include "authority/team.h"
@@ -75,8 +78,9 @@ row_result(FunctionCallInfo fcinfo, Datum *values, bool *nulls)
 		heap_form_tuple(BlessTupleDesc(tupdesc), values, nulls != NULL ? nulls : none));
 }
 
-bool
-lock_tenant(const pg_uuid_t *tenant)
+/* lock_row locks the tenant's row, past its gate. */
+static bool
+lock_row(const pg_uuid_t *tenant)
 {
 	static SavedQuery lock = {
 		.sql = "SELECT FROM teamrbac.tenant"
@@ -91,6 +95,72 @@ lock_tenant(const pg_uuid_t *tenant)
 	return found;
 }
 
+bool
+lock_tenant(const pg_uuid_t *tenant)
+{
+	take_precedence(GATE_TENANT, tenant);
+	return lock_row(tenant);
+}
+
+/* asker_manages tells whether whoever is asking manages something of the tenant's: such a one need not yield. */
+static bool
+asker_manages(const pg_uuid_t *tenant)
+{
+	return asker_may(tenant, PERMISSION_MANAGE_TEAM) || asker_may(tenant, PERMISSION_MANAGE_KEYS);
+}
+
+/*
+ * lock_while_managing locks the tenant for whoever manages it.  Returns false, with nothing locked, if they have ceased
+ * to while they waited: they would hold as a manager's what they must yield.
+ */
+static bool
+lock_while_managing(const pg_uuid_t *tenant, bool *found)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	volatile bool managing = false;
+
+	/* Nothing less than a subtransaction's end gives a lock of a row back. */
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(caller);
+	PG_TRY();
+	{
+		*found = lock_tenant(tenant);
+		managing = asker_manages(tenant);
+		if (managing)
+			ReleaseCurrentSubTransaction();
+		else
+			RollbackAndReleaseCurrentSubTransaction();
+	}
+	PG_CATCH();
+	{
+		ErrorData *error;
+
+		MemoryContextSwitchTo(caller);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(caller);
+		CurrentResourceOwner = owner;
+		ReThrowError(error);
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(caller);
+	CurrentResourceOwner = owner;
+	return managing;
+}
+
+bool
+lock_tenant_yielding(const pg_uuid_t *tenant)
+{
+	bool found;
+
+	if (asker_manages(tenant) && lock_while_managing(tenant, &found))
+		return found;
+	yield_precedence(GATE_TENANT, tenant);
+	return lock_row(tenant);
+}
+
 void
 lock_tenant_for(const pg_uuid_t *tenant, const char *permission)
 {
@@ -100,7 +170,7 @@ lock_tenant_for(const pg_uuid_t *tenant, const char *permission)
 	require_permission(tenant, permission);
 }
 
-static void
+void
 require_membership(const pg_uuid_t *tenant)
 {
 	if (!grant_is_live(principal_grant(current_principal(), tenant), GetCurrentTimestamp()))
@@ -113,20 +183,32 @@ lock_tenant_as_member(const pg_uuid_t *tenant)
 	pg_uuid_t user = require_user(tenant);
 
 	require_membership(tenant);
-	if (!lock_tenant(tenant))
+	if (!lock_tenant_yielding(tenant))
 		refuse_permission(tenant, NULL);
 	require_membership(tenant);
 	return user;
 }
 
+static void
+require_ownership(const pg_uuid_t *tenant)
+{
+	const Grant *grant;
+
+	require_membership(tenant);
+	grant = principal_grant(current_principal(), tenant);
+	if (grant->role == NULL || strcmp(grant->role->name, ROLE_OWNER) != 0)
+		refuse_command(tenant, "only the Owner may do this", NULL, NULL);
+}
+
 pg_uuid_t
 lock_tenant_as_owner(const pg_uuid_t *tenant)
 {
-	pg_uuid_t    user = lock_tenant_as_member(tenant);
-	const Grant *grant = principal_grant(current_principal(), tenant);
+	pg_uuid_t user = require_user(tenant);
 
-	if (grant->role == NULL || strcmp(grant->role->name, ROLE_OWNER) != 0)
-		refuse_command(tenant, "only the Owner may do this", NULL, NULL);
+	require_ownership(tenant);
+	if (!lock_tenant(tenant))
+		refuse_permission(tenant, NULL);
+	require_ownership(tenant);
 	return user;
 }
 
@@ -206,7 +288,8 @@ member_role(const pg_uuid_t *tenant, const pg_uuid_t *user, TimestampTz *expires
 {
 	static SavedQuery select = {
 		.sql = "SELECT role::pg_catalog.text, expires_at FROM teamrbac.membership"
-			   " WHERE tenant_id = $1 AND user_id = $2",
+			   " WHERE tenant_id = $1 AND user_id = $2"
+			   " AND (expires_at IS NULL OR expires_at > pg_catalog.clock_timestamp())",
 		.nargs = 2,
 		.argtypes = {UUIDOID, UUIDOID},
 	};

@@ -13,6 +13,7 @@
 #include "authority/role.h"
 
 #define PERMISSION_MANAGE_TEAM "team.manage"
+#define PERMISSION_MANAGE_KEYS "api_keys.manage"
 #define PERMISSION_VIEW_AUDIT "audit.view"
 #define PERMISSION_MANAGE_ROLES "roles.manage"
 
@@ -35,9 +36,13 @@ extern Datum row_result(FunctionCallInfo fcinfo, Datum *values, bool *nulls);
 
 /*
  * Locks the tenant's row FOR NO KEY UPDATE until the transaction ends, and sees to it that all authority is
- * read anew from the tables afterwards.  Returns false if there is no such tenant, or it is deleted.
+ * read anew from the tables afterwards.  Returns false if there is no such tenant, or it is deleted.  For those who
+ * manage something there: nobody else keeps them waiting for long (see precedence.h).
  */
 extern bool lock_tenant(const pg_uuid_t *tenant);
+
+/* The same for whoever is asking, who may be nobody that a manager has to wait for. */
+extern bool lock_tenant_yielding(const pg_uuid_t *tenant);
 
 /*
  * Locks the tenant, then requires a permission of whoever is asking: what every command that changes a team
@@ -46,8 +51,11 @@ extern bool lock_tenant(const pg_uuid_t *tenant);
  */
 extern void lock_tenant_for(const pg_uuid_t *tenant, const char *permission);
 
+/* Raises 42501 unless whoever is asking has a live grant in the tenant. */
+extern void require_membership(const pg_uuid_t *tenant);
+
 /*
- * The same for what any member may do: returns the member who is asking.  Errors: 28000, 42501.
+ * The same for what any member may do, who yields to those who manage: returns the member who is asking.  Errors: 28000, 42501.
  */
 extern pg_uuid_t lock_tenant_as_member(const pg_uuid_t *tenant);
 
@@ -85,8 +93,8 @@ extern bool member_may_give_role(const pg_uuid_t *tenant, const pg_uuid_t *membe
                                  const char *role);
 
 /*
- * The present role of a member, expired or not; P0002 if the user is not a member.  expires_at may be NULL;
- * DT_NOEND for never.
+ * The present role of a member; P0002 if the user is not a member, as they are not once their time is over.
+ * expires_at may be NULL; DT_NOEND for never.
  */
 extern char *member_role(const pg_uuid_t *tenant, const pg_uuid_t *user, TimestampTz *expires_at);
 

@@ -74,7 +74,7 @@ require_invitee(const Invitation *invitation, const pg_uuid_t *user)
 {
 	static SavedQuery find = {
 		.sql = "SELECT FROM teamrbac.app_user WHERE user_id = $1"
-			   " AND pg_catalog.lower(email::pg_catalog.text) = pg_catalog.lower($2)",
+			   " AND teamrbac.address_key(email) = teamrbac.address_key($2)",
 		.nargs = 2,
 		.argtypes = {UUIDOID, TEXTOID},
 	};
@@ -95,7 +95,7 @@ lock_invitation_of(const pg_uuid_t *user, const char *token)
 	Invitation invitation = require_invitation(token, false);
 
 	require_invitee(&invitation, user);
-	(void) lock_tenant(&invitation.tenant_id);
+	(void) lock_tenant_yielding(&invitation.tenant_id);
 	/* Not there any more if it was sent again meanwhile, or its tenant deleted. */
 	invitation = require_invitation(token, true);
 	require_invitee(&invitation, user);

@@ -16,6 +16,7 @@
 #include "compat.h"
 #include "authority/errors.h"
 #include "store/dependents.h"
+#include "authority/precedence.h"
 #include "store/query.h"
 #include "authority/team.h"
 #include "store/text_rules.h"
@@ -39,7 +40,7 @@ require_free_email(const char *email, const pg_uuid_t *user)
 {
 	static SavedQuery find = {
 		.sql = "SELECT FROM teamrbac.app_user"
-			   " WHERE pg_catalog.lower(email::pg_catalog.text) = pg_catalog.lower($1)"
+			   " WHERE teamrbac.address_key(email) = teamrbac.address_key($1)"
 			   " AND user_id <> $2",
 		.nargs = 2,
 		.argtypes = {TEXTOID, UUIDOID},
@@ -67,7 +68,7 @@ teamrbac_register_user(PG_FUNCTION_ARGS)
 
 	*user = uuid_arg(fcinfo, 2, "user_id");
 	require_email(email);
-	require_printable_name("display_name", display_name);
+	display_name = require_printable_name("display_name", display_name);
 	require_free_email(email, user);
 
 	args[0] = UUIDPGetDatum(user);
@@ -93,7 +94,10 @@ typedef struct LockedUser
 	bool  disabled;
 } LockedUser;
 
-/* lock_user locks a user's row until the transaction ends, and reads it; P0002 if there is none. */
+/*
+ * lock_user locks a user's row until the transaction ends, and reads it; P0002 if there is none.  The user does not
+ * keep it from the application.
+ */
 static LockedUser
 lock_user(const pg_uuid_t *user)
 {
@@ -107,6 +111,7 @@ lock_user(const pg_uuid_t *user)
 	bool       nulls[3];
 	LockedUser result;
 
+	take_precedence(GATE_USER, user);
 	if (!query_row(&lock, (Datum[]){UUIDPGetDatum(user)}, NULL, 3, values, nulls))
 		ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND), errmsg("there is no such user")));
 	result.email = TextDatumGetCString(values[0]);
@@ -138,8 +143,7 @@ teamrbac_update_user(PG_FUNCTION_ARGS)
 	}
 	if (!PG_ARGISNULL(2))
 	{
-		display_name = text_arg(fcinfo, 2, "display_name");
-		require_printable_name("display_name", display_name);
+		display_name = require_printable_name("display_name", text_arg(fcinfo, 2, "display_name"));
 	}
 
 	query_execute(&update,

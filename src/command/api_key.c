@@ -197,7 +197,7 @@ lock_tenant_as_key_maker(const pg_uuid_t *tenant)
 	pg_uuid_t user = require_user(tenant);
 
 	require_key_maker(tenant);
-	if (!lock_tenant(tenant))
+	if (!lock_tenant_yielding(tenant))
 		refuse_permission(tenant, PERMISSION_CREATE_PERSONAL_KEY);
 	require_key_maker(tenant);
 	return user;
@@ -222,7 +222,7 @@ lock_key(const pg_uuid_t *key_id, const pg_uuid_t *user, ApiKey *key)
 {
 	bool known = find_key(key_id, key);
 
-	if (!known || !may_manage(key, user) || !lock_tenant(&key->tenant_id) ||
+	if (!known || !may_manage(key, user) || !lock_tenant_yielding(&key->tenant_id) ||
 	    !find_key(key_id, key) || !may_manage(key, user))
 		refuse_command(
 			known ? &key->tenant_id : NULL, "permission denied for API key",
@@ -341,7 +341,7 @@ teamrbac_create_api_key(PG_FUNCTION_ARGS)
 	key.name = text_arg(fcinfo, 1, "name");
 	key.role = text_arg(fcinfo, 2, "role");
 	key.expires_at = expiry_arg(fcinfo, 3);
-	require_printable_name("name", key.name);
+	key.name = require_printable_name("name", key.name);
 
 	key.created_by = lock_tenant_as_key_maker(&key.tenant_id);
 
@@ -415,7 +415,7 @@ teamrbac_revoke_api_key(PG_FUNCTION_ARGS)
 	ApiKey    key;
 
 	if (reason != NULL)
-		require_printable_name("reason", reason);
+		reason = require_printable_name("reason", reason);
 
 	lock_key(&key_id, &user, &key);
 
@@ -460,7 +460,7 @@ teamrbac_rename_api_key(PG_FUNCTION_ARGS)
 	ApiKey    key;
 	ApiKey    renamed;
 
-	require_printable_name("name", name);
+	name = require_printable_name("name", name);
 
 	lock_key(&key_id, &user, &key);
 

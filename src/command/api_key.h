@@ -7,7 +7,6 @@
 
 #include "utils/uuid.h"
 
-#define PERMISSION_MANAGE_KEYS "api_keys.manage"
 #define PERMISSION_CREATE_PERSONAL_KEY "api_keys.create_personal"
 
 /*

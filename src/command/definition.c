@@ -169,7 +169,7 @@ teamrbac_define_permission(PG_FUNCTION_ARGS)
 	char      *before;
 
 	require_definition_name("permission name", name);
-	require_printable_name("description", description);
+	description = require_printable_name("description", description);
 	roles = names_arg(fcinfo, 2, "roles", &names, &nnames);
 	if (PG_ARGISNULL(3))
 		refuse_null("grantable_to_keys");
@@ -302,7 +302,7 @@ teamrbac_define_role(PG_FUNCTION_ARGS)
 	char      *before;
 
 	require_definition_name("role name", name);
-	require_printable_name("description", description);
+	description = require_printable_name("description", description);
 	permissions = names_arg(fcinfo, 2, "permissions", &names, &nnames);
 
 	lock_definitions();

@@ -138,10 +138,9 @@ bool
 find_pending_invitation(const pg_uuid_t *tenant, const char *email, Invitation *invitation)
 {
 	static SavedQuery select = {
-		.sql = SELECT_INVITATION
-		"i.tenant_id = $1"
-		" AND pg_catalog.lower(i.email::pg_catalog.text) = pg_catalog.lower($2)"
-		" AND i.state = 'pending' FOR UPDATE OF i",
+		.sql = SELECT_INVITATION "i.tenant_id = $1"
+								 " AND teamrbac.address_key(i.email) = teamrbac.address_key($2)"
+								 " AND i.state = 'pending' FOR UPDATE OF i",
 		.nargs = 2,
 		.argtypes = {UUIDOID, TEXTOID},
 	};

@@ -16,6 +16,7 @@
 #include "authority/errors.h"
 #include "authority/identity.h"
 #include "command/invitation.h"
+#include "record/mail_allowance.h"
 #include "record/outbox.h"
 #include "store/query.h"
 #include "store/secret.h"
@@ -37,7 +38,7 @@ refuse_member(const pg_uuid_t *tenant, const char *email)
 		.sql = "SELECT FROM teamrbac.app_user AS u"
 			   " JOIN teamrbac.membership AS m ON m.user_id = u.user_id"
 			   " WHERE m.tenant_id = $1"
-			   " AND pg_catalog.lower(u.email::pg_catalog.text) = pg_catalog.lower($2)"
+			   " AND teamrbac.address_key(u.email) = teamrbac.address_key($2)"
 			   " AND (m.expires_at IS NULL OR m.expires_at > pg_catalog.clock_timestamp())",
 		.nargs = 2,
 		.argtypes = {UUIDOID, TEXTOID},
@@ -97,7 +98,7 @@ end_of_lifetime(void)
 	return GetCurrentTimestamp() + setting_duration(SETTING_INVITATION_LIFETIME);
 }
 
-/* mail_invitation queues the mail that brings the token. */
+/* mail_invitation queues the mail that brings the token, within the limits. */
 static void
 mail_invitation(const Invitation *invitation, MailKind kind, const char *token)
 {
@@ -105,6 +106,7 @@ mail_invitation(const Invitation *invitation, MailKind kind, const char *token)
 	           audit_fields("role", invitation->role, "inviter",
 	                        user_display_name(&invitation->invited_by), "expires_at",
 	                        audit_time(invitation->expires_at), NULL));
+	require_mail_allowance(&invitation->tenant_id, invitation->email);
 }
 
 static void

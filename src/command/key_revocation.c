@@ -7,6 +7,7 @@
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "funcapi.h"
+#include "miscadmin.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
@@ -16,12 +17,14 @@
 #include "compat.h"
 #include "authority/errors.h"
 #include "authority/identity.h"
+#include "authority/precedence.h"
 #include "store/query.h"
 #include "authority/team.h"
 #include "store/text_rules.h"
 
 PG_FUNCTION_INFO_V1(teamrbac_revoke_member_keys);
 PG_FUNCTION_INFO_V1(teamrbac_revoke_api_keys);
+PG_FUNCTION_INFO_V1(teamrbac_revoke_user_keys);
 
 /* Which active keys of a tenant; what is NULL, or DT_NOEND, is no condition. */
 typedef struct KeyFilter
@@ -115,6 +118,20 @@ revoked_row(FunctionCallInfo fcinfo, uint64 revoked)
 	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(tupdesc), values, nulls));
 }
 
+/* has_keys tells whether there is a key of this user's to revoke. */
+static bool
+has_keys(const pg_uuid_t *tenant, const pg_uuid_t *user)
+{
+	static SavedQuery find = {
+		.sql = "SELECT FROM teamrbac.api_key WHERE tenant_id = $1 AND created_by = $2"
+			   " AND revoked_at IS NULL LIMIT 1",
+		.nargs = 2,
+		.argtypes = {UUIDOID, UUIDOID},
+	};
+
+	return query_execute(&find, (Datum[]){UUIDPGetDatum(tenant), UUIDPGetDatum(user)}, NULL) > 0;
+}
+
 /* revoke_member_keys(tenant_id, user_id): ends all keys that somebody made; their own, if they ask. */
 Datum
 teamrbac_revoke_member_keys(PG_FUNCTION_ARGS)
@@ -124,10 +141,16 @@ teamrbac_revoke_member_keys(PG_FUNCTION_ARGS)
 	pg_uuid_t user = require_user(&tenant);
 	uint64    revoked;
 
-	if (uuid_same(&creator, &user))
-		(void) lock_tenant_as_member(&tenant);
-	else
+	if (!uuid_same(&creator, &user))
 		lock_tenant_for(&tenant, PERMISSION_MANAGE_KEYS);
+	else if (!has_keys(&tenant, &user))
+	{
+		/* Nothing to lock for. */
+		require_membership(&tenant);
+		return revoked_row(fcinfo, 0);
+	}
+	else
+		(void) lock_tenant_as_member(&tenant);
 
 	revoked = revoke_keys_of(&tenant, &creator, NULL);
 	return revoked_row(fcinfo, revoked);
@@ -157,10 +180,98 @@ teamrbac_revoke_api_keys(PG_FUNCTION_ARGS)
 	if (!PG_ARGISNULL(3))
 		filter.name_like = text_arg(fcinfo, 3, "name_like");
 	if (reason != NULL)
-		require_printable_name("reason", reason);
+		reason = require_printable_name("reason", reason);
 
 	lock_tenant_for(&tenant, PERMISSION_MANAGE_KEYS);
 
 	revoked = revoke_keys(&tenant, &filter, reason);
+	return revoked_row(fcinfo, revoked);
+}
+
+/*
+ * lock_tenants_of_user locks the tenants in which a user can have keys: where they have some, and where they are
+ * a member, for a key that they are making there and that nobody sees yet.  In order, so that two of these
+ * cannot wait for each other.
+ */
+static uint64
+lock_tenants_of_user(const pg_uuid_t *user, Datum **tenants)
+{
+	static SavedQuery find = {
+		.sql =
+			"SELECT t.tenant_id FROM teamrbac.tenant AS t WHERE t.tenant_id IN ("
+			"SELECT k.tenant_id FROM teamrbac.api_key AS k WHERE k.created_by = $1 AND k.revoked_at IS NULL"
+			" UNION ALL SELECT m.tenant_id FROM teamrbac.membership AS m WHERE m.user_id = $1"
+			" UNION ALL SELECT e.tenant_id FROM teamrbac.expired_membership AS e WHERE e.user_id = $1)"
+			" ORDER BY t.tenant_id",
+		.nargs = 1,
+		.argtypes = {UUIDOID},
+	};
+	static SavedQuery lock = {
+		.sql = "SELECT FROM teamrbac.tenant WHERE tenant_id = $1 FOR NO KEY UPDATE",
+		.nargs = 1,
+		.argtypes = {UUIDOID},
+	};
+	bool  *nulls;
+	uint64 ntenants = query_rows(&find, (Datum[]){UUIDPGetDatum(user)}, NULL, 1, tenants, &nulls);
+
+	for (uint64 i = 0; i < ntenants; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		take_precedence(GATE_TENANT, DatumGetUUIDP((*tenants)[i]));
+		query_execute(&lock, (Datum[]){(*tenants)[i]}, NULL);
+	}
+	return ntenants;
+}
+
+/* revoke_and_record_keys revokes a user's keys in one tenant, which is locked; returns how many. */
+static int64
+revoke_and_record_keys(const pg_uuid_t *tenant, const pg_uuid_t *user)
+{
+	static SavedQuery update = {
+		.sql =
+			"WITH revoked AS (UPDATE teamrbac.api_key"
+			" SET revoked_at = pg_catalog.clock_timestamp(), revoke_reason = 'all keys of their maker revoked'"
+			" WHERE tenant_id = $1 AND created_by = $2 AND revoked_at IS NULL"
+			" AND (expires_at IS NULL OR expires_at > pg_catalog.clock_timestamp())"
+			" RETURNING key_id)"
+			" SELECT pg_catalog.count(*), pg_catalog.string_agg(key_id::pg_catalog.text, ' ' ORDER BY key_id)"
+			" FROM revoked",
+		.nargs = 2,
+		.argtypes = {UUIDOID, UUIDOID},
+	};
+	Datum values[2];
+	bool  nulls[2];
+
+	if (!query_row(&update, (Datum[]){UUIDPGetDatum(tenant), UUIDPGetDatum(user)}, NULL, 2, values,
+	               nulls))
+		elog(ERROR, "an aggregate has no row");
+	if (!nulls[1])
+		audit_tenant(tenant, "api_key.revoked_all", audit_subject("user", user), NULL,
+		             audit_fields("keys", TextDatumGetCString(values[1]), NULL));
+	return DatumGetInt64(values[0]);
+}
+
+/* revoke_user_keys(user_id): ends all keys that a user made, wherever. */
+Datum
+teamrbac_revoke_user_keys(PG_FUNCTION_ARGS)
+{
+	static SavedQuery find = {
+		.sql = "SELECT FROM teamrbac.app_user WHERE user_id = $1",
+		.nargs = 1,
+		.argtypes = {UUIDOID},
+	};
+	pg_uuid_t user = uuid_arg(fcinfo, 0, "user_id");
+	Datum    *tenants;
+	uint64    ntenants = lock_tenants_of_user(&user, &tenants);
+	int64     revoked = 0;
+
+	for (uint64 i = 0; i < ntenants; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		revoked += revoke_and_record_keys(DatumGetUUIDP(tenants[i]), &user);
+	}
+	/* The keys of a user who was deleted are still theirs. */
+	if (revoked == 0 && query_execute(&find, (Datum[]){UUIDPGetDatum(&user)}, NULL) == 0)
+		ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND), errmsg("there is no such user")));
 	return revoked_row(fcinfo, revoked);
 }

@@ -17,6 +17,7 @@
 #include "authority/errors.h"
 #include "authority/identity.h"
 #include "command/invitation.h"
+#include "command/renewal.h"
 #include "record/outbox.h"
 #include "store/dependents.h"
 #include "store/query.h"
@@ -141,21 +142,10 @@ teamrbac_leave_tenant(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-static void
-write_membership_expiry(const pg_uuid_t *tenant, const pg_uuid_t *user, TimestampTz expires_at)
-{
-	static SavedQuery update = {
-		.sql = "UPDATE teamrbac.membership SET expires_at = $3"
-			   " WHERE tenant_id = $1 AND user_id = $2",
-		.nargs = 3,
-		.argtypes = {UUIDOID, UUIDOID, TIMESTAMPTZOID},
-	};
-	Datum args[] = {UUIDPGetDatum(tenant), UUIDPGetDatum(user), TimestampTzGetDatum(expires_at)};
-
-	query_execute(&update, args, expires_at == DT_NOEND ? "  n" : NULL);
-}
-
-/* set_membership_expiry(tenant_id, user_id, expires_at): a contractor's access ends by itself. */
+/*
+ * set_membership_expiry(tenant_id, user_id, expires_at): a contractor's access ends by itself, or begins again
+ * after it did.
+ */
 Datum
 teamrbac_set_membership_expiry(PG_FUNCTION_ARGS)
 {
@@ -163,20 +153,26 @@ teamrbac_set_membership_expiry(PG_FUNCTION_ARGS)
 	pg_uuid_t   user = uuid_arg(fcinfo, 1, "user_id");
 	TimestampTz expires_at = PG_ARGISNULL(2) ? DT_NOEND : PG_GETARG_TIMESTAMPTZ(2);
 	TimestampTz old_expires_at;
+	char       *expired_role;
+	char       *role;
 
 	lock_tenant_for(&tenant, PERMISSION_MANAGE_TEAM);
 
-	require_authority_over_role(&tenant, member_role(&tenant, &user, &old_expires_at));
+	expired_role = expired_member_role(&tenant, &user, &old_expires_at);
+	role = expired_role != NULL ? expired_role : member_role(&tenant, &user, &old_expires_at);
+	require_authority_over_role(&tenant, role);
 	if (expires_at <= GetCurrentTimestamp())
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 		                errmsg("expires_at must be in the future"),
 		                errhint("Use teamrbac.remove_member to end a membership now.")));
 
-	write_membership_expiry(&tenant, &user, expires_at);
+	renew_membership(&tenant, &user, expires_at);
 
 	audit_tenant(&tenant, "member.expiry_set", audit_subject("member", &user),
 	             audit_fields("expires_at", audit_time(old_expires_at), NULL),
-	             audit_fields("expires_at", audit_time(expires_at), NULL));
+	             /* A role in it says that the membership was over and has begun again. */
+	             audit_fields("expires_at", audit_time(expires_at),
+	                          expired_role != NULL ? "role" : NULL, role, NULL));
 	PG_RETURN_VOID();
 }
 

@@ -16,7 +16,9 @@
 #include "record/audit.h"
 #include "compat.h"
 #include "authority/errors.h"
+#include "authority/precedence.h"
 #include "command/invitation.h"
+#include "command/owned_tenants.h"
 #include "record/outbox.h"
 #include "store/query.h"
 #include "store/settings.h"
@@ -79,6 +81,7 @@ teamrbac_transfer_ownership(PG_FUNCTION_ARGS)
 
 	set_member_role(&tenant, &owner, ROLE_ADMIN);
 	set_member_role(&tenant, &heir, ROLE_OWNER);
+	require_tenant_allowance(&heir);
 
 	audit_tenant(&tenant, "ownership.transferred", audit_subject("member", &heir),
 	             audit_fields("owner", uuid_text(&owner), NULL),
@@ -207,6 +210,45 @@ warn_of_disabled_owner(const pg_uuid_t *tenant)
 		                  errhint("CALL teamrbac.enable_user or teamrbac.assign_owner.")));
 }
 
+/*
+ * restore makes a deleted tenant live again, without its slug where another tenant has taken that: access is what
+ * matters.  Returns the slug that it had to leave, or NULL.
+ */
+static char *
+restore(const pg_uuid_t *tenant)
+{
+	static SavedQuery find = {
+		.sql = "SELECT t.slug, EXISTS (SELECT FROM teamrbac.tenant AS other"
+			   " WHERE other.slug = t.slug AND other.deleted_at IS NULL)"
+			   " FROM teamrbac.tenant AS t WHERE t.tenant_id = $1 AND t.slug IS NOT NULL",
+		.nargs = 1,
+		.argtypes = {UUIDOID},
+	};
+	static SavedQuery update = {
+		.sql = "UPDATE teamrbac.tenant"
+			   " SET deleted_at = NULL, slug = CASE WHEN $2 THEN NULL ELSE slug END"
+			   " WHERE tenant_id = $1",
+		.nargs = 2,
+		.argtypes = {UUIDOID, BOOLOID},
+	};
+	Datum values[2];
+	bool  nulls[2];
+	char *slug = NULL;
+	bool  taken = false;
+
+	if (query_row(&find, (Datum[]){UUIDPGetDatum(tenant)}, NULL, 2, values, nulls))
+	{
+		slug = TextDatumGetCString(values[0]);
+		taken = !reserve_slug(slug) || DatumGetBool(values[1]);
+	}
+	query_execute(&update, (Datum[]){UUIDPGetDatum(tenant), BoolGetDatum(taken)}, NULL);
+	if (!taken)
+		return NULL;
+	ereport(WARNING, (errmsg("slug \"%s\" has been taken by another tenant", slug),
+	                  errdetail("The tenant is restored without a slug.")));
+	return slug;
+}
+
 /* restore_tenant(tenant_id): a DBA undoes delete_tenant. */
 Datum
 teamrbac_restore_tenant(PG_FUNCTION_ARGS)
@@ -217,15 +259,11 @@ teamrbac_restore_tenant(PG_FUNCTION_ARGS)
 		.nargs = 1,
 		.argtypes = {UUIDOID},
 	};
-	static SavedQuery update = {
-		.sql = "UPDATE teamrbac.tenant SET deleted_at = NULL WHERE tenant_id = $1",
-		.nargs = 1,
-		.argtypes = {UUIDOID},
-	};
 	pg_uuid_t tenant = uuid_arg(fcinfo, 0, "tenant_id");
 	Datum     args[] = {UUIDPGetDatum(&tenant)};
 	Datum     values[2];
 	bool      nulls[2];
+	char     *lost_slug;
 
 	if (!query_row(&lock, args, NULL, 2, values, nulls))
 		refuse_unknown_tenant();
@@ -234,9 +272,11 @@ teamrbac_restore_tenant(PG_FUNCTION_ARGS)
 		                errmsg("tenant is not deleted")));
 	require_restorable(DatumGetTimestampTz(values[0]), !nulls[1]);
 
-	query_execute(&update, args, NULL);
+	lost_slug = restore(&tenant);
 	warn_of_disabled_owner(&tenant);
 
-	audit_tenant_by_dba(&tenant, "tenant.restored", audit_subject("tenant", &tenant), NULL, NULL);
+	audit_tenant_by_dba(&tenant, "tenant.restored", audit_subject("tenant", &tenant),
+	                    lost_slug != NULL ? audit_fields("slug", lost_slug, NULL) : NULL,
+	                    lost_slug != NULL ? audit_fields("slug", NULL, NULL) : NULL);
 	PG_RETURN_VOID();
 }

@@ -15,8 +15,9 @@
 #include "compat.h"
 #include "authority/errors.h"
 #include "authority/identity.h"
+#include "authority/precedence.h"
+#include "command/owned_tenants.h"
 #include "store/query.h"
-#include "store/restore.h"
 #include "authority/team.h"
 #include "store/text_rules.h"
 
@@ -30,7 +31,7 @@ insert_tenant(const char *name, const char *slug)
 	static SavedQuery insert = {
 		.sql =
 			"INSERT INTO teamrbac.tenant (tenant_id, name, slug) VALUES (pg_catalog.gen_random_uuid(), $1, $2)"
-			" ON CONFLICT (slug) DO NOTHING RETURNING tenant_id",
+			" ON CONFLICT (slug) WHERE deleted_at IS NULL DO NOTHING RETURNING tenant_id",
 		.nargs = 2,
 		.argtypes = {TEXTOID, TEXTOID},
 	};
@@ -40,7 +41,9 @@ insert_tenant(const char *name, const char *slug)
 	Datum tenant;
 	bool  isnull;
 
-	if (!query_row(&insert, args, nulls, 1, &tenant, &isnull))
+	/* Not by waiting for whoever inserts it: anybody might keep it for as long as they like. */
+	if ((slug != NULL && !reserve_slug(slug)) ||
+	    !query_row(&insert, args, nulls, 1, &tenant, &isnull))
 		ereport(ERROR, (errcode(ERRCODE_UNIQUE_VIOLATION), errmsg("slug \"%s\" is taken", slug)));
 	return *DatumGetUUIDP(tenant);
 }
@@ -70,14 +73,16 @@ teamrbac_create_tenant(PG_FUNCTION_ARGS)
 	pg_uuid_t *tenant = palloc(sizeof(pg_uuid_t));
 
 	user = require_user(NULL);
+	yield_precedence(GATE_USER, &user);
 	if (!lock_active_user(&user))
 		refuse_nobody(NULL);
-	require_printable_name("name", name);
+	name = require_printable_name("name", name);
 	if (slug != NULL)
 		require_slug(slug);
 
 	*tenant = insert_tenant(name, slug);
 	insert_owner(tenant, &user);
+	require_tenant_allowance(&user);
 
 	audit_tenant(tenant, "tenant.created", audit_subject("tenant", tenant), NULL,
 	             audit_fields("name", name, "slug", slug, NULL));
@@ -108,7 +113,8 @@ trigger_row_tenant(const TriggerData *trigdata)
 /*
  * check_owner(): at commit, the tenant of a row that said who owns it still has an owner, unless it is being
  * purged; two are prevented by a unique index.  The lock makes transactions that change the same tenant's owner
- * see each other's work.  A restore brings tenants in one transaction and their members in another.
+ * see each other's work.  A restore, which brings tenants in one transaction and their members in another, does
+ * not fire it.
  */
 Datum
 teamrbac_check_owner(PG_FUNCTION_ARGS)
@@ -135,8 +141,6 @@ teamrbac_check_owner(PG_FUNCTION_ARGS)
 	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_FOR_ROW(trigdata->tg_event))
 		ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 		                errmsg("function \"%s\" must be called by a row trigger", "check_owner")));
-	if (TRIGGER_FIRED_BY_INSERT(trigdata->tg_event) && restoring(trigdata->tg_relation))
-		return PointerGetDatum(NULL);
 	tenant = trigger_row_tenant(trigdata);
 	args[0] = UUIDPGetDatum(&tenant);
 	query_execute(&lock, args, NULL);

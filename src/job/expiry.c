@@ -14,6 +14,7 @@
 #include "record/audit.h"
 #include "compat.h"
 #include "command/invitation.h"
+#include "command/renewal.h"
 #include "store/dependents.h"
 #include "store/query.h"
 #include "authority/team.h"
@@ -22,14 +23,17 @@ PG_FUNCTION_INFO_V1(teamrbac_expire_membership_batch);
 
 /*
  * end_due_membership ends a membership, whose tenant is locked, if it is still due: it may have been prolonged
- * before the lock.
+ * before the lock.  What it was is kept, for a renewal.
  */
 static bool
 end_due_membership(const pg_uuid_t *tenant, const pg_uuid_t *user, TimestampTz now)
 {
-	static SavedQuery lock = {
-		.sql = "SELECT role::pg_catalog.text, expires_at FROM teamrbac.membership"
-			   " WHERE tenant_id = $1 AND user_id = $2 AND expires_at <= $3 FOR UPDATE",
+	static SavedQuery keep = {
+		.sql =
+			"INSERT INTO teamrbac.expired_membership (tenant_id, user_id, role, expires_at, joined_at)"
+			" SELECT tenant_id, user_id, role, expires_at, joined_at FROM teamrbac.membership"
+			" WHERE tenant_id = $1 AND user_id = $2 AND expires_at <= $3"
+			" RETURNING role::pg_catalog.text, expires_at",
 		.nargs = 3,
 		.argtypes = {UUIDOID, UUIDOID, TIMESTAMPTZOID},
 	};
@@ -43,7 +47,7 @@ end_due_membership(const pg_uuid_t *tenant, const pg_uuid_t *user, TimestampTz n
 	Datum values[2];
 	bool  nulls[2];
 
-	if (!query_row(&lock, args, NULL, 2, values, nulls))
+	if (!query_row(&keep, args, NULL, 2, values, nulls))
 		return false;
 	query_delete("membership", &delete, args, NULL);
 
@@ -58,8 +62,8 @@ end_due_membership(const pg_uuid_t *tenant, const pg_uuid_t *user, TimestampTz n
 /*
  * expire_membership_batch(batch_size): ends memberships that are due, and says how many.
  *
- * Takes each tenant's lock as every change of a team does, but never waits for one: a tenant that somebody
- * else has locked is left for the next run.
+ * What can no longer be renewed goes too.  Takes each tenant's lock as every change of a team does, but never waits for
+ * one: a tenant that somebody else has locked is left for the next run.
  */
 Datum
 teamrbac_expire_membership_batch(PG_FUNCTION_ARGS)
@@ -87,5 +91,6 @@ teamrbac_expire_membership_batch(PG_FUNCTION_ARGS)
 		if (end_due_membership(DatumGetUUIDP(due[2 * i]), DatumGetUUIDP(due[2 * i + 1]), now))
 			ended++;
 	}
+	forget_unrenewable_memberships(batch_size);
 	PG_RETURN_INT64(ended);
 }

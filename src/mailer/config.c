@@ -57,7 +57,7 @@ static const Setting settings[] = {
 	{"accept_url", SETTING_TEXT, FIELD(accept_url), ""},
 	{"unsubscribe_url", SETTING_TEXT, FIELD(unsubscribe_url), ""},
 	{"template", SETTING_TEXT, FIELD(template_file), MAILER_TEMPLATE},
-	{"poll_interval", SETTING_SECONDS, FIELD(poll_interval), "30"},
+	{"poll_interval", SETTING_SECONDS, FIELD(poll_interval), "5"},
 	{"connect_timeout", SETTING_SECONDS, FIELD(connect_timeout), "10"},
 	{"send_timeout", SETTING_SECONDS, FIELD(send_timeout), "60"},
 	/* What RFC 5321 (4.5.3.2.6) says at least: a server that is given up on sooner may have taken the mail. */

@@ -3,21 +3,23 @@
 
 CURL_CONFIG ?= curl-config
 # Packages put the unit where systemd looks; otherwise it is for `systemctl link`.
-SYSTEMD_UNITDIR ?= $(datadir)/$(EXTENSION)
+SYSTEMD_UNITDIR ?= $(datadir)/$(MODULE_big)
 MAILER_CONFIG ?= /etc/teamrbac/mailer.conf
 
 MAILER = teamrbac-mailer
 MAILER_OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/mailer/*.c)))
-MAILER_DATADIR = $(datadir)/$(EXTENSION)
+MAILER_DATADIR = $(datadir)/$(MODULE_big)
 MAILER_CURL := $(shell $(CURL_CONFIG) --libs 2>/dev/null)
 MAILER_LIBPQ := $(wildcard $(includedir)/libpq-fe.h)
 MAILER_IDN := $(shell echo '\#include <idn2.h>' | $(CC) -E - >/dev/null 2>&1 && echo -lidn2)
 
 .PHONY: all-mailer install-mailer uninstall-mailer clean-mailer
+ifeq ($(WITH_MAILER),yes)
 all: all-mailer
 install: install-mailer
 uninstall: uninstall-mailer
 clean: clean-mailer
+endif
 
 ifneq ($(and $(MAILER_CURL),$(MAILER_LIBPQ),$(MAILER_IDN)),)
 
@@ -29,7 +31,7 @@ MAILER_CPPFLAGS = -D_GNU_SOURCE -DTEAMRBAC_VERSION='"$(EXTVERSION)"' \
 MAILER_CFLAGS = -std=gnu11 -Wall -Wextra $(if $(filter 1,$(WERROR)),-Werror)
 
 # PGXS compiles for a library of the server's: this is for a program.
-$(MAILER_OBJS): %.o: %.c $(wildcard src/mailer/*.h) src/mailer/mailer.mk $(EXTENSION).control
+$(MAILER_OBJS): %.o: %.c $(wildcard src/mailer/*.h) src/mailer/mailer.mk $(MODULE_big).control
 	$(CC) $(CFLAGS) $(MAILER_CFLAGS) $(MAILER_CPPFLAGS) -c -o $@ $<
 
 $(MAILER): $(MAILER_OBJS)

@@ -281,35 +281,7 @@ Datum
 teamrbac_verify_audit(PG_FUNCTION_ARGS)
 {
 	static SavedQuery verify = {
-		.sql =
-			"WITH head AS MATERIALIZED (SELECT * FROM teamrbac.audit_head WHERE tenant_id = $1),"
-			" event AS (SELECT e AS event, e.scope, e.sequence, e.hash, e.previous_hash,"
-			" pg_catalog.lag(e.sequence, 1, h.anchor_sequence) OVER chain + 1 AS due,"
-			" pg_catalog.lag(e.hash, 1, h.anchor_hash) OVER chain AS due_hash"
-			" FROM teamrbac.audit_event AS e LEFT JOIN head AS h ON h.scope = e.scope"
-			" WHERE e.tenant_id = $1"
-			" WINDOW chain AS (PARTITION BY e.scope ORDER BY e.sequence)),"
-			" verdict AS (SELECT scope, sequence, due, CASE"
-			" WHEN due IS NULL THEN 'the chain has no head'"
-			" WHEN sequence > due THEN 'missing'"
-			" WHEN sequence < due THEN 'older than the events that were removed'"
-			" WHEN hash <> teamrbac.audit_hash(event) THEN 'changed'"
-			" WHEN previous_hash <> due_hash THEN 'not the successor of the event before'"
-			" END AS problem FROM event"
-			" UNION ALL"
-			" SELECT h.scope, NULL, LEAST(h.sequence, COALESCE(last.sequence, h.anchor_sequence)) + 1,"
-			" CASE WHEN last.sequence = h.sequence THEN 'not the event that was recorded last'"
-			" WHEN last.sequence > h.sequence THEN 'added' ELSE 'missing' END"
-			" FROM head AS h LEFT JOIN LATERAL (SELECT e.sequence, e.hash FROM teamrbac.audit_event AS e"
-			" WHERE e.tenant_id = h.tenant_id AND e.scope = h.scope"
-			" ORDER BY e.sequence DESC LIMIT 1) AS last ON true"
-			" WHERE (COALESCE(last.sequence, h.anchor_sequence), COALESCE(last.hash, h.anchor_hash))"
-			" <> (h.sequence, h.hash))"
-			" SELECT bad.problem IS NULL, (SELECT pg_catalog.count(*) FROM event),"
-			" CASE WHEN bad.problem = 'missing' THEN bad.due ELSE COALESCE(bad.sequence, bad.due) END,"
-			" bad.problem"
-			" FROM (VALUES (1)) AS one LEFT JOIN (SELECT * FROM verdict WHERE problem IS NOT NULL"
-			" ORDER BY scope, LEAST(sequence, due), problem LIMIT 1) AS bad ON true",
+		.sql = "SELECT problem IS NULL, events, broken_at, problem FROM teamrbac.audit_verdict($1)",
 		.nargs = 1,
 		.argtypes = {UUIDOID},
 	};

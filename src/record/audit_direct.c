@@ -22,6 +22,7 @@
 #include "record/audit_internal.h"
 #include "compat.h"
 #include "authority/errors.h"
+#include "record/loads.h"
 #include "store/query.h"
 #include "store/restore.h"
 #include "authority/team.h"
@@ -222,8 +223,13 @@ teamrbac_audit_direct_change(PG_FUNCTION_ARGS)
 		        (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 		         errmsg("function \"%s\" must be called by a statement trigger with two arguments",
 		                "audit_direct_change")));
-	if (query_is_ours() || restoring(trigdata->tg_relation))
+	if (query_is_ours())
 		return PointerGetDatum(NULL);
+	if (TRIGGER_FIRED_BY_INSERT(trigdata->tg_event) && restoring(trigdata->tg_relation))
+	{
+		loads_note(trigdata->tg_relation, tuplestore_tuple_count(trigdata->tg_newtable));
+		return PointerGetDatum(NULL);
+	}
 	if (TRIGGER_FIRED_BY_TRUNCATE(trigdata->tg_event))
 	{
 		record_truncate(trigdata);

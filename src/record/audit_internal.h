@@ -10,8 +10,8 @@
 /* A chain of events, open to be appended to. */
 typedef struct AuditChain
 {
-	pg_uuid_t   id;    /* the tenant, the user or nil */
-	const char *scope; /* tenant, user, platform */
+	pg_uuid_t   id;    /* the tenant, the user, nil or a session */
+	const char *scope; /* tenant, user, platform, restore */
 	int64       sequence;
 	bytea      *hash; /* of the last event, in the memory context of the last call */
 } AuditChain;

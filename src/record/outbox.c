@@ -20,6 +20,7 @@
 #include "authority/errors.h"
 #include "record/outbox.h"
 #include "store/query.h"
+#include "record/mail_allowance.h"
 #include "store/settings.h"
 #include "authority/team.h"
 
@@ -65,7 +66,8 @@ mail_queue(const pg_uuid_t *tenant, MailKind kind, const char *recipient,
 
 	query_execute(&insert, args, nulls);
 	/* Without a payload: whoever may LISTEN learns that there is mail, and nothing of it. */
-	Async_Notify(OUTBOX_CHANNEL, "");
+	if (notify_mailer)
+		Async_Notify(OUTBOX_CHANNEL, "");
 }
 
 void
@@ -79,7 +81,9 @@ mail_user(const pg_uuid_t *tenant, MailKind kind, const pg_uuid_t *user, const c
 	Datum email;
 	bool  isnull;
 
-	if (query_row(&select, (Datum[]){UUIDPGetDatum(user)}, NULL, 1, &email, &isnull))
+	/* What is done is done; to tell of it is less important than that nobody is flooded. */
+	if (query_row(&select, (Datum[]){UUIDPGetDatum(user)}, NULL, 1, &email, &isnull) &&
+	    mail_is_allowed(tenant, TextDatumGetCString(email)))
 		mail_queue(tenant, kind, TextDatumGetCString(email), NULL, NULL, fields);
 }
 

@@ -8,8 +8,9 @@
 #include "utils/rel.h"
 
 /*
- * Whether this session restores a dump: then rows come table by table, in a parallel restore in any order, and
- * were recorded when they were made.  table is the one whose rows are being changed.
+ * Whether the statement at work restores a dump's rows of that table: they come table by table, in a parallel
+ * restore in any order, and were recorded when they were made.  For triggers on INSERT while the statement runs;
+ * no restore updates or deletes.
  */
 extern bool restoring(Relation table);
 

@@ -16,6 +16,10 @@
 
 int  max_pending_invitations;
 int  max_tenant_roles;
+int  max_tenants_per_user;
+int  max_tenant_mails_per_day;
+int  max_recipient_mails_per_day;
+bool notify_mailer;
 int  mail_max_attempts;
 int  log_denials;
 bool allow_session_identity;
@@ -103,6 +107,10 @@ settings_init(void)
 	/* Fine enough to tell a key in use from a forgotten one, rare enough that nobody waits for it. */
 	define_duration(SETTING_KEY_USE_GRANULARITY, "teamrbac.key_use_granularity",
 	                "How exactly the last use of an API key is known.", NULL, "5 minutes");
+	/* A contractor who is back after a season is renewed; one of years ago is invited like a stranger. */
+	define_duration(SETTING_MEMBERSHIP_RENEWAL_PERIOD, "teamrbac.membership_renewal_period",
+	                "How long after its end an expired membership can be renewed.", NULL,
+	                "90 days");
 	/* Against somebody who has us send mail to the whole world. */
 	DefineCustomIntVariable(
 		"teamrbac.max_pending_invitations", "How many invitations of one tenant may be pending.",
@@ -111,6 +119,33 @@ settings_init(void)
 	DefineCustomIntVariable("teamrbac.max_tenant_roles",
 	                        "How many roles of its own a tenant may have.", NULL, &max_tenant_roles,
 	                        100, 0, 100000, PGC_SUSET, 0, NULL, NULL, NULL);
+	/* Of somebody who makes one after the other: each may send as much mail as any other. */
+	DefineCustomIntVariable("teamrbac.max_tenants_per_user", "How many tenants one user may own.",
+	                        "Those deleted within the last day count too.", &max_tenants_per_user,
+	                        100, 0, INT_MAX, PGC_SUSET, 0, NULL, NULL, NULL);
+	/* What max_pending_invitations leaves open: an invitation that is taken back, or sent again, was sent. */
+	DefineCustomIntVariable("teamrbac.max_tenant_mails_per_day",
+	                        "How many mails of one tenant may be queued within 24 hours.", NULL,
+	                        &max_tenant_mails_per_day, 2000, 0, INT_MAX, PGC_SUSET, 0, NULL, NULL,
+	                        NULL);
+	/* More than anybody needs, and too few to annoy anybody with. */
+	DefineCustomIntVariable("teamrbac.max_recipient_mails_per_day",
+	                        "How many mails to one address may be queued within 24 hours.",
+	                        "Those of all tenants count.", &max_recipient_mails_per_day, 20, 0,
+	                        INT_MAX, PGC_SUSET, 0, NULL, NULL, NULL);
+	/*
+	 * Off, as the server has transactions that notify commit one by one, in all databases, each until its standby
+	 * has confirmed it: a command would wait for another database's.  The mailer looks every few seconds instead.
+	 */
+	DefineCustomBoolVariable("teamrbac.notify_mailer",
+	                         "Wakes the mailer by NOTIFY when mail is queued.", NULL,
+	                         &notify_mailer, false, PGC_SUSET, 0, NULL, NULL, NULL);
+	/* Longer than transactions take whose client is at work, shorter than a manager's patience. */
+	define_duration(
+		SETTING_YIELD_AFTER, "teamrbac.yield_after",
+		"How long a manager's command waits for the transaction of somebody who does not "
+		"manage the team, before that one's session is ended.",
+		NULL, "500 ms");
 	DefineCustomIntVariable("teamrbac.mail_max_attempts", "How often sending a mail is tried.",
 	                        NULL, &mail_max_attempts, 12, 1, 1000, PGC_SUSET, 0, NULL, NULL, NULL);
 	/* On, as a connection of one's own is safe; through a pooler, other clients would inherit the identity. */

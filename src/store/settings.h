@@ -8,12 +8,14 @@
 /* Durations, written as intervals are: '7 days', '90 min'.  A month counts 30 days. */
 typedef enum DurationSetting
 {
-	SETTING_INVITATION_LIFETIME,      /* teamrbac.invitation_lifetime */
-	SETTING_DELETED_TENANT_RETENTION, /* teamrbac.deleted_tenant_retention */
-	SETTING_AUDIT_RETENTION,          /* teamrbac.audit_retention; may be for ever */
-	SETTING_INVITATION_RETENTION,     /* teamrbac.invitation_retention; likewise */
-	SETTING_KEY_USE_GRANULARITY,      /* teamrbac.key_use_granularity */
-	DURATION_SETTINGS                 /* how many there are */
+	SETTING_INVITATION_LIFETIME,       /* teamrbac.invitation_lifetime */
+	SETTING_DELETED_TENANT_RETENTION,  /* teamrbac.deleted_tenant_retention */
+	SETTING_AUDIT_RETENTION,           /* teamrbac.audit_retention; may be for ever */
+	SETTING_INVITATION_RETENTION,      /* teamrbac.invitation_retention; likewise */
+	SETTING_KEY_USE_GRANULARITY,       /* teamrbac.key_use_granularity */
+	SETTING_MEMBERSHIP_RENEWAL_PERIOD, /* teamrbac.membership_renewal_period */
+	SETTING_YIELD_AFTER,               /* teamrbac.yield_after */
+	DURATION_SETTINGS                  /* how many there are */
 } DurationSetting;
 
 /* What setting_duration answers for an empty value: without end. */
@@ -24,6 +26,19 @@ extern PGDLLIMPORT int max_pending_invitations;
 
 /* How many roles of its own a tenant may have (teamrbac.max_tenant_roles). */
 extern PGDLLIMPORT int max_tenant_roles;
+
+/* How many tenants one user may own (teamrbac.max_tenants_per_user). */
+extern PGDLLIMPORT int max_tenants_per_user;
+
+/*
+ * How many mails may be queued within 24 hours about one tenant's team, and for one address, whoever sends them
+ * (teamrbac.max_tenant_mails_per_day, teamrbac.max_recipient_mails_per_day).
+ */
+extern PGDLLIMPORT int max_tenant_mails_per_day;
+extern PGDLLIMPORT int max_recipient_mails_per_day;
+
+/* Whether a command that queues mail wakes the senders by NOTIFY (teamrbac.notify_mailer). */
+extern PGDLLIMPORT bool notify_mailer;
 
 /* How often sending a mail is tried (teamrbac.mail_max_attempts). */
 extern PGDLLIMPORT int mail_max_attempts;

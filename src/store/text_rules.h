@@ -2,14 +2,18 @@
  * text_rules.h
  *	  The form of names and addresses, checked before a constraint would be, for the better error.
  *
- * The schema has the same rules as constraints and domains; these say which argument is wrong, and how.
+ * The schema has the same rules as constraints and domains, of names and addresses by these very functions; these say
+ * which argument is wrong, and how.
  * All raise 22023.
  */
 #ifndef TEAMRBAC_TEXT_RULES_H
 #define TEAMRBAC_TEXT_RULES_H
 
-/* A name for people: 1 to 200 characters, none of them a control character. */
-extern void require_printable_name(const char *argument, const char *name);
+/*
+ * A name for people, and whatever else is said about something in one line: 1 to 200 characters, at least one of them
+ * visible, none of them a control character or one that hides.  Returns it without the spaces around it, palloc'd.
+ */
+extern char *require_printable_name(const char *argument, const char *name);
 
 /* Lower-case words joined by hyphens, at most 63 bytes. */
 extern void require_slug(const char *slug);

@@ -245,6 +245,7 @@ sub commands
 		[ 'rotate_api_key', 'owner', q{SELECT teamrbac.rotate_api_key('%key', '1 day');} ],
 		[ 'revoke_api_key', 'owner', q{CALL teamrbac.revoke_api_key('%key', 'lost');} ],
 		[ 'revoke_member_keys', 'owner', q{CALL teamrbac.revoke_member_keys('%tenant', '%owner');} ],
+		[ 'revoke_user_keys', '', q{CALL teamrbac.revoke_user_keys('%owner');} ],
 		[ 'map_database_role', '', q{SELECT teamrbac.map_database_role('%developer', 'pg_monitor');} ],
 		[ 'define_permission', '', q{SELECT teamrbac.define_permission('custom.p%n', 'Custom', '{reader}');} ],
 		[ 'define_role', '', q{SELECT teamrbac.define_role('custom%n', 'Custom', '{logs.view}');} ],

@@ -36,7 +36,7 @@ ALTER TABLE chat ADD FOREIGN KEY (last_message) REFERENCES message DEFERRABLE;
 CREATE TABLE log (tenant_id uuid NOT NULL REFERENCES teamrbac.tenant ON DELETE CASCADE, n int, PRIMARY KEY (tenant_id, n)) PARTITION BY RANGE (n);
 CREATE TABLE log_1 PARTITION OF log FOR VALUES FROM (0) TO (10);
 CREATE TABLE log_2 PARTITION OF log FOR VALUES FROM (10) TO (100);
-CREATE TABLE branding (slug text REFERENCES teamrbac.tenant (slug) ON DELETE CASCADE, colour text);
+CREATE TABLE branding (tenant uuid REFERENCES teamrbac.tenant ON DELETE CASCADE, slug text, colour text);
 CREATE TABLE statistic (tenant_id uuid REFERENCES teamrbac.tenant ON DELETE SET NULL, n int);
 CREATE TABLE invoice (tenant_id uuid NOT NULL REFERENCES teamrbac.tenant, n int);
 RESET ROLE;
@@ -52,7 +52,7 @@ INSERT INTO chat SELECT tenant_id, id FROM note;
 INSERT INTO message SELECT id, 10 * id + g FROM chat, generate_series(1, 5) AS g;
 UPDATE chat SET last_message = 10 * id + 5;
 INSERT INTO log SELECT tenant_id, id + g FROM "Doc", generate_series(0, 10, 10) AS g;
-INSERT INTO branding SELECT slug, 'blue' FROM teamrbac.tenant;
+INSERT INTO branding SELECT tenant_id, slug, 'blue' FROM teamrbac.tenant;
 INSERT INTO statistic SELECT tenant_id, 1 FROM teamrbac.tenant;
 INSERT INTO invoice VALUES (:borealis, 1);
 CREATE VIEW remaining AS

@@ -32,26 +32,31 @@ SELECT count(*) FROM teamrbac.role_permission WHERE role = 'clerk';
 DELETE FROM teamrbac.app_user WHERE user_id = u('02');
 SELECT right(user_id::text, 2) AS member, role FROM teamrbac.membership;
 
--- A restore, which writes this setting, brings the rows in any order.
-SET check_function_bodies = off;
-INSERT INTO teamrbac.membership (tenant_id, user_id, role) VALUES (u('b0'), u('03'), 'owner');
-INSERT INTO teamrbac.tenant (tenant_id, name) VALUES (u('b0'), 'Borealis');
-RESET check_function_bodies;
+-- A restore brings the rows in any order; how it is told from anything else, see restores.sql.
+SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0; SET standard_conforming_strings = on;
+SELECT pg_catalog.set_config('search_path', '', false);
+SET check_function_bodies = false; SET xmloption = content; SET client_min_messages = warning; SET row_security = off;
+INSERT INTO teamrbac.membership (tenant_id, user_id, role) VALUES (public.u('b0'), public.u('03'), 'owner');
+INSERT INTO teamrbac.tenant (tenant_id, name) VALUES (public.u('b0'), 'Borealis');
+SET search_path = public;
 SELECT count(*) FROM teamrbac.membership JOIN teamrbac.tenant USING (tenant_id);
--- The setting is of no use to somebody who may not insert rows by hand: here in a function of a superuser's,
--- as our commands are.
+-- All that is of no use to somebody who may not insert rows by hand: here in a function of a superuser's, as our
+-- commands are.
 CREATE FUNCTION command(role text) RETURNS void LANGUAGE sql SECURITY DEFINER
-	AS $$ INSERT INTO teamrbac.membership (tenant_id, user_id, role) VALUES (u('a0'), u('03'), role) $$;
+	AS $$ INSERT INTO teamrbac.membership (tenant_id, user_id, role) VALUES (public.u('a0'), public.u('03'), role) $$;
 CREATE FUNCTION ownerless() RETURNS void LANGUAGE sql SECURITY DEFINER
-	AS $$ INSERT INTO teamrbac.tenant (tenant_id, name) VALUES (u('c0'), 'Nobody''s') $$;
+	AS $$ INSERT INTO teamrbac.tenant (tenant_id, name) VALUES (public.u('c0'), 'Nobody''s') $$;
 CREATE ROLE regress_app;
 SET ROLE regress_app;
-SET check_function_bodies = off;
-SELECT command('king');
-SELECT ownerless();
-RESET check_function_bodies;
-SELECT command('reader');
+SELECT pg_catalog.set_config('search_path', '', false);
+SELECT public.command('king');
+SELECT public.ownerless();
 RESET ROLE;
+SELECT public.command('king');
+SELECT public.ownerless();
+RESET ALL;
+SET client_min_messages = warning;
+SELECT command('reader');
 
 -- The trigger function is good for nothing else.
 CREATE TABLE other (id int);

@@ -24,6 +24,9 @@ log_min_messages = error
 teamrbac.deleted_tenant_retention = '2 s'
 teamrbac.invitation_lifetime = '3 s'
 max_connections = 40
+teamrbac.max_tenants_per_user = 1000000
+teamrbac.max_tenant_mails_per_day = 1000000
+teamrbac.max_recipient_mails_per_day = 1000000
 EOC
 $node->start;
 $node->safe_psql('postgres', <<'SQL');

@@ -2,6 +2,8 @@
 # meets no error.
 use strict;
 use warnings;
+use lib "$ENV{TESTDIR}/test/lib";
+use Markdown 'sql_blocks';
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -11,12 +13,7 @@ $node->init;
 $node->append_conf('postgresql.conf', "shared_preload_libraries = 'pg_cron'\ncron.database_name = 'postgres'");
 $node->start;
 $node->safe_psql('postgres', 'CREATE EXTENSION pg_cron');
-my $readme = slurp_file("$ENV{TESTDIR}/README.md");
-my @blocks;
-while ($readme =~ /^```sql\n(.*?)^```|^((?:    [A-Z]+ [^\n]*\n)+)/msg)
-{
-	push @blocks, $1 // $2;
-}
+my @blocks = sql_blocks(slurp_file("$ENV{TESTDIR}/README.md"));
 cmp_ok(scalar @blocks, '>=', 8, 'the README has SQL to run');
 is(scalar(grep { /schedule_maintenance/ } @blocks), 1, 'an indented block among it');
 my $script = join("\n", map { "\\echo block $_\n$blocks[$_]" } 0 .. $#blocks);

@@ -10,6 +10,8 @@ use Test::More;
 
 my $node = PostgreSQL::Test::Cluster->new('main');
 start_database($node);
+$node->append_conf('postgresql.conf', 'teamrbac.notify_mailer = on');
+$node->reload;
 my $smtp = start_smtp(PostgreSQL::Test::Utils::tempdir());
 my $logs = PostgreSQL::Test::Utils::tempdir();
 

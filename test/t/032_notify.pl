@@ -11,6 +11,8 @@ use Test::More;
 
 my $node = PostgreSQL::Test::Cluster->new('main');
 start_database($node);
+$node->append_conf('postgresql.conf', 'teamrbac.notify_mailer = on');
+$node->reload;
 $node->safe_psql('postgres', 'CREATE ROLE mallory LOGIN');
 my $smtp = start_smtp(PostgreSQL::Test::Utils::tempdir());
 my $log = PostgreSQL::Test::Utils::tempdir() . '/log';

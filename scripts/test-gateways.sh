@@ -1,0 +1,25 @@
+#!/bin/bash
+# Runs teamrbac_api behind PostGraphile 4 and 5, configured by the blocks of docs/gateways.md, against a throw-away
+# server; `make test-gateways` calls this. Needs Node; the gateways come from npm, into a temporary directory.
+#
+#   GATEWAYS   which of test/gateways to run (default: postgraphile4 postgraphile5)
+set -euo pipefail
+exec </dev/null
+cd "$(dirname "$0")/.."
+
+packages=()
+command -v npm >/dev/null || packages=(nodejs npm)
+scripts/install-dependencies.sh "${packages[@]}"
+work=$(mktemp -d "${TEAMRBAC_TMPDIR:-/tmp}/teamrbac-gateways.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+for gateway in ${GATEWAYS:-postgraphile4 postgraphile5}; do
+    mkdir "$work/$gateway"
+    cp "test/gateways/$gateway/package.json" "$work/$gateway"
+    # Some ask for a newer Node than Debian has; the test tells whether they do without.
+    (cd "$work/$gateway" && npm install --no-audit --no-fund --no-package-lock --loglevel=error) >&2
+done
+# The command runs as another user.
+chmod -R a+rX "$work"
+scripts/with-cluster.sh -- test/gateways/run.sh "$work"

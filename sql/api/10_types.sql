@@ -1,0 +1,217 @@
+\echo Use "CREATE EXTENSION teamrbac_api SCHEMA api" to load this file. \quit
+
+-- What the functions return.
+
+CREATE TYPE identity AS (
+	kind          text,
+	user_id       uuid,
+	tenant_id     uuid,
+	key_id        uuid,
+	proof_ends_at timestamptz
+);
+COMMENT ON TYPE identity IS 'Who is asking, and where.';
+COMMENT ON COLUMN identity.kind IS 'none, user or api_key.';
+COMMENT ON COLUMN identity.user_id IS 'The user.';
+COMMENT ON COLUMN identity.tenant_id IS 'The acting tenant: the one entered, the API key''s, or the only one; null in several, with none entered.';
+COMMENT ON COLUMN identity.key_id IS 'The API key.';
+COMMENT ON COLUMN identity.proof_ends_at IS 'When the identity ends by itself; null: never.';
+
+CREATE TYPE tenant AS (
+	tenant_id uuid,
+	name      text,
+	slug      text,
+	role      text
+);
+COMMENT ON TYPE tenant IS 'A tenant, as somebody in it sees it.';
+COMMENT ON COLUMN tenant.tenant_id IS 'The tenant, as the other functions take it.';
+COMMENT ON COLUMN tenant.name IS 'Its name.';
+COMMENT ON COLUMN tenant.slug IS 'Its name in addresses; null: none.';
+COMMENT ON COLUMN tenant.role IS 'What whoever asks is there.';
+
+CREATE TYPE member AS (
+	tenant_id    uuid,
+	user_id      uuid,
+	display_name text,
+	email        text,
+	role         text,
+	joined_at    timestamptz,
+	expires_at   timestamptz
+);
+COMMENT ON TYPE member IS 'A member of a tenant.';
+COMMENT ON COLUMN member.tenant_id IS 'The tenant.';
+COMMENT ON COLUMN member.user_id IS 'The member.';
+COMMENT ON COLUMN member.display_name IS 'Their name.';
+COMMENT ON COLUMN member.email IS 'Their address: one''s own, and all with team.manage; else null.';
+COMMENT ON COLUMN member.role IS 'What they are there.';
+COMMENT ON COLUMN member.joined_at IS 'Since when.';
+COMMENT ON COLUMN member.expires_at IS 'When the membership ends by itself; null: never.';
+
+CREATE TYPE removal_consequence AS (
+	kind    text,
+	subject text,
+	detail  text
+);
+COMMENT ON TYPE removal_consequence IS 'What a member''s removal would mean.';
+COMMENT ON COLUMN removal_consequence.kind IS 'What it is about, such as their API keys.';
+COMMENT ON COLUMN removal_consequence.subject IS 'Which one.';
+COMMENT ON COLUMN removal_consequence.detail IS 'A sentence about it.';
+
+CREATE TYPE invitation AS (
+	tenant_id     uuid,
+	invitation_id uuid,
+	email         text,
+	role          text,
+	invited_by    text,
+	expires_at    timestamptz
+);
+COMMENT ON TYPE invitation IS 'An invitation that is pending.';
+COMMENT ON COLUMN invitation.tenant_id IS 'The tenant to join.';
+COMMENT ON COLUMN invitation.invitation_id IS 'The invitation, as the other functions take it.';
+COMMENT ON COLUMN invitation.email IS 'Who is invited.';
+COMMENT ON COLUMN invitation.role IS 'What they will be there.';
+COMMENT ON COLUMN invitation.invited_by IS 'The name of whoever sent it last; null: deleted.';
+COMMENT ON COLUMN invitation.expires_at IS 'From then on it is refused.';
+
+CREATE TYPE sent_invitation AS (
+	invitation_id uuid,
+	token         text,
+	expires_at    timestamptz
+);
+COMMENT ON TYPE sent_invitation IS 'An invitation with its token, which is never shown again.';
+COMMENT ON COLUMN sent_invitation.invitation_id IS 'The invitation, as the other functions take it.';
+COMMENT ON COLUMN sent_invitation.token IS 'What the link in the mail has.';
+COMMENT ON COLUMN sent_invitation.expires_at IS 'From then on it is refused.';
+
+CREATE TYPE offer AS (
+	tenant_name text,
+	role        text,
+	email       text,
+	state       text,
+	expires_at  timestamptz
+);
+COMMENT ON TYPE offer IS 'What the token of an invitation is for.';
+COMMENT ON COLUMN offer.tenant_name IS 'The tenant to join.';
+COMMENT ON COLUMN offer.role IS 'What one will be there.';
+COMMENT ON COLUMN offer.email IS 'Who is invited.';
+COMMENT ON COLUMN offer.state IS 'pending, accepted, declined, cancelled or expired.';
+COMMENT ON COLUMN offer.expires_at IS 'From then on it is refused.';
+
+CREATE TYPE api_key AS (
+	tenant_id     uuid,
+	key_id        uuid,
+	name          text,
+	role          text,
+	permissions   text[],
+	state         text,
+	created_by    uuid,
+	creator       text,
+	created_at    timestamptz,
+	expires_at    timestamptz,
+	last_used_at  timestamptz,
+	replaced_by   uuid,
+	revoked_at    timestamptz,
+	revoked_by    uuid,
+	revoke_reason text
+);
+COMMENT ON TYPE api_key IS 'An API key, without its secret.';
+COMMENT ON COLUMN api_key.tenant_id IS 'The key''s tenant.';
+COMMENT ON COLUMN api_key.key_id IS 'The key, as the other functions take it.';
+COMMENT ON COLUMN api_key.name IS 'Whose it is and what for.';
+COMMENT ON COLUMN api_key.role IS 'What it may do, but for what is for people only.';
+COMMENT ON COLUMN api_key.permissions IS 'What it may do at most; null: all that its role and keys may.';
+COMMENT ON COLUMN api_key.state IS 'active, rotated (works until expires_at), expired or revoked.';
+COMMENT ON COLUMN api_key.created_by IS 'Whoever made or rotated it.';
+COMMENT ON COLUMN api_key.creator IS 'Their name; null: deleted.';
+COMMENT ON COLUMN api_key.created_at IS 'Since when.';
+COMMENT ON COLUMN api_key.expires_at IS 'When it ends by itself; null: never.';
+COMMENT ON COLUMN api_key.last_used_at IS 'When it signed in last, to some minutes; null: never.';
+COMMENT ON COLUMN api_key.replaced_by IS 'The key it was rotated to.';
+COMMENT ON COLUMN api_key.revoked_at IS 'Since when it is refused.';
+COMMENT ON COLUMN api_key.revoked_by IS 'Whoever revoked it.';
+COMMENT ON COLUMN api_key.revoke_reason IS 'Why.';
+
+CREATE TYPE new_api_key AS (
+	key_id uuid,
+	secret text
+);
+COMMENT ON TYPE new_api_key IS 'An API key with its secret, which is never shown again.';
+COMMENT ON COLUMN new_api_key.key_id IS 'The key, as the other functions take it.';
+COMMENT ON COLUMN new_api_key.secret IS 'What a program signs in with.';
+
+CREATE TYPE revocation AS (
+	revoked bigint
+);
+COMMENT ON TYPE revocation IS 'What a revocation of many did.';
+COMMENT ON COLUMN revocation.revoked IS 'How many API keys it revoked.';
+
+CREATE TYPE granted_permission AS (
+	permission text,
+	role       text,
+	granted    boolean
+);
+COMMENT ON TYPE granted_permission IS 'A permission of a role.';
+COMMENT ON COLUMN granted_permission.permission IS 'The permission.';
+COMMENT ON COLUMN granted_permission.role IS 'A role.';
+COMMENT ON COLUMN granted_permission.granted IS 'Whether the role has the permission.';
+
+CREATE TYPE explanation AS (
+	allowed boolean,
+	reason  text,
+	role    text
+);
+COMMENT ON TYPE explanation IS 'Why somebody may do something, or may not.';
+COMMENT ON COLUMN explanation.allowed IS 'Whether they may.';
+COMMENT ON COLUMN explanation.reason IS 'Why.';
+COMMENT ON COLUMN explanation.role IS 'What they are in the tenant.';
+
+CREATE TYPE event AS (
+	tenant_id        uuid,
+	sequence         bigint,
+	occurred_at      timestamptz,
+	actor            text,
+	action           text,
+	subject          text,
+	before           jsonb,
+	after            jsonb,
+	actor_kind       text,
+	actor_id         uuid,
+	application_name text
+);
+COMMENT ON TYPE event IS 'Something that was done in a tenant.';
+COMMENT ON COLUMN event.tenant_id IS 'The tenant.';
+COMMENT ON COLUMN event.sequence IS 'Place in the tenant''s chain of events, from 1.';
+COMMENT ON COLUMN event.occurred_at IS 'When.';
+COMMENT ON COLUMN event.actor IS 'Who, for people.';
+COMMENT ON COLUMN event.action IS 'What, such as member.removed.';
+COMMENT ON COLUMN event.subject IS 'What it was done to.';
+COMMENT ON COLUMN event.before IS 'What it was.';
+COMMENT ON COLUMN event.after IS 'What it has become.';
+COMMENT ON COLUMN event.actor_kind IS 'user, api_key or database_role.';
+COMMENT ON COLUMN event.actor_id IS 'The user or the key; null for a database role.';
+COMMENT ON COLUMN event.application_name IS 'What the client called itself.';
+
+CREATE TYPE audit_verification AS (
+	valid     boolean,
+	events    bigint,
+	broken_at bigint,
+	problem   text
+);
+COMMENT ON TYPE audit_verification IS 'Whether a tenant''s chain of events is whole.';
+COMMENT ON COLUMN audit_verification.valid IS 'Whether it is.';
+COMMENT ON COLUMN audit_verification.events IS 'How many events it has.';
+COMMENT ON COLUMN audit_verification.broken_at IS 'The first event that does not fit.';
+COMMENT ON COLUMN audit_verification.problem IS 'What is wrong with it.';
+
+CREATE TYPE finding AS (
+	finding  text,
+	severity text,
+	subject  text,
+	detail   text,
+	remedy   text
+);
+COMMENT ON TYPE finding IS 'Something that a review of a team found.';
+COMMENT ON COLUMN finding.finding IS 'What kind it is.';
+COMMENT ON COLUMN finding.severity IS 'How grave it is.';
+COMMENT ON COLUMN finding.subject IS 'Who or what it is about.';
+COMMENT ON COLUMN finding.detail IS 'A sentence about it.';
+COMMENT ON COLUMN finding.remedy IS 'What mends it.';

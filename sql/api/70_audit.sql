@@ -1,0 +1,56 @@
+-- Audit and review.
+
+CREATE FUNCTION audit(tenant_id uuid, before_sequence bigint DEFAULT NULL, page_size integer DEFAULT 50)
+	RETURNS SETOF event
+	LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+	SELECT e.tenant_id, e.sequence, e.occurred_at, e.actor, e.action, e.subject, e.before, e.after,
+			e.actor_kind, e.actor_id, e.application_name
+		FROM teamrbac.audit_trail AS e
+		WHERE e.tenant_id = audit.tenant_id
+		  AND e.sequence < COALESCE(before_sequence, 9223372036854775807)
+		ORDER BY e.sequence DESC
+		LIMIT LEAST(page_size, 1000)
+$$;
+COMMENT ON FUNCTION audit(uuid, bigint, integer) IS 'Lists what was done in a tenant, the newest first.
+
+At most 1000 at once; the next page is of before_sequence: the last one seen. Without audit.view one sees nothing.';
+
+CREATE FUNCTION verify_audit(tenant_id uuid) RETURNS audit_verification
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	answer  record;
+	refusal teamrbac.refusal;
+BEGIN
+	SELECT v.valid, v.events, v.broken_at, v.problem INTO answer FROM teamrbac.verify_audit(tenant_id) AS v;
+	RETURN answer;
+EXCEPTION WHEN OTHERS THEN
+	GET STACKED DIAGNOSTICS refusal.code = RETURNED_SQLSTATE, refusal.message = MESSAGE_TEXT,
+		refusal.detail = PG_EXCEPTION_DETAIL, refusal.hint = PG_EXCEPTION_HINT, refusal.reason = CONSTRAINT_NAME;
+	PERFORM teamrbac.raise_http_status(refusal);
+	RAISE;
+END
+$$;
+COMMENT ON FUNCTION verify_audit(uuid) IS 'Tells whether a tenant''s audit is whole.
+
+Reads all of it. Needs audit.view. Refusals: 401 nobody signed in; 403 not allowed; 400 no tenant.';
+
+CREATE FUNCTION access_review(tenant_id uuid) RETURNS SETOF finding
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	refusal teamrbac.refusal;
+BEGIN
+	RETURN QUERY SELECT r.finding, r.severity, r.subject, r.detail, r.remedy
+		FROM teamrbac.access_review(tenant_id) AS r;
+EXCEPTION WHEN OTHERS THEN
+	GET STACKED DIAGNOSTICS refusal.code = RETURNED_SQLSTATE, refusal.message = MESSAGE_TEXT,
+		refusal.detail = PG_EXCEPTION_DETAIL, refusal.hint = PG_EXCEPTION_HINT, refusal.reason = CONSTRAINT_NAME;
+	PERFORM teamrbac.raise_http_status(refusal);
+	RAISE;
+END
+$$;
+COMMENT ON FUNCTION access_review(uuid) IS 'Lists what a review of a team finds.
+
+Such as keys that nobody uses; remedy is a statement to run after reading it. Needs team.manage. Refusals: 401 nobody signed in; 403 not allowed; 400 no tenant.';
