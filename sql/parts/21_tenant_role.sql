@@ -73,7 +73,8 @@ BEGIN ATOMIC
 		WHERE NOT permissions_of_role.own_role AND rp.role = permissions_of_role.role
 	UNION ALL
 	SELECT rp.permission::text FROM teamrbac.tenant_role_permission AS rp
-		WHERE permissions_of_role.own_role AND rp.tenant_id = permissions_of_role.tenant_id AND rp.role = permissions_of_role.role;
+		WHERE permissions_of_role.own_role AND rp.tenant_id = permissions_of_role.tenant_id
+		  AND rp.role = permissions_of_role.role;
 END;
 COMMENT ON FUNCTION teamrbac.permissions_of_role(uuid, text, boolean) IS
 	'Internal to access_review: the permissions of a role, global or a tenant''s own.';

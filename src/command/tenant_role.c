@@ -144,7 +144,7 @@ teamrbac_define_tenant_role(PG_FUNCTION_ARGS)
 	char      *before;
 
 	require_definition_name("role name", name);
-	require_printable_name("description", description);
+	description = require_printable_name("description", description);
 
 	lock_tenant_for(&tenant, PERMISSION_MANAGE_ROLES);
 
