@@ -98,7 +98,7 @@ all install uninstall installcheck prove_installcheck clean layers:
 endif
 
 # What follows works before anything is installed, because the scripts install it.
-.PHONY: dependencies test test-postgres test-all-versions coverage sanitize fuzz demo bench bench-mail bench-expire bench-keys docs format format-check deb dist test-packages test-gateways
+.PHONY: dependencies test test-postgres test-all-versions coverage sanitize fuzz demo bench bench-mail bench-expire bench-keys bench-roles docs format format-check deb dist test-packages test-gateways
 
 dependencies:
 	scripts/install-dependencies.sh
@@ -165,6 +165,13 @@ bench-keys:
 		-- bench/api_key.sh >bench/KEYS.md.tmp || { rm -f bench/KEYS.md.tmp; exit 1; }
 	@mv bench/KEYS.md.tmp bench/KEYS.md
 	@cat bench/KEYS.md
+
+# See bench/roles.sh for BENCH_TENANTS, BENCH_TENANT_ROLES and BENCH_ROUNDS.
+bench-roles:
+	@scripts/with-cluster.sh --set 'shared_buffers = 1GB' --set 'max_wal_size = 4GB' --set 'autovacuum = off' \
+		-- bench/roles.sh >bench/ROLES.md.tmp || { rm -f bench/ROLES.md.tmp; exit 1; }
+	@mv bench/ROLES.md.tmp bench/ROLES.md
+	@cat bench/ROLES.md
 
 # The reference is what the COMMENTs say; a test fails when it isn't.
 docs:

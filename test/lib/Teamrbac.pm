@@ -93,7 +93,7 @@ CALL teamrbac.cancel_invitation(:'invitation_id');
 -- Roles of a tenant's own, of a member, an invitation and a key; another tenant has one of the same name.
 SELECT teamrbac.define_tenant_role('$acme', 'editor', 'Edits', '{prompts.view,prompts.edit}');
 SELECT teamrbac.define_tenant_role('$acme', 'nobodys', 'Nothing', '{}');
-SELECT teamrbac.define_tenant_role('${\id('02')}', 'editor', 'Reads', '{logs.view}');
+SELECT teamrbac.define_tenant_role('${\id('02')}', 'editor', 'Reads', '{prompts.view}');
 CALL teamrbac.change_role('${\id('02')}', '${\id('a3')}', 'editor');
 SELECT count(*) FROM teamrbac.invite_member('$acme', 'editor\@example.com', 'editor');
 SELECT key_id FROM teamrbac.create_api_key('$acme', 'edits', 'editor');

@@ -113,7 +113,7 @@ SELECT answer('adam', $$SELECT permission FROM api.permission_matrix() WHERE rol
 SELECT answer('adam', $$SELECT api.define_tenant_role(acme(), 'boss', 'Pays', '{billing.manage}')$$);
 SELECT answer('adam', $$SELECT api.define_tenant_role(acme(), 'admin', 'Another', '{}')$$);
 SELECT answer('adam', $$SELECT api.drop_tenant_role(acme(), 'nobodys')$$);
-SELECT answer('adam', $$SELECT api.drop_tenant_role(acme(), 'editor')$$);
+SELECT answer('adam', $$SELECT role, permissions FROM api.drop_tenant_role(acme(), 'editor')$$);
 SELECT answer('adam', $$SELECT display_name, expires_at
 	FROM api.set_membership_expiry(acme(), u('rita'), '2999-01-01 UTC')$$);
 SELECT answer('rita', $$SELECT kind, user_id FROM api.whoami()$$);
