@@ -10,9 +10,10 @@
 #   BENCH_TENANT_ROLES  how many roles each has (default 10)
 #   BENCH_ROUNDS        how often each is measured (default 101)
 #
-# Two databases with the same tenants and members: in one, no tenant has a role of its own but one that has a single
-# one; in the other, every tenant has as many as above.  A check is timed within its statement, by the clock, so that
-# neither connecting nor planning counts; the databases take turns, and a ratio is that of the medians.
+# Three databases with the same tenants and members: in one, no tenant has a role of its own but the one that redefines
+# it; in the second, every tenant has one; in the third, as many as above.  A check is timed within its statement, by the
+# clock, so that neither connecting nor planning counts; the two that are compared take turns, and a ratio is that of the
+# medians.
 set -euo pipefail
 
 tenants=${BENCH_TENANTS:-100000}
@@ -87,25 +88,27 @@ redefined() {
     } | query -d "$1"
 }
 
-# compare TEXT FUNCTION MEMBER: one line of the table.
+# compare TEXT BAR FUNCTION DATABASE MEMBER DATABASE MEMBER: one line of the table, the second against the first; "-" for
+# no bar.
 compare() {
     local round
     say "$1"
     for round in $(seq "$rounds"); do
-        echo "$("$2" bench_none "$3" "$round") $("$2" bench_full "$3" "$round")"
-    done | awk -v text="$1" -v bar="$bar" "$(<"$(dirname "$0")/median.awk")"'
-        { none[NR] = $1; full[NR] = $2 }
+        echo "$("$3" "$4" "$5" "$round") $("$3" "$6" "$7" "$round")"
+    done | awk -v text="$1" -v bar="$2" "$(<"$(dirname "$0")/median.awk")"'
+        { first[NR] = $1; second[NR] = $2 }
         END {
-            before = middle(none, NR, text); after = middle(full, NR, text)
-            printf("| %s | <= %.2f | %.3f | %s | %.1f us of %.1f us |\n", text, bar, after / before,
-                   after <= bar * before ? "met" : "**MISSED**", after, before)
+            before = middle(first, NR, text); after = middle(second, NR, text)
+            printf("| %s | %s | %.3f | %s | %.1f us of %.1f us |\n", text, bar == "-" ? "" : "<= " bar, after / before,
+                   bar == "-" ? "" : after <= bar * before ? "met" : "**MISSED**", after, before)
         }'
 }
 
 load bench_none 0
+load bench_one 1
 load bench_full "$roles"
 # Before the first round, each has been read once: what a disk takes is no matter of roles.
-for database in bench_none bench_full; do
+for database in bench_none bench_one bench_full; do
     for round in $(seq "$rounds"); do
         first_check "$database" d "$round" >/dev/null
         first_check "$database" e "$round" >/dev/null
@@ -115,19 +118,23 @@ done
 cat <<END
 # What roles of tenants' own cost
 
-Written by \`make bench-roles\`: $tenants tenants with $roles roles each, against the same with none, in one server; see
-bench/roles.sh for what each line measures.
+Written by \`make bench-roles\`: $tenants tenants with $roles roles each, against the same with none or with one, in one
+server; see bench/roles.sh for what each line measures.
 
 | | |
 |---|---|
 $(PGDATABASE=bench_full tested)
 | roles | $(query -d bench_full -c 'SELECT count(*) FROM teamrbac.tenant_role'), with $(query -d bench_full -c 'SELECT count(*) FROM teamrbac.tenant_role_permission') permissions |
-| rounds | $rounds, the two databases in turn; medians |
+| rounds | $rounds; medians |
 
-| one check, by has_permission | bar | measured | | medians |
+| has_permission | bar | measured | | medians |
 |---|---|---|---|---|
 END
-compare "the first of a new connection, by a developer" first_check d
-compare "the first of a new connection, by a member with a role of the tenant's own, against a developer" first_check e
-compare "after another tenant has redefined a role, by a developer" redefined d
-compare "after another tenant has redefined a role, by a member with a role of the tenant's own, against a developer" redefined e
+first="the first check of a new connection"
+after="a check after another tenant has redefined a role"
+compare "$first, by a developer, against no roles" "$bar" first_check bench_none d bench_full d
+compare "$first, by a member with a role of the tenant's own, against one role a tenant" "$bar" first_check bench_one e bench_full e
+compare "$first, by a member with a role of the tenant's own, against a developer" - first_check bench_full d bench_full e
+compare "$after, by a developer, against no roles" "$bar" redefined bench_none d bench_full d
+compare "$after, by a member with a role of the tenant's own, against one role a tenant" "$bar" redefined bench_one e bench_full e
+compare "$after, by a member with a role of the tenant's own, against a developer" - redefined bench_full d bench_full e

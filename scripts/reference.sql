@@ -11,7 +11,7 @@ INSERT INTO section VALUES
 	(1, 'Who is asking', '{sign_in,sign_in_with_api_key,sign_in_from_jwt_claims,sign_out,current_identity,current_user_id,map_database_role}'),
 	(2, 'May they', '{has_permission,require_permission,permitted_tenants,my_permissions,my_tenants,explain_permission}'),
 	(3, 'Tables of the application', '{protect_table,unprotect_table,require_permission_on_change}'),
-	(4, 'Roles and permissions', '{permission_matrix,define_permission,drop_permission,define_role,drop_role}'),
+	(4, 'Roles and permissions', '{permission_matrix,define_permission,drop_permission,define_role,drop_role,define_tenant_role,drop_tenant_role}'),
 	(5, 'Users', '{register_user,update_user,disable_user,enable_user,revoke_user_keys}'),
 	(6, 'Tenants and members', '{create_tenant,team,team_list,change_role,remove_member,removal_impact,leave_tenant,set_membership_expiry,expire_memberships}'),
 	(7, 'Invitations', '{invite_member,resend_invitation,cancel_invitation,pending_invitation,pending_invitation_list,peek_invitation,accept_invitation,decline_invitation,expire_invitations}'),
