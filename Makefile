@@ -59,6 +59,11 @@ endif
 
 include $(PGXS)
 
+# Tokens are verified by the libcrypto that the server is linked with; without one they are refused.
+ifeq ($(with_ssl),openssl)
+SHLIB_LINK += -lcrypto
+endif
+
 # PGXS knows nothing of our headers and version; a change in them rebuilds all, which takes seconds.
 $(OBJS) $(OBJS:.o=.bc): $(wildcard src/*.h src/*/*.h) $(MODULE_big).control Makefile
 
@@ -98,7 +103,7 @@ all install uninstall installcheck prove_installcheck clean layers:
 endif
 
 # What follows works before anything is installed, because the scripts install it.
-.PHONY: dependencies test test-postgres test-all-versions coverage sanitize fuzz demo bench bench-mail bench-expire bench-keys bench-roles docs format format-check deb dist test-packages test-gateways
+.PHONY: dependencies test test-postgres test-all-versions coverage sanitize fuzz demo bench bench-mail bench-expire bench-keys bench-tokens bench-roles docs format format-check deb dist test-packages test-gateways
 
 dependencies:
 	scripts/install-dependencies.sh
@@ -123,10 +128,11 @@ coverage:
 sanitize:
 	@scripts/sanitize.sh
 
-# What the tests do with hostile input and without memory for a minute or two, for longer.
+# What the tests do with hostile input, random queries and without memory for a minute or two, for longer.
 fuzz:
 	@TEAMRBAC_FUZZ_SECONDS=300 TEAMRBAC_SQLSMITH_QUERIES=20000 TEAMRBAC_SQLSMITH_SEEDS="$$(date +%s)" TEAMRBAC_OOM_STEP=3 \
-		TESTS="014_fuzz 016_sqlsmith 017_out_of_memory" scripts/run-tests.sh
+		TEAMRBAC_DIFFERENTIAL_SECONDS=600 TEAMRBAC_DIFFERENTIAL_SEED="$$(date +%s)" \
+		TESTS="014_fuzz 016_sqlsmith 017_out_of_memory 018_differential" scripts/run-tests.sh
 	@scripts/fuzz-mailer.sh "$$(date +%s)" 0 0 300
 
 # Debian's packages and PGXN's archive go to dist/; the test installs both in a fresh system.
@@ -172,6 +178,13 @@ bench-roles:
 		-- bench/roles.sh >bench/ROLES.md.tmp || { rm -f bench/ROLES.md.tmp; exit 1; }
 	@mv bench/ROLES.md.tmp bench/ROLES.md
 	@cat bench/ROLES.md
+
+# See bench/token.sh for BENCH_TOKENS and BENCH_ROUNDS.
+bench-tokens:
+	@scripts/with-cluster.sh --set 'shared_buffers = 1GB' --set 'autovacuum = off' -- bench/token.sh >bench/TOKENS.md.tmp \
+		|| { rm -f bench/TOKENS.md.tmp; exit 1; }
+	@mv bench/TOKENS.md.tmp bench/TOKENS.md
+	@cat bench/TOKENS.md
 
 # The reference is what the COMMENTs say; a test fails when it isn't.
 docs:
