@@ -49,4 +49,4 @@ END
 $$;
 COMMENT ON FUNCTION drop_tenant_role(uuid, text) IS 'Drops a role of the tenant''s own.
 
-Returns it as it was. Needs roles.manage, and every permission of the role. Refusals: 401 nobody signed in; 403 not allowed; 404 no such role; 409 somebody has it.';
+Returns it as it was. Needs roles.manage, and every permission of the role. Refusals: 401 nobody signed in; 403 not allowed; 404 no such role; 409 somebody has it, or is offered it.';

@@ -139,7 +139,7 @@ CREATE FUNCTION teamrbac.drop_role(name text) RETURNS void
 	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
 	AS 'MODULE_PATHNAME', 'teamrbac_drop_role';
 COMMENT ON FUNCTION teamrbac.drop_role(text) IS
-	'Drops a role of the application''s own. Errors: 22023 unknown, 55000 built in, or in use by a member, an invitation or an API key; 23503 or 55000 where foreign keys of the application''s tables forbid it. For the DBA. Locks teamrbac.permission against other definitions.';
+	'Drops a role of the application''s own. Errors: 22023 unknown, 55000 built in, or in use by a member, an invitation, a link, a domain, a request to join or an API key; memberships with it that have expired can no longer be renewed; 23503 or 55000 where foreign keys of the application''s tables forbid it. For the DBA. Locks teamrbac.permission against other definitions.';
 
 REVOKE ALL ON FUNCTION teamrbac.define_permission(text, text, text[], boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION teamrbac.drop_permission(text) FROM PUBLIC;

@@ -51,6 +51,11 @@ ALTER TABLE teamrbac.membership ADD CONSTRAINT membership_tenant_role_fkey
 CREATE TRIGGER resolve_role BEFORE INSERT OR UPDATE OF tenant_id, role, own_role ON teamrbac.membership
 	FOR EACH ROW WHEN (NEW.own_role OR NEW.role <> ALL (ARRAY['reader', 'developer', 'admin', 'owner']))
 	EXECUTE FUNCTION teamrbac.resolve_role();
+ALTER TABLE teamrbac.expired_membership ADD CONSTRAINT expired_membership_tenant_role_fkey
+	FOREIGN KEY (tenant_id, tenant_role) REFERENCES teamrbac.tenant_role ON DELETE CASCADE;
+CREATE TRIGGER resolve_role BEFORE INSERT OR UPDATE OF tenant_id, role, own_role ON teamrbac.expired_membership
+	FOR EACH ROW WHEN (NEW.own_role OR NEW.role <> ALL (ARRAY['reader', 'developer', 'admin', 'owner']))
+	EXECUTE FUNCTION teamrbac.resolve_role();
 
 CREATE TRIGGER signal_change AFTER INSERT OR UPDATE OR DELETE ON teamrbac.tenant_role
 	FOR EACH ROW EXECUTE FUNCTION teamrbac.signal_change('roles_changed');

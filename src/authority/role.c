@@ -185,18 +185,18 @@ teamrbac_resolve_role(PG_FUNCTION_ARGS)
 	Datum     tenant;
 	Datum     name;
 	Datum     own;
-	bool      isnull[3];
+	bool      isnull[2];
+	bool      no_null = false;
 
 	/* A restore brings the answer along, and roles perhaps later. */
 	if (loading(fcinfo))
 		return PointerGetDatum(row);
 	tenant = heap_getattr(row, SPI_fnumber(tupdesc, "tenant_id"), tupdesc, &isnull[0]);
 	name = heap_getattr(row, SPI_fnumber(tupdesc, "role"), tupdesc, &isnull[1]);
-	if (isnull[0] || isnull[1])
-		return PointerGetDatum(row);
-	own = BoolGetDatum(is_own_role(DatumGetUUIDP(tenant), TextDatumGetCString(name)));
-	isnull[2] = false;
-	return PointerGetDatum(heap_modify_tuple_by_cols(row, tupdesc, 1, &column, &own, &isnull[2]));
+	/* A row without a role, as that of a former member in join_request, has none of the tenant's own. */
+	own = BoolGetDatum(!isnull[0] && !isnull[1] &&
+	                   is_own_role(DatumGetUUIDP(tenant), TextDatumGetCString(name)));
+	return PointerGetDatum(heap_modify_tuple_by_cols(row, tupdesc, 1, &column, &own, &no_null));
 }
 
 /*

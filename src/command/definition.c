@@ -336,6 +336,15 @@ role_use(const char *name)
 			   " SELECT 'an invitation into tenant ' || tenant_id::pg_catalog.text"
 			   " FROM teamrbac.invitation WHERE pending_role = $1"
 			   " UNION ALL"
+			   " SELECT 'a link into tenant ' || tenant_id::pg_catalog.text"
+			   " FROM teamrbac.invitation_link WHERE role_in_use = $1"
+			   " UNION ALL"
+			   " SELECT 'domain ' || domain || ' of tenant ' || tenant_id::pg_catalog.text"
+			   " FROM teamrbac.tenant_domain WHERE global_role = $1"
+			   " UNION ALL"
+			   " SELECT 'a request to join tenant ' || tenant_id::pg_catalog.text"
+			   " FROM teamrbac.join_request WHERE pending_role = $1"
+			   " UNION ALL"
 			   " SELECT 'an API key of tenant ' || tenant_id::pg_catalog.text"
 			   " FROM teamrbac.api_key WHERE role_in_use = $1 LIMIT 1",
 		.nargs = 1,

@@ -17,7 +17,7 @@
 #include "authority/errors.h"
 #include "authority/permission.h"
 #include "authority/team.h"
-#include "command/invitation.h"
+#include "command/offers.h"
 #include "compat.h"
 #include "record/audit.h"
 #include "store/dependents.h"
@@ -160,7 +160,7 @@ teamrbac_define_tenant_role(PG_FUNCTION_ARGS)
 
 	audit_tenant(&tenant, before != NULL ? "role.redefined" : "role.defined",
 	             psprintf("role:%s", name), before, role_state(&tenant, name));
-	cancel_invitations_beyond(&tenant, NULL);
+	end_offers_beyond(&tenant, NULL);
 	PG_RETURN_VOID();
 }
 
@@ -177,6 +177,15 @@ refuse_use(const pg_uuid_t *tenant, const char *name)
 			   " SELECT 'a pending invitation' FROM teamrbac.invitation"
 			   " WHERE tenant_id = $1 AND pending_tenant_role = $2"
 			   " UNION ALL"
+			   " SELECT 'an invitation link' FROM teamrbac.invitation_link"
+			   " WHERE tenant_id = $1 AND tenant_role_in_use = $2"
+			   " UNION ALL"
+			   " SELECT 'domain ' || domain FROM teamrbac.tenant_domain"
+			   " WHERE tenant_id = $1 AND tenant_role = $2"
+			   " UNION ALL"
+			   " SELECT 'a request to join' FROM teamrbac.join_request"
+			   " WHERE tenant_id = $1 AND pending_tenant_role = $2"
+			   " UNION ALL"
 			   " SELECT 'an API key' FROM teamrbac.api_key"
 			   " WHERE tenant_id = $1 AND tenant_role_in_use = $2 LIMIT 1",
 		.nargs = 2,
@@ -187,11 +196,13 @@ refuse_use(const pg_uuid_t *tenant, const char *name)
 
 	if (query_row(&find, (Datum[]){UUIDPGetDatum(tenant), CStringGetTextDatum(name)}, NULL, 1, &use,
 	              &isnull))
-		ereport(ERROR,
-		        (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-		         errmsg("role \"%s\" is in use", name),
-		         errdetail("It is used by %s.", TextDatumGetCString(use)),
-		         errhint("Give members another role, cancel invitations and revoke keys first.")));
+		ereport(
+			ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+		     errmsg("role \"%s\" is in use", name),
+		     errdetail("It is used by %s.", TextDatumGetCString(use)),
+		     errhint(
+				 "First give members another role, and end invitations, links, domains, requests and keys with this one.")));
 }
 
 /* drop_tenant_role(tenant_id, name): a role of the tenant's own goes, unless somebody has it. */

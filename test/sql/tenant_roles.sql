@@ -168,6 +168,11 @@ SELECT try(u('02'), format('CALL teamrbac.drop_tenant_role(%L, ''treasurer'')', 
 CALL teamrbac.change_role(u('a0'), u('04'), 'treasurer');
 SELECT try(u('02'), format('CALL teamrbac.change_role(%L, %L, ''reader'')', u('a0'), u('04')));
 SELECT try(u('02'), format('CALL teamrbac.remove_member(%L, %L)', u('a0'), u('04')));
+SELECT try(u('02'), format('CALL teamrbac.set_member_metadata(%L, %L, ''{}'')', u('a0'), u('04')));
+SELECT try(u('02'), format('SELECT teamrbac.invite_by_link(%L, ''treasurer'')', u('a0')));
+SELECT try(u('02'), format('CALL teamrbac.allow_domain(%L, ''acme.example'', ''treasurer'')', u('a0')));
+SELECT try(u('02'), format('SELECT teamrbac.invite_members(%L, ''{t@example.com}'', ''treasurer'')', u('a0')));
+SELECT try(u('02'), format('SELECT teamrbac.add_member(%L, %L, ''treasurer'')', u('a0'), u('b1')));
 -- Its holder widens it by nothing that they have not, be it what their own role gives away.
 CALL teamrbac.change_role(u('a0'), u('03'), 'lead');
 SELECT try(u('03'), define('a0', 'lead', 'team.manage', 'roles.manage', 'prompts.view', 'prompts.edit', 'api_keys.manage'));
@@ -240,6 +245,116 @@ ROLLBACK;
 SELECT try(u('02'), format('CALL teamrbac.drop_tenant_role(%L, %L)', u('a0'), n)) FROM unnest(ARRAY['reader', 'auditor', 'nobodys', '', repeat('é', 200), 'x'' OR true --', NULL]) AS n;
 SELECT try(u('04'), format('CALL teamrbac.drop_tenant_role(%L, %L)', u('a0'), 'lead'));
 SELECT try(u('02'), format('CALL teamrbac.drop_tenant_role(%L, %L)', u('ff'), 'lead'));
+
+--
+-- The other ways in: a link, a domain, a request, a batch, a back end.
+--
+\set VERBOSITY default
+BEGIN;
+SELECT teamrbac.sign_in(u('02'));
+SELECT teamrbac.define_tenant_role(u('a0'), 'writer', 'Writes', ARRAY['prompts.view', 'prompts.edit']);
+SELECT link_id, token AS link FROM teamrbac.invite_by_link(u('a0'), 'writer', 2) \gset
+CALL teamrbac.allow_domain(u('a0'), 'example.com', 'writer', false);
+SELECT email, outcome FROM teamrbac.invite_members(u('a0'), ARRAY['w@example.com', 'c1@example.com'], 'writer');
+SELECT teamrbac.sign_in(u('b1'));
+SELECT role, state FROM teamrbac.peek_invitation(:'link');
+SELECT role FROM teamrbac.accept_invitation(:'link');
+SELECT teamrbac.my_permissions(u('a0'));
+SELECT teamrbac.sign_in(u('b2'));
+SELECT tenant_name, role FROM teamrbac.joinable_tenants();
+CALL teamrbac.request_to_join(u('a0'));
+SELECT teamrbac.sign_out();
+SELECT 'link' AS way, role, own_role, role_in_use AS global, tenant_role_in_use AS own FROM teamrbac.invitation_link UNION ALL
+	SELECT 'domain', role, own_role, global_role, tenant_role FROM teamrbac.tenant_domain UNION ALL
+	SELECT 'request', role, own_role, pending_role, pending_tenant_role FROM teamrbac.join_request;
+-- In its tenant alone.
+SELECT try(u('b2'), format('SELECT teamrbac.invite_by_link(%L, ''writer'')', u('b0')));
+SELECT try(u('b2'), format('CALL teamrbac.allow_domain(%L, ''b.example'', ''writer'')', u('b0')));
+SELECT try(u('b2'), format('SELECT teamrbac.invite_members(%L, ''{x@example.com}'', ''writer'')', u('b0')));
+SELECT try(u('b2'), format('SELECT teamrbac.add_member(%L, %L, ''writer'')', u('b0'), u('c1')));
+SELECT teamrbac.add_member(u('a0'), u('b1'), 'writer') AS added_again;
+SAVEPOINT s;
+SELECT teamrbac.add_member(u('b0'), u('c1'), 'writer');
+ROLLBACK TO s;
+SELECT teamrbac.add_member(u('a0'), u('b2'), 'writer') AS added;
+SELECT count(*) AS requests FROM teamrbac.join_request;
+ROLLBACK TO s;
+INSERT INTO teamrbac.tenant_domain (tenant_id, domain, role, automatic, allowed_by) VALUES (u('b0'), 'b.example', 'writer', true, u('b1'));
+ROLLBACK TO s;
+-- Each keeps it from being dropped, until it is over.
+SELECT teamrbac.sign_in(u('02'));
+CALL teamrbac.change_role(u('a0'), u('b1'), 'reader');
+SELECT invitation_id FROM teamrbac.pending_invitation WHERE email = 'w@example.com' \gset
+CALL teamrbac.cancel_invitation(:'invitation_id');
+SAVEPOINT s;
+CALL teamrbac.drop_tenant_role(u('a0'), 'writer');
+ROLLBACK TO s;
+DELETE FROM teamrbac.tenant_role WHERE role = 'writer';
+ROLLBACK TO s;
+CALL teamrbac.revoke_invitation_link(:'link_id');
+SAVEPOINT s;
+CALL teamrbac.drop_tenant_role(u('a0'), 'writer');
+ROLLBACK TO s;
+CALL teamrbac.disallow_domain(u('a0'), 'example.com');
+SAVEPOINT s;
+CALL teamrbac.drop_tenant_role(u('a0'), 'writer');
+ROLLBACK TO s;
+CALL teamrbac.refuse_join_request(u('a0'), u('b2'));
+CALL teamrbac.drop_tenant_role(u('a0'), 'writer');
+-- Whoever was refused may still be let in, but not as what is no more.
+SAVEPOINT s;
+CALL teamrbac.approve_join_request(u('a0'), u('b2'));
+ROLLBACK TO s;
+CALL teamrbac.approve_join_request(u('a0'), u('b2'), 'reader');
+ROLLBACK;
+-- A former member's row has no role, and so none of the tenant's own.
+BEGIN;
+INSERT INTO teamrbac.join_request (tenant_id, user_id, role) VALUES (u('a0'), u('b1'), 'editor') RETURNING own_role;
+UPDATE teamrbac.join_request SET state = 'former', role = NULL RETURNING own_role, pending_role, pending_tenant_role;
+ROLLBACK;
+-- Redefined: what its maker could no longer make ends, be it that they may less or that the role may more.
+\set VERBOSITY terse
+BEGIN;
+SELECT teamrbac.sign_in(u('03'));
+SELECT count(*) FROM teamrbac.invite_by_link(u('a0'), 'lead');
+CALL teamrbac.allow_domain(u('a0'), 'lead.example', 'lead');
+SELECT teamrbac.sign_in(u('02'));
+SELECT count(*) FROM teamrbac.invite_by_link(u('a0'), 'lead');
+CALL teamrbac.allow_domain(u('a0'), 'admin.example', 'lead');
+SAVEPOINT s;
+SELECT teamrbac.define_tenant_role(u('a0'), 'lead', 'Leads no more', ARRAY['roles.manage']);
+SELECT maker, state FROM teamrbac.invitation_link_overview ORDER BY maker;
+SELECT domain, allower FROM teamrbac.tenant_domain_overview;
+SELECT action, subject, before FROM teamrbac.audit_trail WHERE action IN ('domain.disallowed', 'link.revoked') AND before ->> 'role' = 'lead' AND action LIKE 'domain%';
+ROLLBACK TO s;
+SELECT teamrbac.sign_in(u('01'));
+SELECT teamrbac.define_tenant_role(u('a0'), 'lead', 'Pays as well', ARRAY['roles.manage', 'team.manage', 'billing.manage']);
+SELECT maker, state FROM teamrbac.invitation_link_overview ORDER BY maker;
+SELECT domain, allower FROM teamrbac.tenant_domain_overview ORDER BY domain;
+ROLLBACK;
+-- Renewed: as what they were, unless that is no more; another of the name is not brought back.
+BEGIN;
+SELECT teamrbac.sign_in(u('02'));
+SELECT teamrbac.define_tenant_role(u('a0'), 'writer', 'Writes', ARRAY['prompts.edit']);
+INSERT INTO teamrbac.membership (tenant_id, user_id, role, expires_at, metadata) VALUES (u('a0'), u('b1'), 'writer', clock_timestamp(), '{"desk": 7}');
+SELECT teamrbac.expire_membership_batch(10);
+SELECT role, own_role, global_role, tenant_role, metadata FROM teamrbac.expired_membership;
+SAVEPOINT s;
+CALL teamrbac.set_membership_expiry(u('a0'), u('b1'), NULL);
+SELECT role, own_role, global_role, tenant_role, metadata FROM teamrbac.membership WHERE tenant_id = u('a0') AND user_id = u('b1');
+ROLLBACK TO s;
+-- It keeps no role from being dropped.
+CALL teamrbac.drop_tenant_role(u('a0'), 'writer');
+SELECT teamrbac.define_tenant_role(u('a0'), 'writer', 'Another', ARRAY['prompts.edit', 'team.manage']);
+CALL teamrbac.set_membership_expiry(u('a0'), u('b1'), NULL);
+ROLLBACK;
+-- Only by somebody who has all that the role gives by now.
+BEGIN;
+INSERT INTO teamrbac.membership (tenant_id, user_id, role, expires_at) VALUES (u('a0'), u('b1'), 'treasurer', clock_timestamp());
+SELECT teamrbac.expire_membership_batch(10);
+SELECT try(u('02'), format('CALL teamrbac.set_membership_expiry(%L, %L, NULL)', u('a0'), u('b1')));
+SELECT try(u('01'), format('CALL teamrbac.set_membership_expiry(%L, %L, NULL)', u('a0'), u('b1')));
+ROLLBACK;
 
 --
 -- Global roles: no name that a tenant has, by command or by hand; what a tenant has, stays.
