@@ -103,7 +103,7 @@ all install uninstall installcheck prove_installcheck clean layers:
 endif
 
 # What follows works before anything is installed, because the scripts install it.
-.PHONY: dependencies test test-postgres test-all-versions coverage sanitize fuzz demo bench bench-18 bench-mail bench-expire bench-keys bench-tokens bench-pages docs format format-check deb dist test-packages test-gateways
+.PHONY: dependencies test test-postgres test-all-versions coverage sanitize fuzz demo bench bench-18 bench-mail bench-expire bench-keys bench-tokens bench-pages bench-roles docs format format-check deb dist test-packages test-gateways
 
 dependencies:
 	scripts/install-dependencies.sh
@@ -188,6 +188,13 @@ bench-pages:
 		-- bench/pages.sh >bench/PAGES.md.tmp || { rm -f bench/PAGES.md.tmp; exit 1; }
 	@mv bench/PAGES.md.tmp bench/PAGES.md
 	@cat bench/PAGES.md
+
+# See bench/roles.sh for BENCH_TENANTS, BENCH_TENANT_ROLES and BENCH_ROUNDS.
+bench-roles:
+	@scripts/with-cluster.sh --set 'shared_buffers = 1GB' --set 'max_wal_size = 4GB' --set 'autovacuum = off' \
+		-- bench/roles.sh >bench/ROLES.md.tmp || { rm -f bench/ROLES.md.tmp; exit 1; }
+	@mv bench/ROLES.md.tmp bench/ROLES.md
+	@cat bench/ROLES.md
 
 # See bench/token.sh for BENCH_TOKENS and BENCH_ROUNDS.
 bench-tokens:

@@ -38,6 +38,25 @@ text_arg(FunctionCallInfo fcinfo, int arg, const char *name)
 	return text_to_cstring(PG_GETARG_TEXT_PP(arg));
 }
 
+ArrayType *
+names_arg(FunctionCallInfo fcinfo, int arg, const char *argument, Datum **names, int *nnames)
+{
+	ArrayType *array;
+	bool      *nulls;
+
+	if (PG_ARGISNULL(arg))
+		refuse_null(argument);
+	array = PG_GETARG_ARRAYTYPE_P(arg);
+	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, names, &nulls, nnames);
+	for (int i = 0; i < *nnames; i++)
+	{
+		if (nulls[i])
+			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			                errmsg("%s must not contain nulls", argument)));
+	}
+	return array;
+}
+
 int
 batch_size_arg(FunctionCallInfo fcinfo, int arg)
 {

@@ -289,11 +289,11 @@ require_key_permission(const Role *role, const char *name)
 		                errmsg("permission \"%s\" is for people only", name)));
 }
 
-/* key_permissions takes a list of permissions that keys with a role may have; NULL for all of them. */
+/* key_permissions takes a list of permissions that keys with a role of the tenant may have; NULL for all of them. */
 static ArrayType *
-key_permissions(FunctionCallInfo fcinfo, int arg, const char *role_name)
+key_permissions(FunctionCallInfo fcinfo, int arg, const pg_uuid_t *tenant, const char *role_name)
 {
-	const Role *role = require_known_role(NULL, role_name);
+	const Role *role = require_known_role(tenant, role_name);
 	Datum      *names;
 	bool       *nulls;
 	int         nnames;
@@ -355,7 +355,7 @@ teamrbac_create_api_key(PG_FUNCTION_ARGS)
 
 	key.created_by = lock_tenant_as_key_maker(&key.tenant_id);
 
-	key.permissions = key_permissions(fcinfo, 4, key.role);
+	key.permissions = key_permissions(fcinfo, 4, &key.tenant_id, key.role);
 	require_role_within_own(&key.tenant_id, key.role);
 	require_room_for_key(&key.tenant_id, &key.created_by);
 

@@ -211,16 +211,22 @@ end_invitation(const Invitation *invitation, InvitationState state, const pg_uui
 void
 cancel_invitations_beyond(const pg_uuid_t *tenant, const pg_uuid_t *inviter)
 {
-	static SavedQuery select = {
+	static SavedQuery select_sent = {
 		.sql = SELECT_INVITATION "i.tenant_id = $1 AND i.invited_by = $2"
 								 " AND i.state = 'pending' FOR UPDATE OF i",
 		.nargs = 2,
 		.argtypes = {UUIDOID, UUIDOID},
 	};
+	static SavedQuery select_all = {
+		.sql = SELECT_INVITATION "i.tenant_id = $1 AND i.state = 'pending' FOR UPDATE OF i",
+		.nargs = 1,
+		.argtypes = {UUIDOID},
+	};
+	Datum  args[] = {UUIDPGetDatum(tenant), inviter != NULL ? UUIDPGetDatum(inviter) : (Datum) 0};
 	Datum *values;
 	bool  *nulls;
-	uint64 nsent = query_rows(&select, (Datum[]){UUIDPGetDatum(tenant), UUIDPGetDatum(inviter)},
-	                          NULL, INVITATION_NCOLUMNS, &values, &nulls);
+	uint64 nsent = query_rows(inviter != NULL ? &select_sent : &select_all, args, NULL,
+	                          INVITATION_NCOLUMNS, &values, &nulls);
 
 	for (uint64 i = 0; i < nsent; i++)
 	{
@@ -229,7 +235,7 @@ cancel_invitations_beyond(const pg_uuid_t *tenant, const pg_uuid_t *inviter)
 		fill_invitation(&invitation, values + i * INVITATION_NCOLUMNS,
 		                nulls + i * INVITATION_NCOLUMNS);
 		if (invitation.state == INVITATION_PENDING &&
-		    !member_may_give_role(tenant, inviter, invitation.role))
+		    !member_may_give_role(tenant, &invitation.invited_by, invitation.role))
 			end_invitation(&invitation, INVITATION_CANCELLED, NULL);
 	}
 }

@@ -202,24 +202,34 @@ teamrbac_disallow_domain(PG_FUNCTION_ARGS)
 void
 end_domains_beyond(const pg_uuid_t *tenant, const pg_uuid_t *allower)
 {
-	static SavedQuery select = {
-		.sql = "SELECT domain, role::pg_catalog.text, automatic FROM teamrbac.tenant_domain"
-			   " WHERE tenant_id = $1 AND allowed_by = $2 ORDER BY domain FOR UPDATE",
+	static SavedQuery select_allowed = {
+		.sql =
+			"SELECT domain, role::pg_catalog.text, automatic, allowed_by FROM teamrbac.tenant_domain"
+			" WHERE tenant_id = $1 AND allowed_by = $2 ORDER BY domain FOR UPDATE",
 		.nargs = 2,
 		.argtypes = {UUIDOID, UUIDOID},
 	};
+	static SavedQuery select_all = {
+		.sql =
+			"SELECT domain, role::pg_catalog.text, automatic, allowed_by FROM teamrbac.tenant_domain"
+			" WHERE tenant_id = $1 ORDER BY domain FOR UPDATE",
+		.nargs = 1,
+		.argtypes = {UUIDOID},
+	};
+	Datum  args[] = {UUIDPGetDatum(tenant), allower != NULL ? UUIDPGetDatum(allower) : (Datum) 0};
 	Datum *values;
 	bool  *nulls;
-	uint64 ndomains = query_rows(&select, (Datum[]){UUIDPGetDatum(tenant), UUIDPGetDatum(allower)},
-	                             NULL, 3, &values, &nulls);
+	uint64 ndomains =
+		query_rows(allower != NULL ? &select_allowed : &select_all, args, NULL, 4, &values, &nulls);
 
 	for (uint64 i = 0; i < ndomains; i++)
 	{
-		Domain domain = {.domain = TextDatumGetCString(values[3 * i]),
-		                 .role = TextDatumGetCString(values[3 * i + 1]),
-		                 .automatic = DatumGetBool(values[3 * i + 2])};
+		Domain domain = {.domain = TextDatumGetCString(values[4 * i]),
+		                 .role = TextDatumGetCString(values[4 * i + 1]),
+		                 .automatic = DatumGetBool(values[4 * i + 2]),
+		                 .allowed_by = *DatumGetUUIDP(values[4 * i + 3])};
 
-		if (!member_may_give_role(tenant, allower, domain.role))
+		if (!member_may_give_role(tenant, &domain.allowed_by, domain.role))
 			end_domain(tenant, &domain);
 	}
 }

@@ -35,6 +35,10 @@ PG_FUNCTION_INFO_V1(teamrbac_revoke_invitation_link);
 	" l.made_by, l.expires_at, l.revoked_at IS NOT NULL FROM teamrbac.invitation_link AS l" \
 	" JOIN teamrbac.tenant AS t ON t.tenant_id = l.tenant_id WHERE t.deleted_at IS NULL AND "
 #define LINK_NCOLUMNS 9
+#define AND_ACTIVE                                     \
+	" AND l.revoked_at IS NULL AND l.used < l.uses"    \
+	" AND l.expires_at > pg_catalog.clock_timestamp()" \
+	" FOR UPDATE OF l"
 
 static void
 fill_link(Link *link, const Datum *values)
@@ -281,24 +285,28 @@ teamrbac_revoke_invitation_link(PG_FUNCTION_ARGS)
 void
 end_links_beyond(const pg_uuid_t *tenant, const pg_uuid_t *maker)
 {
-	static SavedQuery select = {
-		.sql = SELECT_LINK "l.tenant_id = $1 AND l.made_by = $2 AND l.revoked_at IS NULL"
-						   " AND l.used < l.uses AND l.expires_at > pg_catalog.clock_timestamp()"
-						   " FOR UPDATE OF l",
+	static SavedQuery select_made = {
+		.sql = SELECT_LINK "l.tenant_id = $1 AND l.made_by = $2" AND_ACTIVE,
 		.nargs = 2,
 		.argtypes = {UUIDOID, UUIDOID},
 	};
+	static SavedQuery select_all = {
+		.sql = SELECT_LINK "l.tenant_id = $1" AND_ACTIVE,
+		.nargs = 1,
+		.argtypes = {UUIDOID},
+	};
+	Datum  args[] = {UUIDPGetDatum(tenant), maker != NULL ? UUIDPGetDatum(maker) : (Datum) 0};
 	Datum *values;
 	bool  *nulls;
-	uint64 nlinks = query_rows(&select, (Datum[]){UUIDPGetDatum(tenant), UUIDPGetDatum(maker)},
-	                           NULL, LINK_NCOLUMNS, &values, &nulls);
+	uint64 nlinks = query_rows(maker != NULL ? &select_made : &select_all, args, NULL,
+	                           LINK_NCOLUMNS, &values, &nulls);
 
 	for (uint64 i = 0; i < nlinks; i++)
 	{
 		Link link;
 
 		fill_link(&link, values + i * LINK_NCOLUMNS);
-		if (!member_may_give_role(tenant, maker, link.role))
+		if (!member_may_give_role(tenant, &link.made_by, link.role))
 			end_link(&link);
 	}
 }

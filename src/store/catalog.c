@@ -37,6 +37,8 @@ static const char *const table_names[CATALOG_TABLES] = {
 	[CATALOG_PERMISSION] = "permission",
 	[CATALOG_ROLE] = "role",
 	[CATALOG_ROLE_PERMISSION] = "role_permission",
+	[CATALOG_TENANT_ROLE] = "tenant_role",
+	[CATALOG_TENANT_ROLE_PERMISSION] = "tenant_role_permission",
 	[CATALOG_APP_USER] = "app_user",
 	[CATALOG_TENANT] = "tenant",
 	[CATALOG_MEMBERSHIP] = "membership",
@@ -54,8 +56,10 @@ static const char *const table_names[CATALOG_TABLES] = {
 /* Which caches must be dropped when a table itself is redefined, truncated or dropped. */
 static const Facts table_facts[CATALOG_TABLES] = {
 	[CATALOG_PERMISSION] = FACTS_DEFINITIONS,
-	[CATALOG_ROLE] = FACTS_DEFINITIONS,
-	[CATALOG_ROLE_PERMISSION] = FACTS_DEFINITIONS,
+	[CATALOG_ROLE] = FACTS_ROLES,
+	[CATALOG_ROLE_PERMISSION] = FACTS_ROLES,
+	[CATALOG_TENANT_ROLE] = FACTS_ROLES,
+	[CATALOG_TENANT_ROLE_PERMISSION] = FACTS_ROLES,
 	[CATALOG_APP_USER] = FACTS_USERS,
 	[CATALOG_TENANT] = FACTS_TENANTS,
 	[CATALOG_MEMBERSHIP] = FACTS_MEMBERSHIPS,
@@ -78,6 +82,10 @@ static const struct
 } indexes[CATALOG_INDEXES] = {
 	[CATALOG_ROLE_PKEY] = {"role_pkey", CATALOG_ROLE},
 	[CATALOG_ROLE_PERMISSION_PKEY] = {"role_permission_pkey", CATALOG_ROLE_PERMISSION},
+	[CATALOG_TENANT_ROLE_PKEY] = {"tenant_role_pkey", CATALOG_TENANT_ROLE},
+	[CATALOG_TENANT_ROLE_NAME_IDX] = {"tenant_role_name_idx", CATALOG_TENANT_ROLE},
+	[CATALOG_TENANT_ROLE_PERMISSION_PKEY] = {"tenant_role_permission_pkey",
+                                             CATALOG_TENANT_ROLE_PERMISSION},
 	[CATALOG_APP_USER_PKEY] = {"app_user_pkey", CATALOG_APP_USER},
 	[CATALOG_TENANT_DELETED_IDX] = {"tenant_deleted_idx", CATALOG_TENANT},
 	[CATALOG_TENANT_SLUG_KEY] = {"tenant_slug_key", CATALOG_TENANT},
@@ -96,9 +104,13 @@ static const struct
 };
 
 static const char *const signal_names[FACTS_KINDS] = {
-	[FACTS_DEFINITIONS] = "definitions_changed", [FACTS_USERS] = "users_changed",
-	[FACTS_TENANTS] = "tenants_changed",         [FACTS_MEMBERSHIPS] = "memberships_changed",
-	[FACTS_API_KEYS] = "api_keys_changed",       [FACTS_ISSUERS] = "issuers_changed",
+	[FACTS_DEFINITIONS] = "definitions_changed",
+	[FACTS_ROLES] = "roles_changed",
+	[FACTS_USERS] = "users_changed",
+	[FACTS_TENANTS] = "tenants_changed",
+	[FACTS_MEMBERSHIPS] = "memberships_changed",
+	[FACTS_API_KEYS] = "api_keys_changed",
+	[FACTS_ISSUERS] = "issuers_changed",
 	[FACTS_REVOCATIONS] = "revocations_changed",
 };
 

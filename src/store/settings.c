@@ -15,6 +15,7 @@
 #include "store/settings.h"
 
 int  max_pending_invitations;
+int  max_tenant_roles;
 int  max_tenants_per_user;
 int  max_members;
 int  max_keys_per_member;
@@ -129,6 +130,10 @@ settings_init(void)
 	DefineCustomIntVariable(
 		"teamrbac.max_pending_invitations", "How many invitations of one tenant may be pending.",
 		NULL, &max_pending_invitations, 1000, 0, 1000000, PGC_SUSET, 0, NULL, NULL, NULL);
+	/* Against somebody who fills the table; more than people can tell apart. */
+	DefineCustomIntVariable("teamrbac.max_tenant_roles",
+	                        "How many roles of its own a tenant may have.", NULL, &max_tenant_roles,
+	                        100, 0, 100000, PGC_SUSET, 0, NULL, NULL, NULL);
 	define_limit("teamrbac.max_members", "How many members a tenant may have.", &max_members);
 	define_limit("teamrbac.max_keys_per_member",
 	             "How many active API keys a member may have made in a tenant.",

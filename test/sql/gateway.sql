@@ -107,6 +107,13 @@ SELECT answer('olivia', $$SELECT email, role
 	FROM api.cancel_invitation((api.invite_member(acme(), 'x@example.com', 'reader')).invitation_id)$$);
 SELECT answer('rita', $$SELECT display_name, email, role FROM api.members(acme()) ORDER BY display_name$$);
 SELECT answer('adam', $$SELECT display_name, role FROM api.change_role(acme(), u('rita'), 'developer')$$);
+SELECT answer('adam', $$SELECT role, permissions
+	FROM api.define_tenant_role(acme(), 'editor', 'Edits prompts', '{prompts.view,prompts.edit,prompts.view}')$$);
+SELECT answer('adam', $$SELECT permission FROM api.permission_matrix() WHERE role = 'editor' AND granted$$);
+SELECT answer('adam', $$SELECT api.define_tenant_role(acme(), 'boss', 'Pays', '{billing.manage}')$$);
+SELECT answer('adam', $$SELECT api.define_tenant_role(acme(), 'admin', 'Another', '{}')$$);
+SELECT answer('adam', $$SELECT api.drop_tenant_role(acme(), 'nobodys')$$);
+SELECT answer('adam', $$SELECT role, permissions FROM api.drop_tenant_role(acme(), 'editor')$$);
 SELECT answer('adam', $$SELECT display_name, expires_at
 	FROM api.set_membership_expiry(acme(), u('rita'), '2999-01-01 UTC')$$);
 SELECT answer('rita', $$SELECT kind, user_id FROM api.whoami()$$);
