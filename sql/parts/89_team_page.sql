@@ -43,12 +43,22 @@ CREATE FUNCTION teamrbac.roles_of_tenant(tenant_id uuid, OUT role text, OUT desc
 	RETURNS SETOF record
 	LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT r.role::text, r.description, r.built_in,
-		   ARRAY(SELECT p.permission::text FROM teamrbac.role_permission AS rp
-				 JOIN teamrbac.permission AS p ON p.permission = rp.permission
-				 WHERE rp.role = r.role ORDER BY p.position, p.permission)
-	FROM teamrbac.role AS r
-	ORDER BY r.position, r.role;
+	SELECT * FROM (
+		SELECT r.role::text, r.description, r.built_in,
+			   ARRAY(SELECT p.permission::text FROM teamrbac.role_permission AS rp
+					 JOIN teamrbac.permission AS p ON p.permission = rp.permission
+					 WHERE rp.role = r.role ORDER BY p.position, p.permission)
+		FROM teamrbac.role AS r
+		ORDER BY r.position, r.role) AS global
+	UNION ALL
+	SELECT * FROM (
+		SELECT r.role::text, r.description, false,
+			   ARRAY(SELECT p.permission::text FROM teamrbac.tenant_role_permission AS rp
+					 JOIN teamrbac.permission AS p ON p.permission = rp.permission
+					 WHERE rp.tenant_id = r.tenant_id AND rp.role = r.role ORDER BY p.position, p.permission)
+		FROM teamrbac.tenant_role AS r
+		WHERE r.tenant_id = roles_of_tenant.tenant_id
+		ORDER BY r.role) AS own;
 $$;
 COMMENT ON FUNCTION teamrbac.roles_of_tenant(uuid, OUT text, OUT text, OUT boolean, OUT text[]) IS
 	'Internal to list_roles and assignable_roles: the roles that exist in the tenant, in the order of the reference page.';
