@@ -13,6 +13,7 @@
 #include "authority/permission.h"
 #include "authority/role.h"
 #include "store/catalog.h"
+#include "store/reason.h"
 
 Bitmapset *
 read_role_permissions(Snapshot snapshot, const pg_uuid_t *tenant, const char *name)
@@ -69,7 +70,7 @@ require_known_role(const pg_uuid_t *tenant, const char *name)
 	const Role *role = find_role(tenant, name);
 
 	if (role == NULL)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errreason("unknown_role"),
 		                errmsg("role \"%s\" does not exist",
 		                       pnstrdup(name, pg_mbcliplen(name, strlen(name), 100))),
 		                errhint("All roles are listed in view teamrbac.permission_matrix.")));
