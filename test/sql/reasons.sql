@@ -22,7 +22,8 @@ END $$;
 SELECT count(teamrbac.register_user(lower(name) || '@example.com', name, u(name)))
 	FROM unnest('{Olivia,Adam,Rita,Victor,Mal}'::text[]) AS name;
 BEGIN;
-INSERT INTO teamrbac.tenant (tenant_id, name, slug) VALUES (u('Acme'), 'Acme', 'acme'), (u('Borealis'), 'Borealis', 'borealis');
+INSERT INTO teamrbac.tenant (tenant_id, name, slug)
+	VALUES (u('Acme'), 'Acme', 'acme'), (u('Borealis'), 'Borealis', 'borealis');
 INSERT INTO teamrbac.membership (tenant_id, user_id, role)
 	VALUES (u('Acme'), u('Olivia'), 'owner'), (u('Acme'), u('Adam'), 'admin'), (u('Acme'), u('Rita'), 'reader'),
 	       (u('Borealis'), u('Adam'), 'owner');
@@ -32,7 +33,8 @@ CREATE INDEX ON note (tenant_id);
 SELECT teamrbac.protect_table('note', 'prompts.view', 'prompts.edit');
 
 -- Whoever may not: a tenant that does not exist, another's, and one's own look alike.
-SELECT who, tenant, r.* FROM (VALUES (NULL, 'Acme'), ('Mal', 'Acme'), ('Mal', 'Nowhere'), ('Rita', 'Acme')) AS v(who, tenant),
+SELECT who, tenant, r.*
+	FROM (VALUES (NULL, 'Acme'), ('Mal', 'Acme'), ('Mal', 'Nowhere'), ('Rita', 'Acme')) AS v(who, tenant),
 	refusal(who, format('SELECT teamrbac.invite_member(u(%L), ''x@example.com'', ''reader'')', tenant)) AS r;
 SELECT who, statement, r.* FROM (VALUES
 	('Adam', 'SELECT teamrbac.invite_member(u(''Acme''), ''x@example.com'', ''owner'')'),
