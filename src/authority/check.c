@@ -211,9 +211,11 @@ require_user(const pg_uuid_t *tenant)
 	if (identity.kind == IDENTITY_NONE)
 		refuse_nobody(tenant);
 	if (identity.kind == IDENTITY_KEY)
-		refuse_command(tenant, "an API key may not do this", "This is for people only.", NULL);
+		refuse_command(tenant, "people_only", "an API key may not do this",
+		               "This is for people only.", NULL);
 	if (!user_is_active(&identity.user_id))
-		refuse_identity("unknown or disabled user", NULL, NULL);
+		refuse_identity(user_is_known(&identity.user_id) ? "user_disabled" : "user_unregistered",
+		                "unknown or disabled user", NULL, NULL);
 	return identity.user_id;
 }
 
@@ -223,7 +225,7 @@ static void
 refuse_undecided(void)
 {
 	ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-	                errmsg("no tenant has been entered"),
+	                errreason("tenant_undecided"), errmsg("no tenant has been entered"),
 	                errdetail("Whoever is asking is a member of several tenants."),
 	                errhint("Call teamrbac.act_in_tenant after signing in, or "
 	                        "teamrbac.sign_in_as_member instead.")));

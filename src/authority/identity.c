@@ -24,6 +24,7 @@
 #include "authority/refusal_log.h"
 #include "compat.h"
 #include "store/catalog.h"
+#include "store/reason.h"
 #include "store/settings.h"
 
 #define IDENTITY_SETTING "teamrbac.identity"
@@ -241,8 +242,8 @@ refuse_session_identity(const Identity *identity)
 	static const char *detail = "Setting \"teamrbac.allow_session_identity\" is off.";
 
 	note_refusal(ERRCODE_INSUFFICIENT_PRIVILEGE, identity, NULL, message, detail);
-	ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), errmsg("%s", message),
-	                errdetail("%s", detail),
+	ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), errreason("session_identity_off"),
+	                errmsg("%s", message), errdetail("%s", detail),
 	                errhint("Sign in within each transaction, with local => true.")));
 }
 

@@ -16,6 +16,7 @@
 
 #include "authority/permission.h"
 #include "store/catalog.h"
+#include "store/reason.h"
 
 typedef struct PermissionName
 {
@@ -251,7 +252,7 @@ require_known_permission(const char *name, int length)
 		return number;
 	nearest = nearest_permission(name, length);
 	ereport(ERROR,
-	        (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+	        (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errreason("unknown_permission"),
 	         errmsg("permission \"%s\" does not exist",
 	                pnstrdup(name, pg_mbcliplen(name, length, 100))),
 	         nearest != NULL

@@ -21,6 +21,7 @@
 #include "authority/role.h"
 #include "compat.h"
 #include "store/catalog.h"
+#include "store/reason.h"
 #include "store/restore.h"
 
 PG_FUNCTION_INFO_V1(teamrbac_resolve_role);
@@ -106,9 +107,9 @@ some_tenant_has_role(const char *name)
 pg_noreturn static void
 refuse_global_name(const char *name)
 {
-	ereport(ERROR,
-	        (errcode(ERRCODE_UNIQUE_VIOLATION), errmsg("role \"%s\" exists for all tenants", name),
-	         errhint("Choose another name for a role of the tenant's own.")));
+	ereport(ERROR, (errcode(ERRCODE_UNIQUE_VIOLATION), errreason("role_name_taken"),
+	                errmsg("role \"%s\" exists for all tenants", name),
+	                errhint("Choose another name for a role of the tenant's own.")));
 }
 
 /* is_own_role tells whether a tenant means one of its own by a name. */
@@ -138,7 +139,7 @@ require_known_role(const pg_uuid_t *tenant, const char *name)
 	const Role *role = find_role(tenant, name);
 
 	if (role == NULL)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errreason("unknown_role"),
 		                errmsg("role \"%s\" does not exist",
 		                       pnstrdup(name, pg_mbcliplen(name, strlen(name), 100))),
 		                errhint("All roles are listed in view teamrbac.permission_matrix.")));
@@ -225,7 +226,7 @@ teamrbac_guard_role_name(PG_FUNCTION_ARGS)
 	}
 	LockRelationOid(catalog_table_oid(CATALOG_TENANT_ROLE), ShareLock);
 	if (some_tenant_has_role(name))
-		ereport(ERROR, (errcode(ERRCODE_UNIQUE_VIOLATION),
+		ereport(ERROR, (errcode(ERRCODE_UNIQUE_VIOLATION), errreason("role_name_taken"),
 		                errmsg("a tenant has a role \"%s\" of its own", name),
 		                errdetail("Its members would have another role than they were given."),
 		                errhint("Choose another name.")));

@@ -51,7 +51,7 @@ is_built_in(SavedQuery *query, const char *name)
 static void
 refuse_built_in(const char *what, const char *name)
 {
-	ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+	ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errreason("is_built_in"),
 	                errmsg("%s \"%s\" is built in", what, name),
 	                errdetail("What is built in is neither changed nor dropped."),
 	                errhint("Define one of the application's own under another name.")));
@@ -236,7 +236,7 @@ refuse_use(const char *what, const char *name, const char *use)
 {
 	if (use != NULL)
 		ereport(ERROR,
-		        (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+		        (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errreason("definition_in_use"),
 		         errmsg("%s \"%s\" is in use", what, name), errdetail("It is used by %s.", use)));
 }
 
@@ -416,7 +416,7 @@ teamrbac_guard_built_in(PG_FUNCTION_ARGS)
 	if (TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event))
 		built_in = built_in || row_is_built_in(trigdata, trigdata->tg_newtuple);
 	if (built_in && !creating_extension)
-		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errreason("is_built_in"),
 		                errmsg("built-in rows of table \"%s\" cannot be changed",
 		                       RelationGetRelationName(trigdata->tg_relation))));
 	return PointerGetDatum(TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event) ? trigdata->tg_newtuple

@@ -153,7 +153,7 @@ teamrbac_allow_domain(PG_FUNCTION_ARGS)
 	if (had)
 		require_authority_over_role(&tenant, old.role);
 	if (is_public_mail_domain(domain.domain))
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errreason("public_mail_domain"),
 		                errmsg("\"%s\" is a public mail domain", domain.domain),
 		                errdetail("Anybody may have an address there.")));
 
@@ -192,7 +192,8 @@ teamrbac_disallow_domain(PG_FUNCTION_ARGS)
 	lock_tenant_for(&tenant, PERMISSION_MANAGE_TEAM);
 
 	if (!find_domain(&tenant, name, &domain))
-		ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND), errmsg("the domain is not allowed")));
+		ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND), errreason("domain_not_allowed"),
+		                errmsg("the domain is not allowed")));
 	require_authority_over_role(&tenant, domain.role);
 
 	end_domain(&tenant, &domain);
@@ -256,7 +257,7 @@ require_domain_of(const pg_uuid_t *tenant, const pg_uuid_t *user)
 	if (!query_row(&select, (Datum[]){UUIDPGetDatum(tenant), UUIDPGetDatum(user)}, NULL, 4, values,
 	               nulls))
 		refuse_command(
-			tenant, "permission denied for tenant",
+			tenant, "permission_denied", "permission denied for tenant",
 			"There is no such tenant, or it lets in nobody with an e-mail address like yours.",
 			NULL);
 	domain.domain = TextDatumGetCString(values[0]);
@@ -320,7 +321,7 @@ teamrbac_join_tenant(PG_FUNCTION_ARGS)
 	require_no_member(&tenant, &user);
 	require_not_barred(&tenant, &user);
 	if (!domain.automatic)
-		refuse_command(&tenant, "joining the tenant must be approved", NULL,
+		refuse_command(&tenant, "approval_needed", "joining the tenant must be approved", NULL,
 		               "Ask by teamrbac.request_to_join.");
 	require_giver(&tenant, &domain.allowed_by, domain.role);
 

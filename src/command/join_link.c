@@ -107,17 +107,22 @@ link_state_on_acceptance(const Link *link)
 
 /* ---- joining ---------------------------------------------------------------------------------------- */
 
+pg_noreturn static void
+refuse_link(const char *reason, const char *message)
+{
+	ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errreason(reason),
+	                errmsg("%s", message), errhint("Ask whoever sent the link for another one.")));
+}
+
 static void
 require_usable(const Link *link)
 {
-	const char *message = link->revoked              ? "invitation has been cancelled"
-	                      : link->used >= link->uses ? "invitation link has been used up"
-	                      : link->expires_at <= GetCurrentTimestamp() ? "invitation has expired"
-	                                                                  : NULL;
-
-	if (message != NULL)
-		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errmsg("%s", message),
-		                errhint("Ask whoever sent the link for another one.")));
+	if (link->revoked)
+		refuse_link("invitation_cancelled", "invitation has been cancelled");
+	if (link->used >= link->uses)
+		refuse_link("link_used_up", "invitation link has been used up");
+	if (link->expires_at <= GetCurrentTimestamp())
+		refuse_link("invitation_expired", "invitation has expired");
 }
 
 static void
@@ -167,7 +172,7 @@ uses_arg(FunctionCallInfo fcinfo, int arg)
 	if (PG_ARGISNULL(arg))
 		refuse_null("uses");
 	if (PG_GETARG_INT32(arg) < 1 || PG_GETARG_INT32(arg) > USES_MAX)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errreason("uses_out_of_range"),
 		                errmsg("uses must be between 1 and %d", USES_MAX)));
 	return PG_GETARG_INT32(arg);
 }
@@ -182,7 +187,7 @@ end_arg(FunctionCallInfo fcinfo, int arg)
 		return now + setting_duration(SETTING_INVITATION_LIFETIME);
 	end = PG_GETARG_TIMESTAMPTZ(arg);
 	if (end <= now || TIMESTAMP_NOT_FINITE(end))
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errreason("time_not_in_future"),
 		                errmsg("expires_at must be in the future, and not infinite")));
 	return end;
 }
@@ -276,7 +281,7 @@ teamrbac_revoke_invitation_link(PG_FUNCTION_ARGS)
 
 	if (link.revoked)
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-		                errmsg("link is revoked already")));
+		                errreason("link_revoked"), errmsg("link is revoked already")));
 
 	end_link(&link);
 	PG_RETURN_VOID();

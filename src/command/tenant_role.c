@@ -22,6 +22,7 @@
 #include "record/audit.h"
 #include "store/dependents.h"
 #include "store/query.h"
+#include "store/reason.h"
 #include "store/settings.h"
 #include "store/text_rules.h"
 
@@ -56,7 +57,7 @@ static void
 refuse_global_name(const char *name)
 {
 	if (find_role(NULL, name) != NULL)
-		ereport(ERROR, (errcode(ERRCODE_UNIQUE_VIOLATION),
+		ereport(ERROR, (errcode(ERRCODE_UNIQUE_VIOLATION), errreason("role_name_taken"),
 		                errmsg("role \"%s\" exists for all tenants", name),
 		                errhint("Choose another name for a role of the tenant's own.")));
 }
@@ -72,7 +73,8 @@ require_own_permissions(const pg_uuid_t *tenant, const Datum *names, int nnames)
 		CHECK_FOR_INTERRUPTS();
 		(void) require_known_permission(name, strlen(name));
 		if (!asker_may(tenant, name))
-			refuse_command(tenant, psprintf("permission \"%s\" is not yours to give", name),
+			refuse_command(tenant, "permission_beyond_own",
+			               psprintf("permission \"%s\" is not yours to give", name),
 			               "A role is given, within its permissions, what whoever defines it has.",
 			               NULL);
 		pfree(name);
@@ -91,10 +93,11 @@ require_room(const pg_uuid_t *tenant)
 	Datum args[] = {UUIDPGetDatum(tenant), Int32GetDatum(max_tenant_roles)};
 
 	if (query_execute(&find, args, NULL) >= max_tenant_roles)
-		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-		                errmsg("the tenant has too many roles of its own"),
-		                errdetail("It may have %d (teamrbac.max_tenant_roles).", max_tenant_roles),
-		                errhint("Drop one that nobody has, by teamrbac.drop_tenant_role.")));
+		ereport(ERROR,
+		        (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errreason("too_many_roles"),
+		         errmsg("the tenant has too many roles of its own"),
+		         errdetail("It may have %d (teamrbac.max_tenant_roles).", max_tenant_roles),
+		         errhint("Drop one that nobody has, by teamrbac.drop_tenant_role.")));
 }
 
 /* write_role writes a role with just these permissions. */
@@ -198,7 +201,7 @@ refuse_use(const pg_uuid_t *tenant, const char *name)
 	              &isnull))
 		ereport(
 			ERROR,
-			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errreason("definition_in_use"),
 		     errmsg("role \"%s\" is in use", name),
 		     errdetail("It is used by %s.", TextDatumGetCString(use)),
 		     errhint(
@@ -230,7 +233,7 @@ teamrbac_drop_tenant_role(PG_FUNCTION_ARGS)
 
 	before = role_state(&tenant, name);
 	if (before == NULL)
-		ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND),
+		ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND), errreason("no_such_role"),
 		                errmsg("the tenant has no role \"%s\" of its own",
 		                       pnstrdup(name, pg_mbcliplen(name, strlen(name), 100)))));
 	require_role_within_own(&tenant, name);

@@ -30,6 +30,7 @@
 
 #include "store/catalog.h"
 #include "compat.h"
+#include "store/reason.h"
 
 #define EXTENSION_NAME "teamrbac"
 
@@ -244,13 +245,13 @@ require_our_version(void)
 
 	if (version == NULL)
 		ereport(ERROR,
-		        (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+		        (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errreason("extension_missing"),
 		         errmsg("extension \"%s\" is not installed in this database", EXTENSION_NAME),
 		         errhint("Run CREATE EXTENSION %s.", EXTENSION_NAME)));
 	if (!is_our_version(version))
 		ereport(
 			ERROR,
-			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errreason("extension_version"),
 		     errmsg("extension \"%s\" does not have the version of its library", EXTENSION_NAME),
 		     errdetail(
 				 "The extension in this database has version %s, the library loaded has version %s.",
@@ -277,9 +278,10 @@ look_up_relation(const char *name)
 	Oid oid = get_relname_relid(name, found_schema);
 
 	if (!OidIsValid(oid))
-		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-		                errmsg("extension \"%s\" is damaged", EXTENSION_NAME),
-		                errdetail("%s.%s is missing.", EXTENSION_NAME, name)));
+		ereport(ERROR,
+		        (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errreason("extension_damaged"),
+		         errmsg("extension \"%s\" is damaged", EXTENSION_NAME),
+		         errdetail("%s.%s is missing.", EXTENSION_NAME, name)));
 	return oid;
 }
 
