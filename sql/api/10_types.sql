@@ -493,3 +493,21 @@ COMMENT ON COLUMN team_count.members IS 'Members.';
 COMMENT ON COLUMN team_count.pending_invitations IS 'Invitations that are pending; null without team.manage.';
 COMMENT ON COLUMN team_count.api_keys IS 'API keys that work: one''s own, and all with api_keys.manage.';
 COMMENT ON COLUMN team_count.events IS 'Events of the audit; null without audit.view.';
+
+CREATE TYPE staff_visit AS (
+	user_id       uuid,
+	display_name  text,
+	reason        text,
+	allow_changes boolean,
+	entered_at    timestamptz,
+	ends_at       timestamptz,
+	present       boolean
+);
+COMMENT ON TYPE staff_visit IS 'A visit of the platform''s staff in a tenant.';
+COMMENT ON COLUMN staff_visit.user_id IS 'Who.';
+COMMENT ON COLUMN staff_visit.display_name IS 'Their name; null: deleted.';
+COMMENT ON COLUMN staff_visit.reason IS 'Why.';
+COMMENT ON COLUMN staff_visit.allow_changes IS 'Whether they may change things.';
+COMMENT ON COLUMN staff_visit.entered_at IS 'From when.';
+COMMENT ON COLUMN staff_visit.ends_at IS 'To when.';
+COMMENT ON COLUMN staff_visit.present IS 'Whether it goes on.';

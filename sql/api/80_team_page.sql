@@ -135,3 +135,23 @@ $$;
 COMMENT ON FUNCTION team_counts(uuid, integer) IS 'Counts members, invitations, API keys and events, for badges.
 
 None further than at_most, events apart. Refusals: 401 nobody signed in; 403 not a member; 400 no tenant, at_most not positive.';
+
+CREATE FUNCTION staff_visits(tenant_id uuid)
+	RETURNS SETOF staff_visit
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	refusal teamrbac.refusal;
+BEGIN
+	RETURN QUERY SELECT v.user_id, v.display_name, v.reason, v.allow_changes, v.entered_at, v.ends_at, v.present
+		FROM teamrbac.staff_visits(tenant_id) AS v;
+EXCEPTION WHEN OTHERS THEN
+	GET STACKED DIAGNOSTICS refusal.code = RETURNED_SQLSTATE, refusal.message = MESSAGE_TEXT,
+		refusal.detail = PG_EXCEPTION_DETAIL, refusal.hint = PG_EXCEPTION_HINT, refusal.reason = CONSTRAINT_NAME;
+	PERFORM teamrbac.raise_http_status(refusal);
+	RAISE;
+END
+$$;
+COMMENT ON FUNCTION staff_visits(uuid) IS 'Lists the visits of the platform''s staff in a tenant.
+
+The newest first. Needs team.manage. Refusals: 401 nobody signed in; 403 not allowed; 400 no tenant.';

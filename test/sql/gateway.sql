@@ -201,7 +201,7 @@ SELECT answer('adam', $$SELECT members, pending_invitations, api_keys, events > 
 	FROM api.team_counts(acme(), 2)$$);
 SELECT page, who, answer(who, format('SELECT count(*) FROM api.%s', page)) FROM unnest('{mal,nobody}'::text[]) AS who,
 	unnest('{assignable_roles(acme()),member_actions(acme()),members_page(acme()),invitations_page(acme()),
-	audit_page(acme()),team_counts(acme())}'::text[]) AS page ORDER BY page COLLATE "C", who;
+	audit_page(acme()),team_counts(acme()),staff_visits(acme())}'::text[]) AS page ORDER BY page COLLATE "C", who;
 SELECT answer('adam', $$SELECT api.members_page(acme(), 'elsewhere')$$);
 SELECT answer('adam', $$SELECT api.audit_page(acme(), of_action => 'x', of_subject => 'y')$$);
 
