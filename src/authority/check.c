@@ -33,13 +33,14 @@ PG_FUNCTION_INFO_V1(teamrbac_my_permissions);
 /* What a call site of a query remembers.  One outside any query has no memory of its own, and none of this. */
 typedef struct CallSite
 {
-	Statement *statement;
-	bool       fixed;      /* the permission is the same in each call */
-	int        permission; /* -1 before the first call, and if it is not fixed */
-	bool       answered;   /* for the permission, and for has_permission in this tenant */
-	bool       answer;
-	pg_uuid_t  tenant; /* asked about last, or permitted */
-	Datum      list;   /* permitted_tenants' answer */
+	Statement       *statement;
+	bool             fixed;      /* the permission is the same in each call */
+	int              permission; /* -1 before the first call, and if it is not fixed */
+	const Authority *authority;  /* settled; NULL before the first call, and if it is not fixed */
+	bool             answered;   /* for the permission, and for has_permission in this tenant */
+	bool             answer;
+	pg_uuid_t        tenant; /* asked about last, or permitted */
+	Datum            list;   /* permitted_tenants' answer */
 } CallSite;
 
 /* ---- call sites ------------------------------------------------------------------------------------ */
@@ -75,14 +76,15 @@ static const Authority *
 authority_and_permission(FunctionCallInfo fcinfo, int permission_arg, CallSite *site,
                          Authority *anew, int *permission)
 {
-	const Authority *authority = authority_of_call(site != NULL ? site->statement : NULL, anew);
+	const Authority *authority;
 	text            *name;
 
-	if (site != NULL && site->fixed && site->permission >= 0)
+	if (likely(site != NULL && site->authority != NULL))
 	{
 		*permission = site->permission;
-		return authority;
+		return site->authority;
 	}
+	authority = authority_of_call(site != NULL ? site->statement : NULL, anew);
 	if (PG_ARGISNULL(permission_arg))
 		refuse_null("permission");
 	name = PG_GETARG_TEXT_PP(permission_arg);
@@ -93,6 +95,8 @@ authority_and_permission(FunctionCallInfo fcinfo, int permission_arg, CallSite *
 		site->permission = *permission;
 	}
 	rely_on(authority, *permission);
+	if (site != NULL && site->fixed)
+		site->authority = authority;
 	return authority;
 }
 

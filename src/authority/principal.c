@@ -183,6 +183,7 @@ role_of(Principal *principal, const pg_uuid_t *tenant, const char *name)
 	if (role != NULL)
 		return role;
 	permissions = read_role_permissions(principal->snapshot, tenant, name);
+	permissions_exist(permissions, principal->generations[FACTS_DEFINITIONS]);
 	role = remember_role(principal, name);
 	caller = MemoryContextSwitchTo(principal->context);
 	role->permissions = bms_copy(permissions);
