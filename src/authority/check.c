@@ -202,7 +202,7 @@ require_permission(const pg_uuid_t *tenant, const char *permission)
 /* ---- as a person ---------------------------------------------------------------------------------- */
 
 pg_uuid_t
-require_user(const pg_uuid_t *tenant)
+require_person(const pg_uuid_t *tenant)
 {
 	Identity identity;
 
@@ -217,6 +217,29 @@ require_user(const pg_uuid_t *tenant)
 		refuse_identity(user_is_known(&identity.user_id) ? "user_disabled" : "user_unregistered",
 		                "unknown or disabled user", NULL, NULL);
 	return identity.user_id;
+}
+
+pg_uuid_t
+require_user(const pg_uuid_t *tenant)
+{
+	pg_uuid_t user = require_person(tenant);
+
+	if (identity_now().staff != STAFF_NONE)
+		refuse_command(tenant, "staff_not_allowed",
+		               "a visitor of the platform's staff may not do this",
+		               "This is for users in their own name, not for sign_in_as_staff.", NULL);
+	return user;
+}
+
+void
+require_no_own_access(const pg_uuid_t *tenant, const pg_uuid_t *user)
+{
+	Identity identity = identity_now();
+
+	if (identity.staff != STAFF_NONE && uuid_same(&identity.user_id, user))
+		refuse_command(tenant, "staff_not_allowed",
+		               "a visitor of the platform's staff may not do this",
+		               "Nobody becomes more in a tenant by their own visit.", NULL);
 }
 
 /* ---- here ------------------------------------------------------------------------------------------ */

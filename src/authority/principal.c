@@ -385,6 +385,27 @@ read_key_grant(Principal *principal)
 	add_grant(principal, &grant);
 }
 
+/*
+ * read_staff_grant makes the one grant that a visitor of the platform's staff has: what a built-in role gives, never
+ * the owner's, and no membership of theirs.  The visit's end is the identity's.
+ */
+static void
+read_staff_grant(Principal *principal)
+{
+	const Identity *identity = &principal->identity;
+	Grant           grant = {
+				  .tenant_id = identity->tenant_id, .state = GRANT_LIVE, .expires_at = identity->ends_at};
+
+	grant.role = role_of(principal, &identity->tenant_id,
+	                     identity->staff == STAFF_CHANGE ? "admin" : "reader", false);
+	grant.permissions = grant.role->permissions;
+	if (!principal->active)
+		grant.state = GRANT_USER_DISABLED;
+	else if (read_tenant_deleted(principal->snapshot, &grant.tenant_id))
+		grant.state = GRANT_TENANT_DELETED;
+	add_grant(principal, &grant);
+}
+
 /* ---- making ---------------------------------------------------------------------------------------- */
 
 /* make_principal makes one without grants, in a memory context that goes with the caller's as yet. */
@@ -436,7 +457,12 @@ read_principal(Principal *principal, bool too_many)
 			break;
 		case IDENTITY_USER:
 			principal->active = read_user_active(principal->snapshot, &identity->user_id);
-			if (identity->in_tenant)
+			if (identity->staff != STAFF_NONE)
+			{
+				read_staff_grant(principal);
+				principal->complete = true;
+			}
+			else if (identity->in_tenant)
 			{
 				(void) probe_membership(principal, &identity->tenant_id);
 				principal->complete = true;

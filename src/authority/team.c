@@ -343,5 +343,6 @@ set_member_role(const pg_uuid_t *tenant, const pg_uuid_t *user, const char *role
 	};
 	Datum args[] = {UUIDPGetDatum(tenant), UUIDPGetDatum(user), CStringGetTextDatum(role)};
 
+	require_no_own_access(tenant, user);
 	query_execute(&update, args, NULL);
 }

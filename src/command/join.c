@@ -89,6 +89,7 @@ admit_member(const pg_uuid_t *tenant, const pg_uuid_t *user, const char *role,
 	Datum args[] = {UUIDPGetDatum(tenant), UUIDPGetDatum(user), CStringGetTextDatum(role),
 	                TimestampTzGetDatum(expires_at)};
 
+	require_no_own_access(tenant, user);
 	/* Before the room: a member is told that they are one. */
 	require_no_member(tenant, user);
 	require_room_for_member(tenant);

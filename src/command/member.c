@@ -50,7 +50,7 @@ end_membership(const pg_uuid_t *tenant, const pg_uuid_t *user)
 static char *
 this_users_name(const pg_uuid_t *tenant)
 {
-	pg_uuid_t user = require_user(tenant);
+	pg_uuid_t user = require_person(tenant);
 
 	return user_display_name(&user);
 }

@@ -122,6 +122,9 @@ settings_init(void)
 	/* As far as clocks differ that nobody looks after; what has ended is never given more time. */
 	define_duration(SETTING_TOKEN_LEEWAY, "teamrbac.token_leeway",
 	                "How far ahead of our clock a token's nbf and iat may be.", NULL, "30 seconds");
+	/* A working day: whoever goes on tomorrow says so, and why, once more. */
+	define_duration(SETTING_MAX_STAFF_VISIT, "teamrbac.max_staff_visit",
+	                "How long a visit by sign_in_as_staff may last.", NULL, "8 hours");
 	/* A contractor who is back after a season is renewed; one of years ago is invited like a stranger. */
 	define_duration(SETTING_MEMBERSHIP_RENEWAL_PERIOD, "teamrbac.membership_renewal_period",
 	                "How long after its end an expired membership can be renewed.", NULL,

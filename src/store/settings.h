@@ -16,6 +16,7 @@ typedef enum DurationSetting
 	SETTING_MEMBERSHIP_RENEWAL_PERIOD, /* teamrbac.membership_renewal_period */
 	SETTING_TOKEN_LEEWAY,              /* teamrbac.token_leeway */
 	SETTING_YIELD_AFTER,               /* teamrbac.yield_after */
+	SETTING_MAX_STAFF_VISIT,           /* teamrbac.max_staff_visit */
 	DURATION_SETTINGS                  /* how many there are */
 } DurationSetting;
 
