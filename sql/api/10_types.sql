@@ -215,3 +215,43 @@ COMMENT ON COLUMN finding.severity IS 'How grave it is.';
 COMMENT ON COLUMN finding.subject IS 'Who or what it is about.';
 COMMENT ON COLUMN finding.detail IS 'A sentence about it.';
 COMMENT ON COLUMN finding.remedy IS 'What mends it.';
+
+CREATE TYPE past_member AS (
+	user_id    uuid,
+	member     text,
+	role       text,
+	expires_at timestamptz,
+	state      text,
+	events     text[]
+);
+COMMENT ON TYPE past_member IS 'Who was a member of a tenant at a time that is past.';
+COMMENT ON COLUMN past_member.user_id IS 'The user.';
+COMMENT ON COLUMN past_member.member IS 'Their name of today.';
+COMMENT ON COLUMN past_member.role IS 'What they were there.';
+COMMENT ON COLUMN past_member.expires_at IS 'When the membership was to end by itself; null: never.';
+COMMENT ON COLUMN past_member.state IS 'active, user disabled or tenant deleted.';
+COMMENT ON COLUMN past_member.events IS 'The events of the audit that this rests on, as scope/sequence.';
+
+CREATE TYPE past_role AS (
+	role        text,
+	own         boolean,
+	permissions text[],
+	events      text[]
+);
+COMMENT ON TYPE past_role IS 'A role that there was in a tenant at a time that is past.';
+COMMENT ON COLUMN past_role.role IS 'Its name.';
+COMMENT ON COLUMN past_role.own IS 'Whether it was the tenant''s own.';
+COMMENT ON COLUMN past_role.permissions IS 'What it could do.';
+COMMENT ON COLUMN past_role.events IS 'The events of the audit that this rests on, as scope/sequence.';
+
+CREATE TYPE past_permission AS (
+	allowed boolean,
+	reason  text,
+	role    text,
+	events  text[]
+);
+COMMENT ON TYPE past_permission IS 'Whether somebody had a permission at a time that is past.';
+COMMENT ON COLUMN past_permission.allowed IS 'Whether they had it.';
+COMMENT ON COLUMN past_permission.reason IS 'Why, or why not.';
+COMMENT ON COLUMN past_permission.role IS 'What they were in the tenant; null: nothing.';
+COMMENT ON COLUMN past_permission.events IS 'The events of the audit that this rests on, as scope/sequence.';

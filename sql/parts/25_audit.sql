@@ -10,7 +10,7 @@ CREATE TABLE teamrbac.audit_event (
 	session_role     text NOT NULL,
 	application_name text NOT NULL,
 	action           text NOT NULL,
-	subject          text NOT NULL,
+	subject          text COLLATE "C" NOT NULL,
 	before           jsonb,
 	after            jsonb,
 	previous_hash    bytea NOT NULL,
@@ -37,7 +37,7 @@ COMMENT ON COLUMN teamrbac.audit_event.action IS
 COMMENT ON COLUMN teamrbac.audit_event.subject IS 'What was changed, such as member:<user_id>.';
 COMMENT ON COLUMN teamrbac.audit_event.hash IS
 	'SHA-256 of previous_hash and all other columns; see audit_hash.';
-COMMENT ON COLUMN teamrbac.audit_event.occurred_at IS 'When it was recorded, by the clock.';
+COMMENT ON COLUMN teamrbac.audit_event.occurred_at IS 'When it was recorded, by the clock, but never before the event before.';
 COMMENT ON COLUMN teamrbac.audit_event.application_name IS 'What the client called itself.';
 COMMENT ON COLUMN teamrbac.audit_event.before IS 'What it was, without secrets and their hashes; NULL: it is new.';
 COMMENT ON COLUMN teamrbac.audit_event.after IS 'What it has become, likewise; NULL: it is gone.';
@@ -53,6 +53,7 @@ CREATE TABLE teamrbac.audit_head (
 	hash            bytea NOT NULL DEFAULT '\x',
 	anchor_sequence bigint NOT NULL DEFAULT 0,
 	anchor_hash     bytea NOT NULL DEFAULT '\x',
+	anchor_at       timestamptz,
 	PRIMARY KEY (tenant_id, scope)
 );
 COMMENT ON TABLE teamrbac.audit_head IS
@@ -63,6 +64,7 @@ COMMENT ON COLUMN teamrbac.audit_head.sequence IS 'Of the last event.';
 COMMENT ON COLUMN teamrbac.audit_head.hash IS 'Of the last event.';
 COMMENT ON COLUMN teamrbac.audit_head.anchor_sequence IS 'Of the last event that was removed; 0: none was.';
 COMMENT ON COLUMN teamrbac.audit_head.anchor_hash IS 'Of the last event that was removed.';
+COMMENT ON COLUMN teamrbac.audit_head.anchor_at IS 'When the last event that was removed had been recorded: what was before is no longer known.';
 
 -- Plain SQL, so that an auditor can compute it without us.
 CREATE FUNCTION teamrbac.audit_hash(event teamrbac.audit_event) RETURNS bytea

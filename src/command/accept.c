@@ -170,8 +170,7 @@ teamrbac_accept_invitation(PG_FUNCTION_ARGS)
 		add_member(&invitation, &user);
 		end_invitation(&invitation, INVITATION_ACCEPTED, &user);
 		audit_tenant(&invitation.tenant_id, "member.joined", audit_subject("member", &user), NULL,
-		             audit_fields("role", invitation.role, "expires_at",
-		                          audit_time(invitation.membership_expires_at), NULL));
+		             audit_membership(invitation.role, invitation.membership_expires_at));
 	}
 	return row_result(
 		fcinfo,

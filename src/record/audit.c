@@ -73,6 +73,12 @@ audit_time(TimestampTz time)
 	                        CStringGetTextDatum("YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"")));
 }
 
+char *
+audit_membership(const char *role, TimestampTz expires_at)
+{
+	return audit_fields("role", role, "expires_at", audit_time(expires_at), NULL);
+}
+
 /* ---- recording --------------------------------------------------------------------------------------- */
 
 /* read_head locks the chain's head, if there is one, and reads it. */
@@ -142,12 +148,15 @@ text_or_null(const char *text, char *null)
 void
 audit_append(AuditChain *chain, const AuditEntry *entry)
 {
+	/* A chain's time never goes back, even if the clock does: what was as of a time is asked by both. */
 	/* Columns that hold hashes of secrets are nobody's business, a direct change's whole rows included. */
 	static SavedQuery append = {
 		.sql =
 			"INSERT INTO teamrbac.audit_event"
 			" SELECT e.*, teamrbac.audit_hash(ROW(e.*, NULL)::teamrbac.audit_event)"
-			" FROM (SELECT $1 AS tenant_id, $2 AS scope, $3 AS sequence, pg_catalog.clock_timestamp(), $4, $5,"
+			" FROM (SELECT $1 AS tenant_id, $2 AS scope, $3 AS sequence,"
+			" GREATEST(pg_catalog.clock_timestamp(), (SELECT last.occurred_at FROM teamrbac.audit_event AS last"
+			" WHERE last.tenant_id = $1 AND last.scope = $2 AND last.sequence = $3 - 1)), $4, $5,"
 			" SESSION_USER::pg_catalog.text, $6, $7, $8,"
 			" $9::pg_catalog.jsonb - ARRAY['secret_hash', 'token_hash', 'token'],"
 			" $10::pg_catalog.jsonb - ARRAY['secret_hash', 'token_hash', 'token'],"

@@ -242,10 +242,19 @@ return_rows(FunctionCallInfo fcinfo)
 	SPI_finish();
 }
 
+/* begin_set makes a set of what the function returns: rows, or values of a type. */
+static void
+begin_set(FunctionCallInfo fcinfo)
+{
+	bool rows = get_call_result_type(fcinfo, NULL, NULL) == TYPEFUNC_COMPOSITE;
+
+	InitMaterializedSRF(fcinfo, rows ? 0 : MAT_SRF_USE_EXPECTED_DESC);
+}
+
 void
 query_return_set(FunctionCallInfo fcinfo, SavedQuery *query, Datum *args, const char *nulls)
 {
-	InitMaterializedSRF(fcinfo, 0);
+	begin_set(fcinfo);
 	SPI_connect();
 	prepare(query);
 	if (SPI_execute_plan(query->plan, args, nulls, true, 0) != SPI_OK_SELECT)
@@ -256,7 +265,7 @@ query_return_set(FunctionCallInfo fcinfo, SavedQuery *query, Datum *args, const 
 void
 query_return_changed(FunctionCallInfo fcinfo, SavedQuery *query, Datum *args, const char *nulls)
 {
-	InitMaterializedSRF(fcinfo, 0);
+	begin_set(fcinfo);
 	SPI_connect();
 	execute(query, args, nulls);
 	return_rows(fcinfo);

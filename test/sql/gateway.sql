@@ -175,7 +175,7 @@ SELECT who, answer(who, format('SELECT count(*) FROM api.%s(acme())', list)) FRO
 	unnest('{members,pending_invitations,api_keys,audit,my_permissions}'::text[]) AS list ORDER BY list COLLATE "C", who;
 CREATE TEMP TABLE example (name text, value text);
 INSERT INTO example VALUES ('tenant_id', 'acme()'), ('user_id', 'u(''adam'')'), ('permission', '''team.manage'''),
-	('token', quote_literal(:'late'));
+	('token', quote_literal(:'late')), ('at', 'clock_timestamp()'), ('user_or_key_id', 'u(''adam'')'), ('limit', '10');
 BEGIN READ ONLY;
 SELECT p.proname, answer('adam', format('SELECT count(*) FROM api.%I(%s)', p.proname,
 		(SELECT string_agg(COALESCE(e.value, 'NULL'), ', ' ORDER BY n)
