@@ -51,6 +51,7 @@ CREATE TABLE teamrbac.audit_head (
 	scope           text NOT NULL,
 	sequence        bigint NOT NULL DEFAULT 0,
 	hash            bytea NOT NULL DEFAULT '\x',
+	occurred_at     timestamptz NOT NULL DEFAULT '-infinity',
 	anchor_sequence bigint NOT NULL DEFAULT 0,
 	anchor_hash     bytea NOT NULL DEFAULT '\x',
 	anchor_at       timestamptz,
@@ -62,6 +63,7 @@ COMMENT ON COLUMN teamrbac.audit_head.tenant_id IS 'Of the chain, as in audit_ev
 COMMENT ON COLUMN teamrbac.audit_head.scope IS 'Of the chain, as in audit_event.';
 COMMENT ON COLUMN teamrbac.audit_head.sequence IS 'Of the last event.';
 COMMENT ON COLUMN teamrbac.audit_head.hash IS 'Of the last event.';
+COMMENT ON COLUMN teamrbac.audit_head.occurred_at IS 'Of the last event: the next is dated no earlier, even if the clock has been put back.';
 COMMENT ON COLUMN teamrbac.audit_head.anchor_sequence IS 'Of the last event that was removed; 0: none was.';
 COMMENT ON COLUMN teamrbac.audit_head.anchor_hash IS 'Of the last event that was removed.';
 COMMENT ON COLUMN teamrbac.audit_head.anchor_at IS 'When the last event that was removed had been recorded: what was before is no longer known.';

@@ -89,15 +89,21 @@ CREATE FUNCTION teamrbac.user_as_of(for_user uuid, at timestamptz, OUT active bo
 	RETURNS SETOF record LANGUAGE sql STABLE ROWS 1
 BEGIN ATOMIC
 	WITH nearest AS (
-		(SELECT true AS past, e.sequence, e.action, e.after AS state FROM teamrbac.audit_event AS e
-		 WHERE e.tenant_id = for_user AND e.scope = 'user' AND e.subject = 'user:' || for_user::text AND e.occurred_at <= at
-		   AND (e.action = ANY (ARRAY['user.registered', 'user.disabled', 'user.enabled', 'user.deleted']) OR e.action LIKE 'direct.app_user.%')
-		 ORDER BY e.occurred_at DESC, e.sequence DESC LIMIT 1)
-		UNION ALL
-		(SELECT false, e.sequence, e.action, e.before FROM teamrbac.audit_event AS e
-		 WHERE e.tenant_id = for_user AND e.scope = 'user' AND e.subject = 'user:' || for_user::text AND e.occurred_at > at
-		   AND (e.action = ANY (ARRAY['user.registered', 'user.disabled', 'user.enabled', 'user.deleted']) OR e.action LIKE 'direct.app_user.%')
-		 ORDER BY e.occurred_at, e.sequence LIMIT 1)
+		-- The second only where there is no first.
+		SELECT COALESCE(
+			(SELECT e FROM teamrbac.audit_event AS e
+			 WHERE e.tenant_id = for_user AND e.scope = 'user' AND e.subject = 'user:' || for_user::text AND e.occurred_at <= at
+			   AND (e.action = ANY (ARRAY['user.registered', 'user.disabled', 'user.enabled', 'user.deleted']) OR e.action LIKE 'direct.app_user.%')
+			 ORDER BY e.occurred_at DESC, e.sequence DESC LIMIT 1),
+			(SELECT e FROM teamrbac.audit_event AS e
+			 WHERE e.tenant_id = for_user AND e.scope = 'user' AND e.subject = 'user:' || for_user::text AND e.occurred_at > at
+			   AND (e.action = ANY (ARRAY['user.registered', 'user.disabled', 'user.enabled', 'user.deleted']) OR e.action LIKE 'direct.app_user.%')
+			 ORDER BY e.occurred_at, e.sequence LIMIT 1)) AS event
+		OFFSET 0
+	), n AS (
+		SELECT (f.event).sequence, (f.event).action, (f.event).occurred_at <= at AS past,
+			   CASE WHEN (f.event).occurred_at <= at THEN (f.event).after ELSE (f.event).before END AS state
+		FROM nearest AS f
 	)
 	SELECT CASE WHEN n.action IS NULL THEN EXISTS (SELECT FROM teamrbac.app_user AS u WHERE u.user_id = for_user AND u.disabled_at IS NULL)
 				WHEN n.action LIKE 'direct.%' THEN n.state IS NOT NULL AND n.state ->> 'disabled_at' IS NULL
@@ -105,8 +111,7 @@ BEGIN ATOMIC
 				ELSE n.action IN ('user.disabled', 'user.deleted') END,
 		   NOT EXISTS (SELECT FROM teamrbac.audit_head AS h WHERE h.tenant_id = for_user AND h.scope = 'user' AND h.anchor_sequence > 0 AND at < h.anchor_at),
 		   CASE WHEN n.past THEN 'user/' || n.sequence END
-	FROM (VALUES (1)) AS one LEFT JOIN nearest AS n ON true
-	ORDER BY n.past DESC NULLS LAST LIMIT 1;
+	FROM n;
 END;
 COMMENT ON FUNCTION teamrbac.user_as_of(uuid, timestamptz, OUT boolean, OUT boolean, OUT text) IS
 	'Internal to team_at: whether a user was known and not disabled, whether the audit of that time is kept, and the event that this rests on.';

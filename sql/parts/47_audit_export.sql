@@ -4,22 +4,20 @@
 -- each product for the rest; OCSF wants each action to be one of its numbers, which an application's own are not.
 CREATE FUNCTION teamrbac.audit_line(event teamrbac.audit_event, head_sequence bigint, head_hash bytea) RETURNS json
 	LANGUAGE sql STABLE PARALLEL SAFE
-	RETURN pg_catalog.json_build_object(
-		'@timestamp', pg_catalog.to_char(event.occurred_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
-		'ecs', '{"version": "8.11"}'::json,
-		'event', pg_catalog.json_build_object(
-			'kind', 'event', 'category', '["iam"]'::json,
-			'type', CASE WHEN event.before IS NULL AND event.after IS NOT NULL THEN '["creation"]'::json
-						 WHEN event.after IS NULL AND event.before IS NOT NULL THEN '["deletion"]'::json ELSE '["change"]'::json END,
-			'outcome', 'success', 'module', 'teamrbac', 'dataset', 'teamrbac.audit',
-			'action', event.action, 'sequence', event.sequence, 'hash', pg_catalog.encode(event.hash, 'hex')),
-		'organization', CASE WHEN event.scope = 'tenant' THEN pg_catalog.json_build_object('id', event.tenant_id) END,
-		'user', CASE WHEN event.actor_kind = 'user' THEN pg_catalog.json_build_object('id', event.actor_id) END,
-		'teamrbac', pg_catalog.json_build_object(
-			'chain', event.tenant_id, 'scope', event.scope, 'actor_kind', event.actor_kind, 'actor_id', event.actor_id,
-			'session_role', event.session_role, 'application_name', event.application_name, 'subject', event.subject,
-			'before', event.before, 'after', event.after, 'previous_hash', pg_catalog.encode(event.previous_hash, 'hex'),
-			'head', pg_catalog.json_build_object('sequence', head_sequence, 'hash', pg_catalog.encode(head_hash, 'hex'))));
+	RETURN pg_catalog.format('{"@timestamp": "%s", "ecs": {"version": "8.11"}, '
+		'"event": {"kind": "event", "category": ["iam"], "type": ["%s"], "outcome": "success", "module": "teamrbac", "dataset": "teamrbac.audit", '
+		'"action": %s, "sequence": %s, "hash": "%s"}, %s%s'
+		'"teamrbac": {"chain": "%s", "scope": "%s", "actor_kind": "%s", "actor_id": %s, "session_role": %s, "application_name": %s, "subject": %s, '
+		'"before": %s, "after": %s, "previous_hash": "%s", "head": {"sequence": %s, "hash": "%s"}}}',
+		pg_catalog.to_char(event.occurred_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+		CASE WHEN event.before IS NULL AND event.after IS NOT NULL THEN 'creation' WHEN event.after IS NULL AND event.before IS NOT NULL THEN 'deletion' ELSE 'change' END,
+		pg_catalog.to_json(event.action), event.sequence, pg_catalog.encode(event.hash, 'hex'),
+		CASE WHEN event.scope = 'tenant' THEN '"organization": {"id": "' || event.tenant_id::text || '"}, ' END,
+		CASE WHEN event.actor_kind = 'user' THEN '"user": {"id": "' || event.actor_id::text || '"}, ' END,
+		event.tenant_id, event.scope, event.actor_kind, COALESCE('"' || event.actor_id::text || '"', 'null'),
+		pg_catalog.to_json(event.session_role), pg_catalog.to_json(event.application_name), pg_catalog.to_json(event.subject),
+		COALESCE(event.before::text, 'null'), COALESCE(event.after::text, 'null'), pg_catalog.encode(event.previous_hash, 'hex'),
+		head_sequence, pg_catalog.encode(head_hash, 'hex'))::json;
 COMMENT ON FUNCTION teamrbac.audit_line(teamrbac.audit_event, bigint, bytea) IS
 	'Internal to audit_export: an event as JSON in the fields of the Elastic Common Schema 8.11, and what that has no name for under teamrbac: all that its hash is of, and the head of its chain at the time. Takes no lock.';
 REVOKE ALL ON FUNCTION teamrbac.audit_line(teamrbac.audit_event, bigint, bytea) FROM PUBLIC;

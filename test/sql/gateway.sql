@@ -173,9 +173,13 @@ SELECT answer('nobody', $$SELECT teamrbac.raise_http_status(('55000', 'no', '', 
 -- Strangers and nobody see nothing in the lists.  A GET changes nothing, and a write by GET is a bug of the client's.
 SELECT who, answer(who, format('SELECT count(*) FROM api.%s(acme())', list)) FROM unnest('{mal,nobody}'::text[]) AS who,
 	unnest('{members,pending_invitations,api_keys,audit,my_permissions}'::text[]) AS list ORDER BY list COLLATE "C", who;
+SELECT answer('adam', $$SELECT 'begun' FROM api.start_review(acme(), '2999-01-01')$$);
+RESET ROLE;
+SELECT review_id AS review FROM teamrbac.review \gset
+SET ROLE regress_gateway;
 CREATE TEMP TABLE example (name text, value text);
 INSERT INTO example VALUES ('tenant_id', 'acme()'), ('user_id', 'u(''adam'')'), ('permission', '''team.manage'''),
-	('token', quote_literal(:'late')), ('at', 'clock_timestamp()'), ('user_or_key_id', 'u(''adam'')'), ('limit', '10');
+	('token', quote_literal(:'late')), ('at', 'clock_timestamp()'), ('user_or_key_id', 'u(''adam'')'), ('limit', '10'), ('review_id', quote_literal(:'review'));
 BEGIN READ ONLY;
 SELECT p.proname, answer('adam', format('SELECT count(*) FROM api.%I(%s)', p.proname,
 		(SELECT string_agg(COALESCE(e.value, 'NULL'), ', ' ORDER BY n)

@@ -56,24 +56,40 @@ while (time < $deadline)
 	last if !@lines && $finished;
 	$pages++ if @lines;
 	push @shipped, @lines;
-	($after) = $lines[-1] =~ /"sequence" : (\d+), "hash"/ if @lines;
+	($after) = $lines[-1] =~ /"sequence": (\d+), "hash"/ if @lines;
 }
 $_->finish for @writers;
 is($said, '', 'the writers had no trouble');
 my ($last) = $node->safe_psql('postgres', "SELECT sequence FROM teamrbac.audit_head WHERE tenant_id = '$acme' AND scope = 'tenant'");
-my @sequences = map { /"sequence" : (\d+), "hash"/ ? $1 : 'none' } @shipped;
+my @sequences = map { /"sequence": (\d+), "hash"/ ? $1 : 'none' } @shipped;
 cmp_ok($pages, '>', 10, "$pages pages while others wrote");
 is("@sequences", join(' ', 1 .. $last), 'each event came once, in its order');
 my $previous = '';
 my $broken = 0;
 for (@shipped)
 {
-	my ($hash) = /"sequence" : \d+, "hash" : "([0-9a-f]{64})"/;
-	my ($follows) = /"previous_hash" : "([0-9a-f]*)"/;
+	my ($hash) = /"sequence": \d+, "hash": "([0-9a-f]{64})"/;
+	my ($follows) = /"previous_hash": "([0-9a-f]*)"/;
 	$broken++ unless $follows eq $previous;
 	$previous = $hash;
 }
 is($broken, 0, 'and follows the one before');
+
+# The shipper of the documentation, twice: all of it once.
+my $folder = PostgreSQL::Test::Utils::tempdir();
+my ($script) = slurp_file("$ENV{TESTDIR}/docs/audit.md") =~ /^```bash\n(.*?)^```/ms;
+PostgreSQL::Test::Utils::append_to_file("$folder/ship-audit", $script);
+{
+	local @ENV{qw(PGHOST PGPORT PGDATABASE PGUSER)} = ($node->host, $node->port, 'postgres', 'siem');
+	for (1, 2)
+	{
+		$node->safe_psql('postgres', "UPDATE teamrbac.tenant SET name = 'Round $_'");
+		is(system('bash', "$folder/ship-audit", $folder), 0, "the shipper runs, round $_");
+	}
+}
+my @lines = split /\n/, slurp_file("$folder/audit.ndjson");
+my %hashes = map { /"sequence": \d+, "hash": "([0-9a-f]{64})"/ ? ($1 => 1) : () } @lines;
+is(scalar @lines . ' ' . scalar keys %hashes, join(' ', ($node->safe_psql('postgres', 'SELECT count(*) FROM teamrbac.audit_event')) x 2), 'each event has been shipped, once');
 
 # A world of which everything is shipped, and loaded elsewhere.
 $node->safe_psql('postgres', 'CREATE DATABASE world');
