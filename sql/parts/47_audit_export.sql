@@ -1,5 +1,6 @@
 -- The audit as a collector of logs takes it: JSON in the field names of the Elastic Common Schema.
 
+-- Values of a person go as the digests that the hash is of, so that nothing of a user who is erased stays with the collector.
 -- ECS rather than OCSF: it has event.sequence and event.hash, takes an action under its own name, and leaves a namespace to
 -- each product for the rest; OCSF wants each action to be one of its numbers, which an application's own are not.
 CREATE FUNCTION teamrbac.audit_line(event teamrbac.audit_event, head_sequence bigint, head_hash bytea) RETURNS json
@@ -16,10 +17,11 @@ CREATE FUNCTION teamrbac.audit_line(event teamrbac.audit_event, head_sequence bi
 		CASE WHEN event.actor_kind = 'user' THEN '"user": {"id": "' || event.actor_id::text || '"}, ' END,
 		event.tenant_id, event.scope, event.actor_kind, COALESCE('"' || event.actor_id::text || '"', 'null'),
 		pg_catalog.to_json(event.session_role), pg_catalog.to_json(event.application_name), pg_catalog.to_json(event.subject),
-		COALESCE(event.before::text, 'null'), COALESCE(event.after::text, 'null'), pg_catalog.encode(event.previous_hash, 'hex'),
+		COALESCE(CASE WHEN teamrbac.audit_is_personal(event.before) THEN teamrbac.audit_sealed(event.before, event.salt) ELSE event.before END::text, 'null'),
+		COALESCE(CASE WHEN teamrbac.audit_is_personal(event.after) THEN teamrbac.audit_sealed(event.after, event.salt) ELSE event.after END::text, 'null'), pg_catalog.encode(event.previous_hash, 'hex'),
 		head_sequence, pg_catalog.encode(head_hash, 'hex'))::json;
 COMMENT ON FUNCTION teamrbac.audit_line(teamrbac.audit_event, bigint, bytea) IS
-	'Internal to audit_export: an event as JSON in the fields of the Elastic Common Schema 8.11, and what that has no name for under teamrbac: all that its hash is of, and the head of its chain at the time. Takes no lock.';
+	'Internal to audit_export: an event as JSON in the fields of the Elastic Common Schema 8.11, and what that has no name for under teamrbac: all that its hash is of, values of a person as their salted digests, and the head of its chain at the time. Takes no lock.';
 REVOKE ALL ON FUNCTION teamrbac.audit_line(teamrbac.audit_event, bigint, bytea) FROM PUBLIC;
 
 -- A chain's events become visible in their order, as each is recorded under the lock of the chain's head: what a snapshot

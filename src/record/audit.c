@@ -153,15 +153,18 @@ audit_append(AuditChain *chain, const AuditEntry *entry)
 	/* A chain's time never goes back, even if the clock does: what was as of a time is asked by both. */
 	/* Columns that hold hashes of secrets are nobody's business, a direct change's whole rows included. */
 	static SavedQuery append = {
-		.sql = "INSERT INTO teamrbac.audit_event"
-			   " SELECT e.*, teamrbac.audit_hash(ROW(e.*, NULL)::teamrbac.audit_event)"
-			   " FROM (SELECT $1 AS tenant_id, $2 AS scope, $3 AS sequence,"
-			   " GREATEST(pg_catalog.clock_timestamp(), $12) AS occurred_at, $4, $5,"
-			   " SESSION_USER::pg_catalog.text, $6, $7, $8,"
-			   " $9::pg_catalog.jsonb - ARRAY['secret_hash', 'token_hash', 'token'],"
-			   " $10::pg_catalog.jsonb - ARRAY['secret_hash', 'token_hash', 'token'],"
-			   " $11) AS e"
-			   " RETURNING hash, occurred_at",
+		.sql =
+			"INSERT INTO teamrbac.audit_event"
+			" SELECT e.*, teamrbac.audit_hash(ROW(e.*, NULL)::teamrbac.audit_event)"
+			" FROM (SELECT $1 AS tenant_id, $2 AS scope, $3 AS sequence,"
+			" GREATEST(pg_catalog.clock_timestamp(), $12) AS occurred_at, $4, $5,"
+			" SESSION_USER::pg_catalog.text, $6, $7, $8, f.before, f.after,"
+			" CASE WHEN teamrbac.audit_is_personal(f.before) OR teamrbac.audit_is_personal(f.after)"
+			" THEN pg_catalog.uuid_send(pg_catalog.gen_random_uuid()) END,"
+			" $11"
+			" FROM (SELECT $9::pg_catalog.jsonb - ARRAY['secret_hash', 'secret_key', 'token_hash', 'token'],"
+			" $10::pg_catalog.jsonb - ARRAY['secret_hash', 'secret_key', 'token_hash', 'token']) AS f(before, after)) AS e"
+			" RETURNING hash, occurred_at",
 		.nargs = 12,
 		.changes_audit = true,
 		.argtypes = {UUIDOID, TEXTOID, INT8OID, TEXTOID, UUIDOID, TEXTOID, TEXTOID, TEXTOID,
