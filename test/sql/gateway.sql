@@ -35,7 +35,9 @@ $$;
 SELECT a.proname, arguments(t.oid) AS teamrbac, arguments(a.oid) AS api
 	FROM pg_proc AS a JOIN pg_proc AS t ON t.proname = a.proname
 	WHERE t.pronamespace = 'teamrbac'::regnamespace AND has_function_privilege('public', t.oid, 'EXECUTE')
-	  AND a.pronamespace = 'api'::regnamespace AND arguments(t.oid) IS DISTINCT FROM arguments(a.oid);
+	  AND a.pronamespace = 'api'::regnamespace
+	  AND NOT EXISTS (SELECT FROM pg_proc AS same WHERE same.proname = t.proname AND same.pronamespace = a.pronamespace
+					  AND arguments(same.oid) IS NOT DISTINCT FROM arguments(t.oid));
 -- With the caller's rights, under a search_path of their own; a read is STABLE, which makes it a query or a GET; a
 -- write returns one row.  What refuses says so by a status.
 SELECT proname FROM pg_proc WHERE pronamespace = 'api'::regnamespace
