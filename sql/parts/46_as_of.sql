@@ -5,8 +5,8 @@
 -- there is none of these either, nothing has changed since, and it is what the tables say.  An event of a new kind that
 -- changes one of these facts has to be named here.  In PL/pgSQL, since a session keeps the plans of that.
 
-CREATE INDEX audit_event_subject_idx ON teamrbac.audit_event (tenant_id, scope, subject, occurred_at, sequence);
-COMMENT ON INDEX teamrbac.audit_event_subject_idx IS 'Answers what the last event about something was up to a time, by one probe.';
+CREATE INDEX audit_event_fact_idx ON teamrbac.audit_event (tenant_id, scope, subject, occurred_at, sequence);
+COMMENT ON INDEX teamrbac.audit_event_fact_idx IS 'Answers what the last event about something was up to a time, by one probe.';
 -- Few, and about more than their subject.
 CREATE INDEX audit_event_turn_idx ON teamrbac.audit_event (tenant_id, sequence)
 	WHERE scope = 'tenant' AND action = ANY (ARRAY['tenant.created', 'tenant.deleted', 'tenant.restored', 'tenant.purged',

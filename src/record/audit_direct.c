@@ -22,6 +22,7 @@
 #include "record/audit_internal.h"
 #include "compat.h"
 #include "authority/errors.h"
+#include "authority/identity.h"
 #include "record/loads.h"
 #include "store/query.h"
 #include "store/restore.h"
@@ -90,6 +91,7 @@ typedef struct StatementChains
 	MemoryContext context; /* theirs; holds the hashes too */
 	HTAB         *chains;  /* AuditChain, by id: a table's rows are of one scope */
 	MemoryContext row;     /* for one row's work */
+	Identity      asker;   /* whose statement it is, if anybody has signed in */
 } StatementChains;
 
 static AuditChain *
@@ -136,7 +138,7 @@ record_row(StatementChains *statement, const TriggerData *trigdata, const char *
            TupleTableSlot *old, TupleTableSlot *new)
 {
 	TupleTableSlot *row = old != NULL ? old : new;
-	AuditEntry      entry = {.actor_kind = "database_role", .action = action};
+	AuditEntry      entry = {.action = action};
 	AuditChain     *chain;
 	bytea          *old_hash;
 
@@ -153,6 +155,7 @@ record_row(StatementChains *statement, const TriggerData *trigdata, const char *
 	if (old != NULL && new != NULL && strcmp(entry.before, entry.after) == 0)
 		return;
 	entry.subject = row_subject(trigdata, row);
+	audit_set_actor(&entry, &statement->asker);
 	chain = open_chain(statement, row);
 	old_hash = chain->hash;
 	audit_append(chain, &entry);
@@ -185,6 +188,7 @@ begin_statement(void)
 	control.hcxt = statement.context;
 	statement.chains =
 		hash_create("teamrbac audit chains", 64, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	statement.asker = identity_now();
 	return statement;
 }
 
@@ -228,8 +232,10 @@ static void
 record_truncate(const TriggerData *trigdata)
 {
 	AuditChain chain = {.scope = "platform"};
-	AuditEntry entry = {.actor_kind = "database_role"};
+	Identity   asker = identity_now();
+	AuditEntry entry = {0};
 
+	audit_set_actor(&entry, &asker);
 	entry.action = psprintf("direct.%s.truncated", RelationGetRelationName(trigdata->tg_relation));
 	entry.subject = psprintf("table:%s", RelationGetRelationName(trigdata->tg_relation));
 	audit_open_chain(&chain);
