@@ -20,9 +20,15 @@ my ($rc, $out, $err) = $node->psql('postgres', '\i test/lib/as_of.sql', on_error
 is($rc, 0, 'the world is made') or diag($err);
 $node->safe_psql('postgres', "SELECT setseed($seed); CALL live($commands);", timeout => 3600);
 note($node->safe_psql('postgres', "SELECT command, count(*) FILTER (WHERE outcome = ''), count(*) FROM done GROUP BY 1 ORDER BY 1"));
-# Each kind of command has been carried out, or the rest proves less than it says.
-is($node->safe_psql('postgres', "SELECT string_agg(command, ', ' ORDER BY command) FROM (SELECT command FROM done WHERE command !~ 'own role' OR to_regproc('teamrbac.define_tenant_role') IS NOT NULL GROUP BY 1 HAVING count(*) FILTER (WHERE outcome = '') = 0) AS x"),
-	'', 'no kind of command was refused each time');
+# Each kind of command has been carried out, or the rest proves less than it says: what chance left out is given more of it.
+my $refused_kinds = "SELECT string_agg(command, ', ' ORDER BY command) FROM (SELECT command FROM done"
+	. " WHERE command !~ 'own role' OR to_regproc('teamrbac.define_tenant_role') IS NOT NULL GROUP BY 1 HAVING count(*) FILTER (WHERE outcome = '') = 0) AS x";
+for (1 .. 20)
+{
+	last if $node->safe_psql('postgres', $refused_kinds) eq '';
+	$node->safe_psql('postgres', 'CALL live(100);', timeout => 3600);
+}
+is($node->safe_psql('postgres', $refused_kinds), '', 'no kind of command was refused each time');
 my ($answers, $yes) = split /\|/, $node->safe_psql('postgres', 'SELECT count(*), count(*) FILTER (WHERE answer) FROM answers');
 cmp_ok($answers, '>', $commands, 'there were questions enough');
 cmp_ok($yes, '>', $answers / 5, 'and not only refusals');
