@@ -10,7 +10,7 @@ tenant=00000000-0000-0000-0000-000000000001
 
 sql() { psql -XqAt -v ON_ERROR_STOP=1 "$@"; }
 
-sql <<SQL
+sql >/dev/null <<SQL
 SET client_min_messages = warning;
 CREATE EXTENSION teamrbac CASCADE;
 ALTER DATABASE $PGDATABASE SET jit = off;
