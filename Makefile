@@ -103,7 +103,7 @@ all install uninstall installcheck prove_installcheck clean layers:
 endif
 
 # What follows works before anything is installed, because the scripts install it.
-.PHONY: dependencies test test-postgres test-all-versions coverage sanitize fuzz demo bench bench-18 bench-mail bench-expire bench-keys bench-tokens bench-pages bench-roles docs format format-check deb dist test-packages test-gateways
+.PHONY: dependencies test test-postgres test-all-versions coverage sanitize fuzz demo bench bench-18 bench-mail bench-expire bench-keys bench-tokens bench-pages bench-roles bench-evidence docs format format-check deb dist test-packages test-gateways
 
 dependencies:
 	scripts/install-dependencies.sh
@@ -214,6 +214,13 @@ bench-expire:
 		--set 'full_page_writes = on' -- bench/expire.sh >bench/EXPIRE.md.tmp || { rm -f bench/EXPIRE.md.tmp; exit 1; }
 	@mv bench/EXPIRE.md.tmp bench/EXPIRE.md
 	@cat bench/EXPIRE.md
+
+# See bench/evidence.sh for BENCH_EVENTS and BENCH_MEMBERS.
+bench-evidence:
+	@scripts/with-cluster.sh --set 'shared_buffers = 1GB' --set 'max_wal_size = 4GB' \
+		-- bench/evidence.sh >bench/EVIDENCE.md.tmp || { rm -f bench/EVIDENCE.md.tmp; exit 1; }
+	@mv bench/EVIDENCE.md.tmp bench/EVIDENCE.md
+	@cat bench/EVIDENCE.md
 
 CLANG_FORMAT ?= clang-format
 C_SOURCES = $(sort $(wildcard src/*.[ch] src/*/*.[ch]))

@@ -302,6 +302,7 @@ DO $$ BEGIN
 END $$;
 SET ROLE demo_app;
 
+SELECT clock_timestamp() AS before_it \gset
 \echo '== 10. Olivia hands Acme to Adam; Nora, a contractor, is a member until her contract ends'
 BEGIN; SELECT teamrbac.sign_in(person('Olivia')) \g /dev/null
 SELECT who AS "Olivia tries", reason(statement) AS "and is told" FROM (VALUES
@@ -407,4 +408,18 @@ SELECT reason(format('SELECT teamrbac.accept_invitation(%L)', :'link')) AS walt 
 COMMIT;
 RESET ROLE;
 SELECT 1 / (:'walt' = '55000 tenant has too many members')::int \g /dev/null
+
+\echo '== 14. An auditor asks: who was in the team before the hand-over, and has anybody looked at it since?'
+SET ROLE demo_app;
+BEGIN; SELECT teamrbac.sign_in(person('Adam')) \g /dev/null
+SELECT member, role, state, events FROM teamrbac.team_at(:'acme', :'before_it');
+SELECT allowed, reason FROM teamrbac.explain_permission_at(:'acme', person('Adam'), 'billing.manage', :'before_it');
+SELECT NOT allowed AS not_yet FROM teamrbac.explain_permission_at(:'acme', person('Adam'), 'billing.manage', :'before_it') \gset
+SELECT teamrbac.start_review(:'acme', now() + interval '14 days') AS review \gset
+SELECT item, kind, name, role_now, last_active FROM teamrbac.review_items(:'review');
+CALL teamrbac.decide(:'review', 1, 'keep', 'owns Acme');
+SELECT item, name, decision, outcome, note, decided_by FROM teamrbac.review_items(:'review') WHERE item = 1;
+COMMIT;
+RESET ROLE;
+SELECT 1 / (:'not_yet'::boolean)::int \g /dev/null
 \echo 'Everything printed above was checked as it happened.'

@@ -511,3 +511,92 @@ COMMENT ON COLUMN staff_visit.allow_changes IS 'Whether they may change things.'
 COMMENT ON COLUMN staff_visit.entered_at IS 'From when.';
 COMMENT ON COLUMN staff_visit.ends_at IS 'To when.';
 COMMENT ON COLUMN staff_visit.present IS 'Whether it goes on.';
+CREATE TYPE past_member AS (
+	user_id    uuid,
+	member     text,
+	role       text,
+	expires_at timestamptz,
+	state      text,
+	events     text[]
+);
+COMMENT ON TYPE past_member IS 'Who was a member of a tenant at a time that is past.';
+COMMENT ON COLUMN past_member.user_id IS 'The user.';
+COMMENT ON COLUMN past_member.member IS 'Their name of today.';
+COMMENT ON COLUMN past_member.role IS 'What they were there.';
+COMMENT ON COLUMN past_member.expires_at IS 'When the membership was to end by itself; null: never.';
+COMMENT ON COLUMN past_member.state IS 'active, user disabled or tenant deleted.';
+COMMENT ON COLUMN past_member.events IS 'The events of the audit that this rests on, as scope/sequence.';
+
+CREATE TYPE past_role AS (
+	role        text,
+	own         boolean,
+	permissions text[],
+	events      text[]
+);
+COMMENT ON TYPE past_role IS 'A role that there was in a tenant at a time that is past.';
+COMMENT ON COLUMN past_role.role IS 'Its name.';
+COMMENT ON COLUMN past_role.own IS 'Whether it was the tenant''s own.';
+COMMENT ON COLUMN past_role.permissions IS 'What it could do.';
+COMMENT ON COLUMN past_role.events IS 'The events of the audit that this rests on, as scope/sequence.';
+
+CREATE TYPE past_permission AS (
+	allowed boolean,
+	reason  text,
+	role    text,
+	events  text[]
+);
+COMMENT ON TYPE past_permission IS 'Whether somebody had a permission at a time that is past.';
+COMMENT ON COLUMN past_permission.allowed IS 'Whether they had it.';
+COMMENT ON COLUMN past_permission.reason IS 'Why, or why not.';
+COMMENT ON COLUMN past_permission.role IS 'What they were in the tenant; null: nothing.';
+COMMENT ON COLUMN past_permission.events IS 'The events of the audit that this rests on, as scope/sequence.';
+
+CREATE TYPE review AS (
+	review_id uuid
+);
+COMMENT ON TYPE review IS 'A review of a team.';
+COMMENT ON COLUMN review.review_id IS 'The review, as the other functions take it.';
+
+CREATE TYPE review_item AS (
+	item        integer,
+	kind        text,
+	name        text,
+	role        text,
+	role_now    text,
+	expires_at  timestamptz,
+	last_active date,
+	permissions text,
+	findings    text,
+	decision    text,
+	outcome     text,
+	note        text,
+	decided_by  text,
+	decided_at  timestamptz
+);
+COMMENT ON TYPE review_item IS 'What is to be decided in a review, and what has been.';
+COMMENT ON COLUMN review_item.item IS 'Its number in the review.';
+COMMENT ON COLUMN review_item.kind IS 'member, api_key or invitation.';
+COMMENT ON COLUMN review_item.name IS 'For people.';
+COMMENT ON COLUMN review_item.role IS 'What it had when the review began.';
+COMMENT ON COLUMN review_item.role_now IS 'What it has now; null: no access any more.';
+COMMENT ON COLUMN review_item.expires_at IS 'When that ends by itself; null: never.';
+COMMENT ON COLUMN review_item.last_active IS 'The day of its last activity.';
+COMMENT ON COLUMN review_item.permissions IS 'What it may do.';
+COMMENT ON COLUMN review_item.findings IS 'What access_review finds about it.';
+COMMENT ON COLUMN review_item.decision IS 'keep, change or remove; null: undecided.';
+COMMENT ON COLUMN review_item.outcome IS 'What was done about it.';
+COMMENT ON COLUMN review_item.note IS 'Why.';
+COMMENT ON COLUMN review_item.decided_by IS 'Who decided it.';
+COMMENT ON COLUMN review_item.decided_at IS 'When.';
+
+CREATE TYPE reviews AS (
+	tenant_id        uuid,
+	every            interval,
+	due_in           interval,
+	remove_undecided boolean
+);
+COMMENT ON TYPE reviews IS 'How often a team is reviewed.';
+COMMENT ON COLUMN reviews.tenant_id IS 'The tenant.';
+COMMENT ON COLUMN reviews.every IS 'How often; null: not by itself.';
+COMMENT ON COLUMN reviews.due_in IS 'How long there is to decide.';
+COMMENT ON COLUMN reviews.remove_undecided IS 'Whether what is undecided then is removed.';

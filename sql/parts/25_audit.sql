@@ -10,7 +10,7 @@ CREATE TABLE teamrbac.audit_event (
 	session_role     text NOT NULL,
 	application_name text NOT NULL,
 	action           text NOT NULL,
-	subject          text NOT NULL,
+	subject          text COLLATE "C" NOT NULL,
 	before           jsonb,
 	after            jsonb,
 	salt             bytea,
@@ -41,7 +41,7 @@ COMMENT ON COLUMN teamrbac.audit_event.action IS
 COMMENT ON COLUMN teamrbac.audit_event.subject IS 'What was changed, such as member:<user_id>.';
 COMMENT ON COLUMN teamrbac.audit_event.hash IS
 	'SHA-256 of previous_hash and all other columns but salt, with before and after as audit_sealed gives them; see audit_hash.';
-COMMENT ON COLUMN teamrbac.audit_event.occurred_at IS 'When it was recorded, by the clock.';
+COMMENT ON COLUMN teamrbac.audit_event.occurred_at IS 'When it was recorded, by the clock, but never before the event before.';
 COMMENT ON COLUMN teamrbac.audit_event.application_name IS 'What the client called itself.';
 COMMENT ON COLUMN teamrbac.audit_event.before IS 'What it was, without secrets and their hashes; NULL: it is new.';
 COMMENT ON COLUMN teamrbac.audit_event.after IS 'What it has become, likewise; NULL: it is gone.';
@@ -60,8 +60,10 @@ CREATE TABLE teamrbac.audit_head (
 	scope           text NOT NULL,
 	sequence        bigint NOT NULL DEFAULT 0,
 	hash            bytea NOT NULL DEFAULT '\x',
+	occurred_at     timestamptz NOT NULL DEFAULT '-infinity',
 	anchor_sequence bigint NOT NULL DEFAULT 0,
 	anchor_hash     bytea NOT NULL DEFAULT '\x',
+	anchor_at       timestamptz,
 	PRIMARY KEY (tenant_id, scope)
 );
 COMMENT ON TABLE teamrbac.audit_head IS
@@ -70,8 +72,10 @@ COMMENT ON COLUMN teamrbac.audit_head.tenant_id IS 'Of the chain, as in audit_ev
 COMMENT ON COLUMN teamrbac.audit_head.scope IS 'Of the chain, as in audit_event.';
 COMMENT ON COLUMN teamrbac.audit_head.sequence IS 'Of the last event.';
 COMMENT ON COLUMN teamrbac.audit_head.hash IS 'Of the last event.';
+COMMENT ON COLUMN teamrbac.audit_head.occurred_at IS 'Of the last event: the next is dated no earlier, even if the clock has been put back.';
 COMMENT ON COLUMN teamrbac.audit_head.anchor_sequence IS 'Of the last event that was removed; 0: none was.';
 COMMENT ON COLUMN teamrbac.audit_head.anchor_hash IS 'Of the last event that was removed.';
+COMMENT ON COLUMN teamrbac.audit_head.anchor_at IS 'When the last event that was removed had been recorded: what was before is no longer known.';
 
 -- Values of a person can be erased without breaking a chain: the chain holds only their salted digests, and an
 -- erased value leaves its digest behind, without the salt, so that nobody can find the value by trying.

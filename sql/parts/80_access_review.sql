@@ -107,7 +107,14 @@ AS $$
 	JOIN teamrbac.tenant AS tenant ON tenant.tenant_id = i.tenant_id AND tenant.deleted_at IS NULL
 	WHERE (only_tenant IS NULL OR i.tenant_id = only_tenant) AND i.state = 'pending' AND i.expires_at > now()
 	  -- The others are cancelled with their sender.
-	  AND EXISTS (SELECT FROM staying AS s WHERE s.tenant_id = i.tenant_id AND s.user_id = i.invited_by);
+	  AND EXISTS (SELECT FROM staying AS s WHERE s.tenant_id = i.tenant_id AND s.user_id = i.invited_by)
+	UNION ALL
+	SELECT r.tenant_id, 'overdue review', 'warning', format('review %s', r.review_id),
+		   format('%s items undecided; due since %s', (SELECT count(*) FROM teamrbac.review_item AS i WHERE i.tenant_id = r.tenant_id AND i.review_id = r.review_id AND i.decision IS NULL),
+				  to_char(r.due AT TIME ZONE 'UTC', 'YYYY-MM-DD')), format('CALL teamrbac.finish_review(%L)', r.review_id)
+	FROM teamrbac.review AS r
+	JOIN teamrbac.tenant AS tenant ON tenant.tenant_id = r.tenant_id AND tenant.deleted_at IS NULL
+	WHERE (only_tenant IS NULL OR r.tenant_id = only_tenant) AND r.finished_at IS NULL AND r.due <= now();
 $$;
 COMMENT ON FUNCTION teamrbac.review_tenants(uuid, OUT uuid, OUT text, OUT text, OUT text, OUT text, OUT text) IS
 	'Internal to access_review: the findings of a tenant; NULL: of all.';
@@ -133,7 +140,7 @@ CREATE FUNCTION teamrbac.access_review(tenant_id uuid, OUT finding text, OUT sev
 	LANGUAGE c STABLE SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
 	ROWS 10 AS 'MODULE_PATHNAME', 'teamrbac_access_review';
 COMMENT ON FUNCTION teamrbac.access_review(uuid, OUT text, OUT text, OUT text, OUT text, OUT text) IS
-	'What to look at in a team: members not active for 90 days, or disabled; a single active manager; memberships that end within 14 days; API keys not used for 90 days, of former members, beyond what their creator may, without expiry or with a vague name; pending invitations. severity is warning or notice; remedy is a statement to run after reading it, NULL where somebody would have more or longer by it: then detail says how. The time is that of reading the team once; about once a second a notice says how far it is. Needs team.manage. Errors: 42501 not allowed, 28000 nobody signed in, 22023 tenant_id null. Takes no lock.';
+	'What to look at in a team: members not active for 90 days, or disabled; a single active manager; memberships that end within 14 days; API keys not used for 90 days, of former members, beyond what their creator may, without expiry or with a vague name; pending invitations; reviews that are due. severity is warning or notice; remedy is a statement to run after reading it, NULL where somebody would have more or longer by it: then detail says how. The time is that of reading the team once; about once a second a notice says how far it is. Needs team.manage. Errors: 42501 not allowed, 28000 nobody signed in, 22023 tenant_id null. Takes no lock.';
 
 CREATE FUNCTION teamrbac.access_review(OUT tenant_id uuid, OUT tenant text, OUT finding text, OUT severity text, OUT subject text, OUT detail text, OUT remedy text)
 	RETURNS SETOF record

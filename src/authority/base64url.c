@@ -52,3 +52,25 @@ base64url_decode(const char *text, int length, uint8 *bytes)
 	/* The bits left over are an encoder's filling, which is zeros. */
 	return (bits & ((1U << nbits) - 1)) == 0 ? nbytes : -1;
 }
+
+char *
+base64url_encode(const uint8 *bytes, int length)
+{
+	static const char alphabet[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+	char  *text = palloc(length / 3 * 4 + 5);
+	char  *end = text;
+	uint32 pending = 0;
+	int    bits = 0;
+
+	for (int i = 0; i < length; i++)
+	{
+		pending = (pending << 8) | bytes[i];
+		for (bits += 8; bits >= 6; bits -= 6)
+			*end++ = alphabet[(pending >> (bits - 6)) & 63];
+	}
+	if (bits > 0)
+		*end++ = alphabet[(pending << (6 - bits)) & 63];
+	*end = '\0';
+	return text;
+}

@@ -17,4 +17,7 @@
  */
 extern int base64url_decode(const char *text, int length, uint8 *bytes);
 
+/* Encodes so many bytes, palloc'd. */
+extern char *base64url_encode(const uint8 *bytes, int length);
+
 #endif /* TEAMRBAC_BASE64URL_H */

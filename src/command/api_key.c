@@ -339,6 +339,16 @@ permissions_text(const ApiKey *key)
 	return OidOutputFunctionCall(F_ARRAY_OUT, PointerGetDatum(key->permissions));
 }
 
+/* A key that takes another's place has its own event too: whoever asks about a key looks for it by its id. */
+static void
+record_creation(const ApiKey *key)
+{
+	audit_tenant(&key->tenant_id, "api_key.created", audit_subject("api_key", &key->key_id), NULL,
+	             audit_fields("name", key->name, "role", key->role, "permissions",
+	                          permissions_text(key), "expires_at", audit_time(key->expires_at),
+	                          NULL));
+}
+
 /* ---- commands -------------------------------------------------------------------------------------- */
 
 /* create_api_key(tenant_id, name, role, expires_at, permissions): makes a key. */
@@ -364,10 +374,7 @@ teamrbac_create_api_key(PG_FUNCTION_ARGS)
 	release_name(&key);
 	secret = insert_key(&key);
 
-	audit_tenant(&key.tenant_id, "api_key.created", audit_subject("api_key", &key.key_id), NULL,
-	             audit_fields("name", key.name, "role", key.role, "permissions",
-	                          permissions_text(&key), "expires_at", audit_time(key.expires_at),
-	                          NULL));
+	record_creation(&key);
 	return key_and_secret(fcinfo, &key.key_id, secret);
 }
 
@@ -415,9 +422,11 @@ teamrbac_rotate_api_key(PG_FUNCTION_ARGS)
 	secret = insert_key(&key);
 
 	audit_tenant(&key.tenant_id, "api_key.rotated", audit_subject("api_key", &old.key_id),
-	             audit_fields("name", old.name, "role", old.role, NULL),
+	             audit_fields("name", old.name, "role", old.role, "expires_at",
+	                          audit_time(old.expires_at), NULL),
 	             audit_fields("replaced_by", uuid_text(&key.key_id), "works_until",
 	                          audit_time(end > now ? Min(end, old.expires_at) : now), NULL));
+	record_creation(&key);
 	return key_and_secret(fcinfo, &key.key_id, secret);
 }
 

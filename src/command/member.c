@@ -75,10 +75,12 @@ teamrbac_change_role(PG_FUNCTION_ARGS)
 	bool      revoke_keys = !PG_ARGISNULL(3) && PG_GETARG_BOOL(3);
 	char     *old_role;
 
+	TimestampTz expires_at;
+
 	lock_tenant_for(&tenant, PERMISSION_MANAGE_TEAM);
 
 	require_authority_over_role(&tenant, role);
-	old_role = member_role(&tenant, &user, NULL);
+	old_role = member_role(&tenant, &user, &expires_at);
 	require_authority_over_role(&tenant, old_role);
 	if (revoke_keys)
 		require_permission(&tenant, PERMISSION_MANAGE_KEYS);
@@ -88,7 +90,7 @@ teamrbac_change_role(PG_FUNCTION_ARGS)
 		revoke_keys_of(&tenant, &user, "role of their maker changed");
 
 	audit_tenant(&tenant, "member.role_changed", audit_subject("member", &user),
-	             audit_fields("role", old_role, NULL), audit_fields("role", role, NULL));
+	             audit_membership(old_role, expires_at), audit_membership(role, expires_at));
 	end_offers_beyond(&tenant, &user);
 	mail_role_changed(&tenant, &user, old_role, role);
 	PG_RETURN_VOID();
@@ -103,9 +105,11 @@ teamrbac_remove_member(PG_FUNCTION_ARGS)
 	bool      revoke_keys = !PG_ARGISNULL(2) && PG_GETARG_BOOL(2);
 	char     *role;
 
+	TimestampTz expires_at;
+
 	lock_tenant_for(&tenant, PERMISSION_MANAGE_TEAM);
 
-	role = member_role(&tenant, &user, NULL);
+	role = member_role(&tenant, &user, &expires_at);
 	require_authority_over_role(&tenant, role);
 	if (revoke_keys)
 		require_permission(&tenant, PERMISSION_MANAGE_KEYS);
@@ -115,7 +119,7 @@ teamrbac_remove_member(PG_FUNCTION_ARGS)
 		revoke_keys_of(&tenant, &user, "their maker was removed");
 
 	audit_tenant(&tenant, "member.removed", audit_subject("member", &user),
-	             audit_fields("role", role, NULL), NULL);
+	             audit_membership(role, expires_at), NULL);
 	end_offers_beyond(&tenant, &user);
 	mail_user(&tenant, MAIL_REMOVED, &user,
 	          audit_fields("role", role, "changed_by", this_users_name(&tenant), NULL));
@@ -130,9 +134,11 @@ teamrbac_leave_tenant(PG_FUNCTION_ARGS)
 	pg_uuid_t user;
 	char     *role;
 
+	TimestampTz expires_at;
+
 	user = lock_tenant_as_member(&tenant);
 
-	role = member_role(&tenant, &user, NULL);
+	role = member_role(&tenant, &user, &expires_at);
 	if (strcmp(role, ROLE_OWNER) == 0)
 		refuse_command(&tenant, "owner_cannot_leave", "the Owner cannot leave the tenant", NULL,
 		               "Transfer ownership first, by teamrbac.transfer_ownership.");
@@ -140,7 +146,7 @@ teamrbac_leave_tenant(PG_FUNCTION_ARGS)
 	end_membership(&tenant, &user);
 
 	audit_tenant(&tenant, "member.left", audit_subject("member", &user),
-	             audit_fields("role", role, NULL), NULL);
+	             audit_membership(role, expires_at), NULL);
 	end_offers_beyond(&tenant, &user);
 	PG_RETURN_VOID();
 }
@@ -175,10 +181,10 @@ teamrbac_set_membership_expiry(PG_FUNCTION_ARGS)
 	renew_membership(&tenant, &user, expires_at);
 
 	audit_tenant(&tenant, "member.expiry_set", audit_subject("member", &user),
-	             audit_fields("expires_at", audit_time(old_expires_at), NULL),
-	             /* A role in it says that the membership was over and has begun again. */
-	             audit_fields("expires_at", audit_time(expires_at),
-	                          expired_role != NULL ? "role" : NULL, role, NULL));
+	             /* No role in it says that the membership was over, and has begun again. */
+	             audit_fields("expires_at", audit_time(old_expires_at),
+	                          expired_role == NULL ? "role" : NULL, role, NULL),
+	             audit_membership(role, expires_at));
 	if (expired_role != NULL)
 		settle_joining(&tenant, &user);
 	PG_RETURN_VOID();

@@ -119,6 +119,27 @@ make_owner(const pg_uuid_t *tenant, const pg_uuid_t *user)
 	query_execute(&upsert, (Datum[]){UUIDPGetDatum(tenant), UUIDPGetDatum(user)}, NULL);
 }
 
+/* state_before_assignment is what the audit says of the tenant's owner, and of the one to come; NULL: there are none. */
+static char *
+state_before_assignment(const pg_uuid_t *tenant, const pg_uuid_t *user, const pg_uuid_t *owner)
+{
+	static SavedQuery select = {
+		.sql = "SELECT role::pg_catalog.text, expires_at FROM teamrbac.membership"
+			   " WHERE tenant_id = $1 AND user_id = $2",
+		.nargs = 2,
+		.argtypes = {UUIDOID, UUIDOID},
+	};
+	char *owner_id = owner != NULL ? uuid_text(owner) : NULL;
+	Datum values[2];
+	bool  nulls[2];
+
+	if (query_row(&select, (Datum[]){UUIDPGetDatum(tenant), UUIDPGetDatum(user)}, NULL, 2, values,
+	              nulls))
+		return audit_fields("owner", owner_id, "role", TextDatumGetCString(values[0]), "expires_at",
+		                    nulls[1] ? NULL : audit_time(DatumGetTimestampTz(values[1])), NULL);
+	return owner != NULL ? audit_fields("owner", owner_id, NULL) : NULL;
+}
+
 /* assign_owner(tenant_id, user_id): a superuser's way out when the only Owner is gone. */
 Datum
 teamrbac_assign_owner(PG_FUNCTION_ARGS)
@@ -126,7 +147,8 @@ teamrbac_assign_owner(PG_FUNCTION_ARGS)
 	pg_uuid_t tenant = uuid_arg(fcinfo, 0, "tenant_id");
 	pg_uuid_t user = uuid_arg(fcinfo, 1, "user_id");
 	pg_uuid_t owner;
-	char     *before = NULL;
+	bool      had_owner;
+	char     *before;
 
 	if (!superuser_arg(GetOuterUserId()))
 		refuse_command(&tenant, "superuser_only", "only a superuser may assign an owner", NULL,
@@ -137,20 +159,21 @@ teamrbac_assign_owner(PG_FUNCTION_ARGS)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errreason("unknown_user"),
 		                errmsg("unknown or disabled user")));
 
-	if (find_owner(&tenant, &owner))
+	had_owner = find_owner(&tenant, &owner);
+	before = state_before_assignment(&tenant, &user, had_owner ? &owner : NULL);
+	if (had_owner)
 	{
 		if (uuid_same(&owner, &user))
 			ereport(ERROR,
 			        (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errreason("owner_already"),
 			         errmsg("user is the owner of the tenant already")));
 		set_member_role(&tenant, &owner, ROLE_ADMIN);
-		before = audit_fields("owner", uuid_text(&owner), NULL);
 	}
 	make_owner(&tenant, &user);
 
 	audit_tenant_by_dba(&tenant, "ownership.assigned", audit_subject("member", &user), before,
 	                    audit_fields("owner", uuid_text(&user), NULL));
-	if (before != NULL)
+	if (had_owner)
 		end_offers_beyond(&tenant, &owner);
 	PG_RETURN_VOID();
 }

@@ -86,7 +86,7 @@ teamrbac_create_tenant(PG_FUNCTION_ARGS)
 	require_tenant_allowance(&user);
 
 	audit_tenant(tenant, "tenant.created", audit_subject("tenant", tenant), NULL,
-	             audit_fields("name", name, "slug", slug, NULL));
+	             audit_fields("name", name, "slug", slug, "owner", uuid_text(&user), NULL));
 	PG_RETURN_UUID_P(tenant);
 }
 

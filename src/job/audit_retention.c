@@ -34,9 +34,10 @@ typedef struct Prefix
 {
 	int64 events; /* due and sound, one after the other */
 	Datum sequence;
-	Datum hash;      /* both of the last of them */
-	bool  broken;    /* the next one is due and not sound */
-	int64 broken_at; /* its sequence */
+	Datum hash;
+	Datum occurred_at; /* all three of the last of them */
+	bool  broken;      /* the next one is due and not sound */
+	int64 broken_at;   /* its sequence */
 } Prefix;
 
 /* find_due_chain finds the chain of the oldest event that is due, but for those to be passed over. */
@@ -88,7 +89,7 @@ verify_prefix(const DueChain *chain, TimestampTz due_before, int64 limit)
 {
 	static SavedQuery verify = {
 		.sql =
-			"WITH event AS (SELECT e.sequence, e.hash, e.occurred_at < $5 AS due,"
+			"WITH event AS (SELECT e.sequence, e.hash, e.occurred_at, e.occurred_at < $5 AS due,"
 			" e.sequence = (pg_catalog.lag(e.sequence, 1, $3) OVER chain + 1)"
 			" AND e.previous_hash = pg_catalog.lag(e.hash, 1, $4) OVER chain"
 			" AND e.hash = teamrbac.audit_hash(e) AS sound"
@@ -98,7 +99,8 @@ verify_prefix(const DueChain *chain, TimestampTz due_before, int64 limit)
 			" prefix AS (SELECT *, pg_catalog.bool_and(due AND sound) OVER (ORDER BY sequence) AS removable FROM event)"
 			" SELECT pg_catalog.count(*) FILTER (WHERE removable), pg_catalog.max(sequence) FILTER (WHERE removable),"
 			" (pg_catalog.array_agg(hash ORDER BY sequence DESC) FILTER (WHERE removable))[1],"
-			" (pg_catalog.array_agg(CASE WHEN due AND NOT sound THEN sequence END ORDER BY sequence) FILTER (WHERE NOT removable))[1]"
+			" (pg_catalog.array_agg(CASE WHEN due AND NOT sound THEN sequence END ORDER BY sequence) FILTER (WHERE NOT removable))[1],"
+			" pg_catalog.max(occurred_at) FILTER (WHERE removable)"
 			" FROM prefix",
 		.nargs = 6,
 		.argtypes = {UUIDOID, TEXTOID, INT8OID, BYTEAOID, TIMESTAMPTZOID, INT8OID},
@@ -109,15 +111,16 @@ verify_prefix(const DueChain *chain, TimestampTz due_before, int64 limit)
 	                 chain->anchor_hash,
 	                 TimestampTzGetDatum(due_before),
 	                 Int64GetDatum(limit)};
-	Datum  values[4];
-	bool   nulls[4];
+	Datum  values[5];
+	bool   nulls[5];
 	Prefix prefix = {0};
 
-	if (!query_row(&verify, args, NULL, 4, values, nulls))
+	if (!query_row(&verify, args, NULL, 5, values, nulls))
 		elog(ERROR, "an aggregate has no row");
 	prefix.events = DatumGetInt64(values[0]);
 	prefix.sequence = values[1];
 	prefix.hash = values[2];
+	prefix.occurred_at = values[4];
 	prefix.broken = !nulls[3];
 	prefix.broken_at = prefix.broken ? DatumGetInt64(values[3]) : 0;
 	return prefix;
@@ -135,17 +138,20 @@ remove_prefix(const DueChain *chain, const Prefix *prefix)
 		.argtypes = {UUIDOID, TEXTOID, INT8OID},
 	};
 	static SavedQuery anchor = {
-		.sql = "UPDATE teamrbac.audit_head SET anchor_sequence = $3, anchor_hash = $4"
-			   " WHERE tenant_id = $1 AND scope = $2",
-		.nargs = 4,
+		.sql =
+			"UPDATE teamrbac.audit_head SET anchor_sequence = $3, anchor_hash = $4, anchor_at = $5"
+			" WHERE tenant_id = $1 AND scope = $2",
+		.nargs = 5,
 		.changes_audit = true,
-		.argtypes = {UUIDOID, TEXTOID, INT8OID, BYTEAOID},
+		.argtypes = {UUIDOID, TEXTOID, INT8OID, BYTEAOID, TIMESTAMPTZOID},
 	};
 
 	query_delete("audit_event", &delete, (Datum[]){chain->id, chain->scope, prefix->sequence},
 	             NULL);
-	query_execute(&anchor, (Datum[]){chain->id, chain->scope, prefix->sequence, prefix->hash},
-	              NULL);
+	query_execute(
+		&anchor,
+		(Datum[]){chain->id, chain->scope, prefix->sequence, prefix->hash, prefix->occurred_at},
+		NULL);
 }
 
 static void

@@ -52,10 +52,9 @@ end_due_membership(const pg_uuid_t *tenant, const pg_uuid_t *user, TimestampTz n
 		return false;
 	query_delete("membership", &delete, args, NULL);
 
-	audit_tenant_by_dba(tenant, "member.expired", audit_subject("member", user),
-	                    audit_fields("role", TextDatumGetCString(values[0]), "expires_at",
-	                                 audit_time(DatumGetTimestampTz(values[1])), NULL),
-	                    NULL);
+	audit_tenant_by_dba(
+		tenant, "member.expired", audit_subject("member", user),
+		audit_membership(TextDatumGetCString(values[0]), DatumGetTimestampTz(values[1])), NULL);
 	bar_from_joining(tenant, user);
 	end_offers_beyond(tenant, user);
 	return true;

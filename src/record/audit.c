@@ -73,6 +73,12 @@ audit_time(TimestampTz time)
 	                        CStringGetTextDatum("YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"")));
 }
 
+char *
+audit_membership(const char *role, TimestampTz expires_at)
+{
+	return audit_fields("role", role, "expires_at", audit_time(expires_at), NULL);
+}
+
 /* ---- recording --------------------------------------------------------------------------------------- */
 
 /* read_head locks the chain's head, if there is one, and reads it. */
@@ -80,19 +86,20 @@ static bool
 read_head(AuditChain *chain)
 {
 	static SavedQuery lock = {
-		.sql = "SELECT sequence, hash FROM teamrbac.audit_head"
+		.sql = "SELECT sequence, hash, occurred_at FROM teamrbac.audit_head"
 			   " WHERE tenant_id = $1 AND scope = $2 FOR NO KEY UPDATE",
 		.nargs = 2,
 		.argtypes = {UUIDOID, TEXTOID},
 	};
-	Datum values[2];
-	bool  nulls[2];
+	Datum values[3];
+	bool  nulls[3];
 
 	if (!query_row(&lock, (Datum[]){UUIDPGetDatum(&chain->id), CStringGetTextDatum(chain->scope)},
-	               NULL, 2, values, nulls))
+	               NULL, 3, values, nulls))
 		return false;
 	chain->sequence = DatumGetInt64(values[0]);
 	chain->hash = DatumGetByteaPP(values[1]);
+	chain->occurred_at = DatumGetTimestampTz(values[2]);
 	return true;
 }
 
@@ -119,16 +126,17 @@ void
 audit_close_chain(const AuditChain *chain)
 {
 	static SavedQuery advance = {
-		.sql = "UPDATE teamrbac.audit_head SET sequence = $3, hash = $4"
+		.sql = "UPDATE teamrbac.audit_head SET sequence = $3, hash = $4, occurred_at = $5"
 			   " WHERE tenant_id = $1 AND scope = $2",
-		.nargs = 4,
+		.nargs = 5,
 		.changes_audit = true,
-		.argtypes = {UUIDOID, TEXTOID, INT8OID, BYTEAOID},
+		.argtypes = {UUIDOID, TEXTOID, INT8OID, BYTEAOID, TIMESTAMPTZOID},
 	};
 
 	query_execute(&advance,
 	              (Datum[]){UUIDPGetDatum(&chain->id), CStringGetTextDatum(chain->scope),
-	                        Int64GetDatum(chain->sequence), PointerGetDatum(chain->hash)},
+	                        Int64GetDatum(chain->sequence), PointerGetDatum(chain->hash),
+	                        TimestampTzGetDatum(chain->occurred_at)},
 	              NULL);
 }
 
@@ -142,28 +150,30 @@ text_or_null(const char *text, char *null)
 void
 audit_append(AuditChain *chain, const AuditEntry *entry)
 {
+	/* A chain's time never goes back, even if the clock does: what was as of a time is asked by both. */
 	/* Columns that hold hashes of secrets are nobody's business, a direct change's whole rows included. */
 	static SavedQuery append = {
 		.sql =
 			"INSERT INTO teamrbac.audit_event"
 			" SELECT e.*, teamrbac.audit_hash(ROW(e.*, NULL)::teamrbac.audit_event)"
-			" FROM (SELECT $1 AS tenant_id, $2 AS scope, $3 AS sequence, pg_catalog.clock_timestamp(), $4, $5,"
+			" FROM (SELECT $1 AS tenant_id, $2 AS scope, $3 AS sequence,"
+			" GREATEST(pg_catalog.clock_timestamp(), $12) AS occurred_at, $4, $5,"
 			" SESSION_USER::pg_catalog.text, $6, $7, $8, f.before, f.after,"
 			" CASE WHEN teamrbac.audit_is_personal(f.before) OR teamrbac.audit_is_personal(f.after)"
 			" THEN pg_catalog.uuid_send(pg_catalog.gen_random_uuid()) END,"
 			" $11"
 			" FROM (SELECT $9::pg_catalog.jsonb - ARRAY['secret_hash', 'secret_key', 'token_hash', 'token'],"
 			" $10::pg_catalog.jsonb - ARRAY['secret_hash', 'secret_key', 'token_hash', 'token']) AS f(before, after)) AS e"
-			" RETURNING hash",
-		.nargs = 11,
+			" RETURNING hash, occurred_at",
+		.nargs = 12,
 		.changes_audit = true,
 		.argtypes = {UUIDOID, TEXTOID, INT8OID, TEXTOID, UUIDOID, TEXTOID, TEXTOID, TEXTOID,
-	                 TEXTOID, TEXTOID, BYTEAOID},
+	                 TEXTOID, TEXTOID, BYTEAOID, TIMESTAMPTZOID},
 	};
-	Datum args[11];
-	char  nulls[12] = "           ";
-	Datum hash;
-	bool  isnull;
+	Datum args[12];
+	char  nulls[13] = "            ";
+	Datum values[2];
+	bool  isnull[2];
 
 	args[0] = UUIDPGetDatum(&chain->id);
 	args[1] = CStringGetTextDatum(chain->scope);
@@ -177,9 +187,11 @@ audit_append(AuditChain *chain, const AuditEntry *entry)
 	args[8] = text_or_null(entry->before, &nulls[8]);
 	args[9] = text_or_null(entry->after, &nulls[9]);
 	args[10] = PointerGetDatum(chain->hash);
-	if (!query_row(&append, args, nulls, 1, &hash, &isnull))
+	args[11] = TimestampTzGetDatum(chain->occurred_at);
+	if (!query_row(&append, args, nulls, 2, values, isnull))
 		elog(ERROR, "audit event has no hash");
-	chain->hash = DatumGetByteaPP(hash);
+	chain->hash = DatumGetByteaPP(values[0]);
+	chain->occurred_at = DatumGetTimestampTz(values[1]);
 }
 
 void

@@ -52,6 +52,9 @@ extern char *audit_subject(const char *kind, const pg_uuid_t *id);
  */
 extern char *audit_fields(const char *name, ...);
 
+/* What a membership is, in the form that all its events have: team_at reads them. */
+extern char *audit_membership(const char *role, TimestampTz expires_at);
+
 /* A timestamp as audit_fields wants it: ISO 8601 in UTC, or NULL for DT_NOEND. */
 extern char *audit_time(TimestampTz time);
 

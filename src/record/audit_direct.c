@@ -112,22 +112,49 @@ open_chain(StatementChains *statement, TupleTableSlot *row)
 	return chain;
 }
 
+/* row_subject names what a row is about. */
+static char *
+row_subject(const TriggerData *trigdata, TupleTableSlot *row)
+{
+	char **args = trigdata->tg_trigger->tgargs;
+
+	return psprintf("%s:%s", args[0],
+	                slot_text(row, SPI_fnumber(row->tts_tupleDescriptor, args[1])));
+}
+
+/* is_moved tells whether an update has made a row another's, or another tenant's. */
+static bool
+is_moved(const TriggerData *trigdata, TupleTableSlot *old, TupleTableSlot *new)
+{
+	AuditChain from = row_chain(old);
+	AuditChain to = row_chain(new);
+
+	return !uuid_same(&from.id, &to.id) ||
+	       strcmp(row_subject(trigdata, old), row_subject(trigdata, new)) != 0;
+}
+
 static void
 record_row(StatementChains *statement, const TriggerData *trigdata, const char *action,
            TupleTableSlot *old, TupleTableSlot *new)
 {
-	char          **args = trigdata->tg_trigger->tgargs;
 	TupleTableSlot *row = old != NULL ? old : new;
 	AuditEntry      entry = {.action = action};
 	AuditChain     *chain;
 	bytea          *old_hash;
 
+	/* A row that has become another's is gone from the one, and new to the other. */
+	if (old != NULL && new != NULL && is_moved(trigdata, old, new))
+	{
+		record_row(statement, trigdata, action, old, NULL);
+		MemoryContextSwitchTo(statement->row);
+		record_row(statement, trigdata, action, NULL, new);
+		return;
+	}
 	entry.before = old != NULL ? row_json(old) : NULL;
 	entry.after = new != NULL ? row_json(new) : NULL;
 	if (old != NULL && new != NULL && strcmp(entry.before, entry.after) == 0)
 		return;
-	entry.subject =
-		psprintf("%s:%s", args[0], slot_text(row, SPI_fnumber(row->tts_tupleDescriptor, args[1])));
+	entry.subject = row_subject(trigdata, row);
 	audit_set_actor(&entry, &statement->asker);
 	chain = open_chain(statement, row);
 	old_hash = chain->hash;

@@ -5,6 +5,7 @@
 #ifndef TEAMRBAC_AUDIT_INTERNAL_H
 #define TEAMRBAC_AUDIT_INTERNAL_H
 
+#include "datatype/timestamp.h"
 #include "utils/uuid.h"
 
 #include "authority/identity_type.h"
@@ -15,7 +16,8 @@ typedef struct AuditChain
 	pg_uuid_t   id;    /* the tenant, the user, nil or a session */
 	const char *scope; /* tenant, user, platform, restore */
 	int64       sequence;
-	bytea      *hash; /* of the last event, in the memory context of the last call */
+	bytea      *hash;        /* of the last event, in the memory context of the last call */
+	TimestampTz occurred_at; /* likewise: the next is no earlier */
 } AuditChain;
 
 /* An event before it has its place in a chain. */

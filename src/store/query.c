@@ -247,6 +247,15 @@ return_rows(FunctionCallInfo fcinfo)
 	SPI_finish();
 }
 
+/* begin_set makes a set of what the function returns: rows, or values of a type. */
+static void
+begin_set(FunctionCallInfo fcinfo)
+{
+	bool rows = get_call_result_type(fcinfo, NULL, NULL) == TYPEFUNC_COMPOSITE;
+
+	InitMaterializedSRF(fcinfo, rows ? 0 : MAT_SRF_USE_EXPECTED_DESC);
+}
+
 /* params_of makes a list of parameters of the arguments. */
 static ParamListInfo
 params_of(const SavedQuery *query, const Datum *args, const char *nulls)
@@ -269,7 +278,7 @@ query_return_set(FunctionCallInfo fcinfo, SavedQuery *query, Datum *args, const 
 	ReturnSetInfo    *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	SPIExecuteOptions options = {.read_only = true};
 
-	InitMaterializedSRF(fcinfo, 0);
+	begin_set(fcinfo);
 	SPI_connect();
 	prepare(query);
 	/* Straight into the result, which goes to disk when it is large. */
@@ -286,7 +295,7 @@ query_return_set(FunctionCallInfo fcinfo, SavedQuery *query, Datum *args, const 
 void
 query_return_changed(FunctionCallInfo fcinfo, SavedQuery *query, Datum *args, const char *nulls)
 {
-	InitMaterializedSRF(fcinfo, 0);
+	begin_set(fcinfo);
 	SPI_connect();
 	execute(query, args, nulls);
 	return_rows(fcinfo);

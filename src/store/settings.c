@@ -14,18 +14,19 @@
 #include "compat.h"
 #include "store/settings.h"
 
-int  max_pending_invitations;
-int  max_tenant_roles;
-int  max_tenants_per_user;
-int  max_members;
-int  max_keys_per_member;
-int  max_tenant_mails_per_day;
-int  max_recipient_mails_per_day;
-bool mail_inviter;
-bool notify_mailer;
-int  mail_max_attempts;
-int  log_denials;
-bool allow_session_identity;
+int   max_pending_invitations;
+int   max_tenant_roles;
+int   max_tenants_per_user;
+int   max_members;
+int   max_keys_per_member;
+int   max_tenant_mails_per_day;
+int   max_recipient_mails_per_day;
+bool  mail_inviter;
+bool  notify_mailer;
+char *audit_signing_key_file;
+int   mail_max_attempts;
+int   log_denials;
+bool  allow_session_identity;
 
 static const struct config_enum_entry log_denials_options[] = {
 	{"off", LOG_DENIALS_OFF, false},
@@ -172,6 +173,12 @@ settings_init(void)
 		"How long a manager's command waits for the transaction of somebody who does not "
 		"manage the team, before that one's session is ended.",
 		NULL, "500 ms");
+	/* A file, as a secret in a setting would be shown and logged; its name is nobody's business either. */
+	DefineCustomStringVariable(
+		"teamrbac.audit_signing_key_file",
+		"The file of the Ed25519 private key that signs statements of the audit.",
+		"In PEM, for the server to read. Empty: nothing is signed.", &audit_signing_key_file, "",
+		PGC_SUSET, GUC_SUPERUSER_ONLY, NULL, NULL, NULL);
 	DefineCustomIntVariable("teamrbac.mail_max_attempts", "How often sending a mail is tried.",
 	                        NULL, &mail_max_attempts, 12, 1, 1000, PGC_SUSET, 0, NULL, NULL, NULL);
 	/* On, as a connection of one's own is safe; through a pooler, other clients would inherit the identity. */

@@ -53,6 +53,9 @@ extern PGDLLIMPORT bool mail_inviter;
 /* Whether a command that queues mail wakes the senders by NOTIFY (teamrbac.notify_mailer). */
 extern PGDLLIMPORT bool notify_mailer;
 
+/* The file of the private key that signs statements of the audit (teamrbac.audit_signing_key_file); may be empty. */
+extern PGDLLIMPORT char *audit_signing_key_file;
+
 /* How often sending a mail is tried (teamrbac.mail_max_attempts). */
 extern PGDLLIMPORT int mail_max_attempts;
 

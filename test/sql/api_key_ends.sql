@@ -203,7 +203,7 @@ SELECT works('bot 3'), works('tool 1');
 
 -- Every event is in the audit, without any secret.
 SELECT action, count(*) FROM teamrbac.audit_event WHERE action ~ '^api_key' GROUP BY action ORDER BY action;
-SELECT action, before, after - ARRAY['replaced_by', 'works_until', 'expires_at'] AS after FROM teamrbac.audit_event WHERE subject = 'api_key:' || key('developer') ORDER BY sequence;
+SELECT action, before - 'expires_at' AS before, after - ARRAY['replaced_by', 'works_until', 'expires_at'] AS after FROM teamrbac.audit_event WHERE subject = 'api_key:' || key('developer') ORDER BY sequence;
 SELECT count(*) FROM teamrbac.audit_event AS e, made WHERE e::text ~ right(secret, 49) OR e::text ~ encode(digest(secret, 'sha256'), 'hex');
 
 -- Last use: noted at most once within the granularity, nothing where nothing may be written.

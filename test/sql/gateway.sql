@@ -35,7 +35,9 @@ $$;
 SELECT a.proname, arguments(t.oid) AS teamrbac, arguments(a.oid) AS api
 	FROM pg_proc AS a JOIN pg_proc AS t ON t.proname = a.proname
 	WHERE t.pronamespace = 'teamrbac'::regnamespace AND has_function_privilege('public', t.oid, 'EXECUTE')
-	  AND a.pronamespace = 'api'::regnamespace AND arguments(t.oid) IS DISTINCT FROM arguments(a.oid);
+	  AND a.pronamespace = 'api'::regnamespace
+	  AND NOT EXISTS (SELECT FROM pg_proc AS same WHERE same.proname = t.proname AND same.pronamespace = a.pronamespace
+					  AND arguments(same.oid) IS NOT DISTINCT FROM arguments(t.oid));
 -- With the caller's rights, under a search_path of their own; a read is STABLE, which makes it a query or a GET; a
 -- write returns one row.  What refuses says so by a status.
 SELECT proname FROM pg_proc WHERE pronamespace = 'api'::regnamespace
@@ -255,9 +257,13 @@ SELECT answer('nobody', $$SELECT teamrbac.raise_http_status(('55000', 'no', '', 
 SELECT who, answer(who, format('SELECT count(*) FROM api.%s(acme())', list)) FROM unnest('{mal,nobody}'::text[]) AS who,
 	unnest('{members,pending_invitations,api_keys,audit,my_permissions,invitation_links,tenant_domains,join_requests,
 	undelivered_mails}'::text[]) AS list ORDER BY list COLLATE "C", who;
+SELECT answer('adam', $$SELECT 'begun' FROM api.start_review(acme(), '2999-01-01')$$);
+RESET ROLE;
+SELECT review_id AS review FROM teamrbac.review \gset
+SET ROLE regress_gateway;
 CREATE TEMP TABLE example (name text, value text);
 INSERT INTO example VALUES ('tenant_id', 'acme()'), ('user_id', 'u(''adam'')'), ('permission', '''team.manage'''),
-	('token', quote_literal(:'late')), ('page_size', '50'), ('at_most', '9');
+	('token', quote_literal(:'late')), ('at', 'clock_timestamp()'), ('user_or_key_id', 'u(''adam'')'), ('limit', '10'), ('review_id', quote_literal(:'review')), ('page_size', '50'), ('at_most', '9');
 BEGIN READ ONLY;
 SELECT p.proname, answer('adam', format('SELECT count(*) FROM api.%I(%s)', p.proname,
 		(SELECT string_agg(COALESCE(e.value, 'NULL'), ', ' ORDER BY n)

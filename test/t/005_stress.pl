@@ -200,7 +200,7 @@ for my $action (qw(tenant.created tenant.deleted tenant.restored tenant.purged m
 }
 # Whatever names a tenant or a user names one that there is; foreign keys say which.
 my @orphans = split /\n/, $node->safe_psql('postgres', <<'SQL');
-SELECT format('SELECT %L, count(*) FROM %s AS c WHERE NOT EXISTS (SELECT FROM %s AS p WHERE %s) AND NOT %s', f.conname, f.conrelid::regclass, f.confrelid::regclass,
+SELECT format('SELECT %L, count(*) FROM %s AS c WHERE NOT EXISTS (SELECT FROM %s AS p WHERE %s) AND NOT (%s)', f.conname, f.conrelid::regclass, f.confrelid::regclass,
 		(SELECT string_agg(format('p.%I = c.%I', p.attname, c.attname), ' AND ') FROM unnest(f.conkey, f.confkey) AS k(child, parent)
 		 JOIN pg_attribute AS c ON c.attrelid = f.conrelid AND c.attnum = k.child
 		 JOIN pg_attribute AS p ON p.attrelid = f.confrelid AND p.attnum = k.parent),

@@ -1,0 +1,262 @@
+-- Reviews of a team, item by item: who is to keep what they have, and what becomes of the rest.
+
+CREATE FUNCTION teamrbac.fill_review(for_tenant uuid, for_review uuid) RETURNS bigint
+	LANGUAGE sql VOLATILE SET search_path = pg_catalog, teamrbac, pg_temp
+AS $$
+	WITH found AS (
+		SELECT 1 AS place, 'member' AS kind, m.user_id AS subject_id, u.display_name AS name, m.role::text AS role
+		FROM teamrbac.membership AS m JOIN teamrbac.app_user AS u ON u.user_id = m.user_id
+		WHERE m.tenant_id = for_tenant AND (m.expires_at IS NULL OR m.expires_at > clock_timestamp())
+		UNION ALL
+		SELECT 2, 'api_key', k.key_id, k.name, k.role::text FROM teamrbac.api_key AS k
+		WHERE k.tenant_id = for_tenant AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > clock_timestamp())
+		UNION ALL
+		SELECT 3, 'invitation', i.invitation_id, i.email::text, i.role::text FROM teamrbac.invitation AS i
+		WHERE i.tenant_id = for_tenant AND i.state = 'pending' AND i.expires_at > clock_timestamp()
+	), made AS (
+		INSERT INTO teamrbac.review_item (tenant_id, review_id, item, kind, subject_id, name, role)
+			SELECT for_tenant, for_review, row_number() OVER (ORDER BY f.place, f.name, f.subject_id), f.kind, f.subject_id, f.name, f.role FROM found AS f
+			RETURNING 1
+	)
+	SELECT count(*) FROM made;
+$$;
+COMMENT ON FUNCTION teamrbac.fill_review(uuid, uuid) IS
+	'Internal to start_review: makes an item of each member, API key and pending invitation, and returns how many.';
+REVOKE ALL ON FUNCTION teamrbac.fill_review(uuid, uuid) FROM PUBLIC;
+
+CREATE FUNCTION teamrbac.review_subject(for_tenant uuid, kind text, subject_id uuid, OUT role text, OUT expires_at timestamptz, OUT last_active date)
+	RETURNS SETOF record
+	LANGUAGE sql STABLE ROWS 1 SET search_path = pg_catalog, teamrbac, pg_temp
+AS $$
+	SELECT m.role::text, m.expires_at, (SELECT a.last_active_on FROM teamrbac.user_activity AS a WHERE a.user_id = m.user_id)
+	FROM teamrbac.membership AS m
+	WHERE review_subject.kind = 'member' AND m.tenant_id = for_tenant AND m.user_id = review_subject.subject_id
+	  AND (m.expires_at IS NULL OR m.expires_at > clock_timestamp())
+	UNION ALL
+	SELECT k.role::text, k.expires_at, (SELECT (used.last_used_at AT TIME ZONE 'UTC')::date FROM teamrbac.api_key_use AS used WHERE used.tenant_id = k.tenant_id AND used.key_id = k.key_id)
+	FROM teamrbac.api_key AS k
+	WHERE review_subject.kind = 'api_key' AND k.tenant_id = for_tenant AND k.key_id = review_subject.subject_id
+	  AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > clock_timestamp())
+	UNION ALL
+	SELECT i.role::text, i.expires_at, NULL
+	FROM teamrbac.invitation AS i
+	WHERE review_subject.kind = 'invitation' AND i.tenant_id = for_tenant AND i.invitation_id = review_subject.subject_id
+	  AND i.state = 'pending' AND i.expires_at > clock_timestamp();
+$$;
+COMMENT ON FUNCTION teamrbac.review_subject(uuid, text, uuid, OUT text, OUT timestamptz, OUT date) IS
+	'Internal to the reviews: what an item is at present; no row: it has no access any more.';
+REVOKE ALL ON FUNCTION teamrbac.review_subject(uuid, text, uuid) FROM PUBLIC;
+
+-- By the commands, under the rights of whoever is asking.
+CREATE FUNCTION teamrbac.carry_out_decision(of teamrbac.review_item, decision text, new_role text, new_expiry timestamptz) RETURNS text
+	LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, teamrbac, pg_temp
+AS $$
+DECLARE
+	present record;
+BEGIN
+	SELECT s.* INTO present FROM teamrbac.review_subject(of.tenant_id, of.kind, of.subject_id) AS s;
+	IF NOT FOUND THEN
+		IF decision <> 'remove' THEN
+			RAISE EXCEPTION 'item has no access any more' USING ERRCODE = '55000', CONSTRAINT = 'item_gone', HINT = 'Decide "remove", which records that.';
+		END IF;
+		RETURN 'had no access any more';
+	END IF;
+	IF decision = 'keep' THEN
+		IF present.role <> of.role THEN
+			RAISE EXCEPTION 'item has changed since the review began' USING ERRCODE = '55000', CONSTRAINT = 'item_changed',
+				DETAIL = format('It had role "%s", and has "%s" now.', of.role, present.role),
+				HINT = 'To confirm what it is now, decide "change" to that role.';
+		END IF;
+		RETURN format('kept as %s', present.role);
+	ELSIF decision = 'change' THEN
+		IF new_role IS NULL AND new_expiry IS NULL THEN
+			RAISE EXCEPTION 'a change needs a new_role or a new_expiry' USING ERRCODE = '22023', CONSTRAINT = 'change_missing';
+		END IF;
+		IF of.kind = 'invitation' OR of.kind = 'api_key' AND new_role IS NOT NULL THEN
+			RAISE EXCEPTION '%', CASE of.kind WHEN 'invitation' THEN 'an invitation cannot be changed' ELSE 'the role of an API key cannot be changed' END
+				USING ERRCODE = '22023', CONSTRAINT = 'item_unchangeable', HINT = 'Decide "remove", and make another.';
+		END IF;
+		IF of.kind = 'api_key' THEN
+			CALL teamrbac.set_api_key_expiry(of.subject_id, new_expiry);
+		ELSE
+			IF new_role <> present.role THEN
+				CALL teamrbac.change_role(of.tenant_id, of.subject_id, new_role);
+			END IF;
+			IF new_expiry IS NOT NULL THEN
+				CALL teamrbac.set_membership_expiry(of.tenant_id, of.subject_id, new_expiry);
+			END IF;
+		END IF;
+		RETURN concat_ws(', ', 'changed to ' || new_role, 'ends ' || to_char(new_expiry AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI "UTC"'));
+	END IF;
+	CASE of.kind
+		WHEN 'member' THEN CALL teamrbac.remove_member(of.tenant_id, of.subject_id);
+		WHEN 'api_key' THEN CALL teamrbac.revoke_api_key(of.subject_id, 'access review');
+		ELSE CALL teamrbac.cancel_invitation(of.subject_id);
+	END CASE;
+	RETURN format('removed, was %s', present.role);
+END
+$$;
+COMMENT ON FUNCTION teamrbac.carry_out_decision(teamrbac.review_item, text, text, timestamptz) IS
+	'Internal to decide and finish_review: does what was decided, and says what that was. Errors: 55000 the item has changed, or has no access any more; those of the commands.';
+REVOKE ALL ON FUNCTION teamrbac.carry_out_decision(teamrbac.review_item, text, text, timestamptz) FROM PUBLIC;
+
+CREATE FUNCTION teamrbac.decide_item(for_tenant uuid, for_review uuid, for_item integer, decision text, note text, new_role text, new_expiry timestamptz, decided_by uuid, OUT before text, OUT after text)
+	LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, teamrbac, pg_temp
+AS $$
+DECLARE
+	decided teamrbac.review_item;
+	outcome text;
+BEGIN
+	IF EXISTS (SELECT FROM teamrbac.review AS r WHERE r.tenant_id = for_tenant AND r.review_id = for_review AND r.finished_at IS NOT NULL) THEN
+		RAISE EXCEPTION 'the review is finished' USING ERRCODE = '55000', CONSTRAINT = 'review_finished';
+	END IF;
+	SELECT i.* INTO decided FROM teamrbac.review_item AS i
+		WHERE i.tenant_id = for_tenant AND i.review_id = for_review AND i.item = for_item FOR NO KEY UPDATE;
+	IF NOT FOUND THEN
+		RAISE EXCEPTION 'the review has no such item' USING ERRCODE = 'P0002', CONSTRAINT = 'no_such_item';
+	ELSIF decided.decision IS NOT NULL THEN
+		RAISE EXCEPTION 'the item is decided already' USING ERRCODE = '55000', CONSTRAINT = 'item_decided', DETAIL = format('It was %s.', decided.outcome);
+	END IF;
+	outcome := teamrbac.carry_out_decision(decided, decision, new_role, new_expiry);
+	UPDATE teamrbac.review_item AS i SET decision = decide_item.decision, outcome = decide_item_outcome.outcome, note = decide_item.note,
+			decided_by = decide_item.decided_by, decided_at = clock_timestamp()
+		FROM (VALUES (outcome)) AS decide_item_outcome(outcome)
+		WHERE i.tenant_id = for_tenant AND i.review_id = for_review AND i.item = for_item;
+	before := jsonb_build_object('item', for_item, decided.kind, decided.subject_id, 'role', decided.role);
+	after := jsonb_build_object('decision', decision, 'outcome', outcome, 'note', note);
+END
+$$;
+COMMENT ON FUNCTION teamrbac.decide_item(uuid, uuid, integer, text, text, text, timestamptz, uuid, OUT text, OUT text) IS
+	'Internal to decide: checks, carries out and notes a decision, and says for the audit what was decided. The caller has locked the tenant.';
+REVOKE ALL ON FUNCTION teamrbac.decide_item(uuid, uuid, integer, text, text, text, timestamptz, uuid) FROM PUBLIC;
+
+CREATE FUNCTION teamrbac.end_review(for_tenant uuid, for_review uuid, finished_by uuid) RETURNS text
+	LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, teamrbac, pg_temp
+AS $$
+DECLARE
+	ended teamrbac.review;
+	undecided teamrbac.review_item;
+	outcome text;
+BEGIN
+	SELECT r.* INTO ended FROM teamrbac.review AS r WHERE r.tenant_id = for_tenant AND r.review_id = for_review FOR NO KEY UPDATE;
+	IF ended.finished_at IS NOT NULL THEN
+		RAISE EXCEPTION 'the review is finished already' USING ERRCODE = '55000', CONSTRAINT = 'review_finished';
+	END IF;
+	IF ended.due > clock_timestamp() AND EXISTS (SELECT FROM teamrbac.review_item AS i WHERE i.tenant_id = for_tenant AND i.review_id = for_review AND i.decision IS NULL) THEN
+		RAISE EXCEPTION 'items of the review are undecided' USING ERRCODE = '55000', CONSTRAINT = 'items_undecided',
+			HINT = format('Decide them, or wait until the review is due, %s.', to_char(ended.due AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI "UTC"'));
+	END IF;
+	FOR undecided IN SELECT i.* FROM teamrbac.review_item AS i WHERE i.tenant_id = for_tenant AND i.review_id = for_review AND i.decision IS NULL ORDER BY i.item LOOP
+		outcome := 'undecided';
+		-- Nobody removes themselves by having decided nothing.
+		IF ended.remove_undecided AND undecided.subject_id <> finished_by THEN
+			BEGIN
+				outcome := 'undecided: ' || teamrbac.carry_out_decision(undecided, 'remove', NULL, NULL);
+			EXCEPTION WHEN insufficient_privilege THEN
+				outcome := 'undecided: not removed, as that takes more rights';
+			END;
+		END IF;
+		UPDATE teamrbac.review_item AS i SET outcome = o.outcome FROM (VALUES (outcome)) AS o(outcome)
+			WHERE i.tenant_id = for_tenant AND i.review_id = for_review AND i.item = undecided.item;
+	END LOOP;
+	UPDATE teamrbac.review AS r SET finished_at = clock_timestamp(), finished_by = end_review.finished_by
+		WHERE r.tenant_id = for_tenant AND r.review_id = for_review;
+	RETURN (SELECT jsonb_build_object('keep', count(*) FILTER (WHERE i.decision = 'keep'), 'change', count(*) FILTER (WHERE i.decision = 'change'),
+									  'remove', count(*) FILTER (WHERE i.decision = 'remove'), 'undecided', count(*) FILTER (WHERE i.decision IS NULL))
+			FROM teamrbac.review_item AS i WHERE i.tenant_id = for_tenant AND i.review_id = for_review);
+END
+$$;
+COMMENT ON FUNCTION teamrbac.end_review(uuid, uuid, uuid) IS
+	'Internal to finish_review: removes what is undecided if the review says so, and says for the audit what was decided. The caller has locked the tenant.';
+REVOKE ALL ON FUNCTION teamrbac.end_review(uuid, uuid, uuid) FROM PUBLIC;
+
+CREATE FUNCTION teamrbac.items_of_review(for_tenant uuid, for_review uuid, OUT item integer, OUT kind text, OUT name text, OUT role text, OUT role_now text, OUT expires_at timestamptz,
+		OUT last_active date, OUT permissions text, OUT findings text, OUT decision text, OUT outcome text, OUT note text, OUT decided_by text, OUT decided_at timestamptz)
+	RETURNS SETOF record
+	LANGUAGE sql STABLE ROWS 100 SET search_path = pg_catalog, teamrbac, pg_temp
+AS $$
+	WITH finding AS MATERIALIZED (
+		SELECT r.finding, r.remedy FROM teamrbac.review_tenants(for_tenant) AS r
+	)
+	SELECT i.item, i.kind, teamrbac.printable(i.name), i.role, s.role, s.expires_at, s.last_active,
+		   (SELECT string_agg(g.permission, ' ' ORDER BY g.permission) FROM teamrbac.present_grants(for_tenant) AS g
+			JOIN teamrbac.permission AS p ON p.permission = g.permission
+			LEFT JOIN teamrbac.api_key AS k ON i.kind = 'api_key' AND k.tenant_id = for_tenant AND k.key_id = i.subject_id
+			WHERE g.role = s.role AND (i.kind <> 'api_key' OR p.grantable_to_keys AND (k.permissions IS NULL OR g.permission = ANY (k.permissions)))),
+		   -- What its remedy names is what it is about.
+		   (SELECT string_agg(DISTINCT f.finding, ', ') FROM finding AS f WHERE strpos(f.remedy, i.subject_id::text) > 0),
+		   i.decision, i.outcome, teamrbac.printable(i.note), teamrbac.printable(COALESCE(u.display_name, 'user ' || i.decided_by::text)), i.decided_at
+	FROM teamrbac.review_item AS i
+	LEFT JOIN LATERAL teamrbac.review_subject(for_tenant, i.kind, i.subject_id) AS s ON true
+	LEFT JOIN teamrbac.app_user AS u ON u.user_id = i.decided_by
+	WHERE i.tenant_id = for_tenant AND i.review_id = for_review
+	ORDER BY i.item;
+$$;
+COMMENT ON FUNCTION teamrbac.items_of_review(uuid, uuid, OUT integer, OUT text, OUT text, OUT text, OUT text, OUT timestamptz, OUT date, OUT text, OUT text, OUT text, OUT text, OUT text, OUT text, OUT timestamptz) IS
+	'Internal to review_items, whoever asks.';
+REVOKE ALL ON FUNCTION teamrbac.items_of_review(uuid, uuid) FROM PUBLIC;
+
+CREATE FUNCTION teamrbac.start_review(tenant_id uuid, due timestamptz, remove_undecided boolean DEFAULT false) RETURNS uuid
+	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
+	AS 'MODULE_PATHNAME', 'teamrbac_start_review';
+COMMENT ON FUNCTION teamrbac.start_review(uuid, timestamptz, boolean) IS
+	'Begins a review of the team as it is: an item for each member, API key and pending invitation, to be decided until due; what is undecided then is reported by access_review, or removed by finish_review if remove_undecided. Returns the review''s id. Needs team.manage. Errors: 42501 not allowed, also for an API key; 22023 argument null, due not in the future; 28000 nobody signed in. Locks the tenant''s row.';
+CREATE FUNCTION teamrbac.review_items(review_id uuid, OUT item integer, OUT kind text, OUT name text, OUT role text, OUT role_now text, OUT expires_at timestamptz,
+		OUT last_active date, OUT permissions text, OUT findings text, OUT decision text, OUT outcome text, OUT note text, OUT decided_by text, OUT decided_at timestamptz)
+	RETURNS SETOF record
+	LANGUAGE c STABLE SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
+	ROWS 100 AS 'MODULE_PATHNAME', 'teamrbac_review_items';
+COMMENT ON FUNCTION teamrbac.review_items(uuid, OUT integer, OUT text, OUT text, OUT text, OUT text, OUT timestamptz, OUT date, OUT text, OUT text, OUT text, OUT text, OUT text, OUT text, OUT timestamptz) IS
+	'What is to be decided in a review, and what has been: role as the review began, role_now (NULL: no access any more), the day of its last activity, what it may do, what access_review finds; the decision, what was done about it, why, by whom and when. The record of a review is this table: in psql by \H, or \copy with CSV. Needs team.manage in its tenant, or a superuser. Errors: 42501 not allowed, or no such review; 22023 review_id null; 28000 nobody signed in. Takes no lock.';
+CREATE PROCEDURE teamrbac.decide(review_id uuid, item integer, decision text, note text DEFAULT NULL, new_role text DEFAULT NULL, new_expiry timestamptz DEFAULT NULL)
+	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
+	AS 'MODULE_PATHNAME', 'teamrbac_decide';
+COMMENT ON PROCEDURE teamrbac.decide(uuid, integer, text, text, text, timestamptz) IS
+	'Decides on an item of a review, once, and carries it out by the commands, under one''s own rights: keep what it had when the review began; change a member''s role or expiry, or a key''s expiry; remove the member, revoke the key, cancel the invitation. Needs team.manage, and what the command needs. Errors: 42501 not allowed, or no such review; P0002 no such item; 55000 decided already, the review is finished, or the item is not what it was; 22023 argument null or bad; those of change_role, set_membership_expiry, remove_member, set_api_key_expiry, revoke_api_key and cancel_invitation; 28000 nobody signed in. Locks the tenant''s row.';
+CREATE PROCEDURE teamrbac.finish_review(review_id uuid)
+	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
+	AS 'MODULE_PATHNAME', 'teamrbac_finish_review';
+COMMENT ON PROCEDURE teamrbac.finish_review(uuid) IS
+	'Ends a review once all is decided, or it is due: what is undecided then is noted as such, and removed under one''s own rights if the review says so, oneself excepted. Needs team.manage. Errors: 42501 not allowed, or no such review; 55000 finished already, or undecided before it is due; 22023 review_id null; 28000 nobody signed in. Locks the tenant''s row.';
+
+CREATE PROCEDURE teamrbac.schedule_reviews(tenant_id uuid, every interval, due_in interval DEFAULT '14 days', remove_undecided boolean DEFAULT false)
+	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
+	AS 'MODULE_PATHNAME', 'teamrbac_schedule_reviews';
+COMMENT ON PROCEDURE teamrbac.schedule_reviews(uuid, interval, interval, boolean) IS
+	'Has hold_reviews begin a review of the team now and then, under the rights of whoever schedules them; every NULL: no more. Needs team.manage. Errors: 42501 not allowed, also for an API key; 22023 argument null; 23514 every shorter than a day, due_in shorter than an hour or longer than every; 28000 nobody signed in. Locks the tenant''s row.';
+
+-- Whoever began a review, or had it begin, has ordered what becomes of it.
+CREATE PROCEDURE teamrbac.hold_reviews()
+	LANGUAGE plpgsql
+AS $$
+DECLARE
+	due record;
+BEGIN
+	FOR due IN
+		SELECT r.review_id, NULL::uuid AS tenant_id, r.started_by AS ordered_by, NULL::interval AS due_in, true AS remove_undecided FROM teamrbac.review AS r
+		WHERE r.finished_at IS NULL AND r.remove_undecided AND r.due OPERATOR(pg_catalog.<=) pg_catalog.clock_timestamp()
+		UNION ALL
+		SELECT NULL, s.tenant_id, s.scheduled_by, s.due_in, s.remove_undecided FROM teamrbac.review_schedule AS s
+		JOIN teamrbac.tenant AS t ON t.tenant_id OPERATOR(pg_catalog.=) s.tenant_id AND t.deleted_at IS NULL
+		WHERE NOT EXISTS (SELECT FROM teamrbac.review AS r WHERE r.tenant_id OPERATOR(pg_catalog.=) s.tenant_id
+						  AND r.started_at OPERATOR(pg_catalog.>) (pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) s.every))
+	LOOP
+		BEGIN
+			PERFORM teamrbac.sign_in(due.ordered_by);
+			IF due.review_id IS NULL THEN
+				PERFORM teamrbac.start_review(due.tenant_id, pg_catalog.clock_timestamp() OPERATOR(pg_catalog.+) due.due_in, due.remove_undecided);
+			ELSE
+				CALL teamrbac.finish_review(due.review_id);
+			END IF;
+		EXCEPTION WHEN OTHERS THEN
+			RAISE WARNING '%: %', CASE WHEN due.review_id IS NULL THEN pg_catalog.concat('tenant ', due.tenant_id, ' is not reviewed')
+									   ELSE pg_catalog.concat('review ', due.review_id, ' is not finished') END, SQLERRM USING ERRCODE = SQLSTATE;
+		END;
+		PERFORM teamrbac.sign_out();
+		COMMIT;
+	END LOOP;
+END
+$$;
+COMMENT ON PROCEDURE teamrbac.hold_reviews() IS
+	'Begins the reviews that schedule_reviews asks for, and finishes those that are due and remove what is undecided: each in a transaction of its own, as the user who ordered it and under that user''s rights of now. Where these are gone, a WARNING, and access_review goes on to report what is due. For a scheduler. Locks the tenants'' rows.';
+REVOKE ALL ON PROCEDURE teamrbac.hold_reviews() FROM PUBLIC;
