@@ -1,6 +1,6 @@
 import { html, table, time } from './html.js'
 
-const PAGE = 30
+const PAGE = 15
 
 const fields = (values) => values && html`<code>${Object.entries(values).map(([name, value]) =>
   `${name}: ${typeof value === 'object' ? JSON.stringify(value) : value}`).join(', ')}</code>`

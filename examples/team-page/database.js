@@ -30,6 +30,7 @@ export async function transaction(token, slug, work) {
   let broken, me
   try {
     await client.query('BEGIN')
+    if (!token && slug) throw Object.assign(new Error('nobody is signed in'), { code: '28000', constraint: 'nobody' })
     me = token ? await signIn(query, token, slug) : null
     const result = await work(query, me)
     await client.query('COMMIT')

@@ -1,5 +1,6 @@
 // A refusal as a sentence: by its reason (the error's constraint), or else by its SQLSTATE and what the database says.
 const REASONS = {
+  nobody: 'Please sign in.',
   no_such_team: 'There is no such team, or you are not in it.',
   token_expired: 'Your sign-in has ended. Please sign in again.',
   token_revoked: 'Your sign-in has been ended for you. Please sign in again.',

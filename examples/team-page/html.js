@@ -19,6 +19,8 @@ export const html = (strings, ...values) =>
 
 export const time = (date) => (date ? date.toISOString().slice(0, 16).replace('T', ' ') : '')
 export const day = (date) => (date ? date.toISOString().slice(0, 10) : '')
+// What ends at midnight has had the day before.
+export const lastDay = (end) => (end ? day(new Date(end - 1)) : '')
 
 export const table = (columns, rows, none) =>
   rows.length

@@ -1,6 +1,6 @@
 import { html, table, options, button, day } from './html.js'
 
-const PAGE = 20
+const PAGE = 10
 const MAIL = { queued: 'about to be sent', sent: 'sent', failed: 'could not be sent' }
 
 const place = (base, { search, after }) => `${base}/invitations?${new URLSearchParams({ ...(search && { search }), after })}`

@@ -1,6 +1,6 @@
-import { html, table, options, button, time, day } from './html.js'
+import { html, table, options, button, time, day, lastDay } from './html.js'
 
-const PAGE = 20
+const PAGE = 10
 
 export default ({ get, post }) => {
   get('/members', async ({ query, me, tenant, base, ask }) => {
@@ -12,8 +12,8 @@ export default ({ get, post }) => {
     return { title: 'Members', body: html`<form class="line" role="search"><label>Name${manages && ' or e-mail'} begins with
         <input name="search" type="search" value="${search}"></label><button>Search</button></form>
       <p class="quiet">${members >= 1000 ? '1000 or more' : members} in the team</p>
-      ${table(['Name', ...(manages ? ['E-mail'] : []), 'Role', 'Member since', 'Until', ...(manages ? [''] : [])],
-        rows.map((m) => [m.display_name, ...(manages ? [m.email] : []), m.role, day(m.joined_at), day(m.expires_at),
+      ${table(['Name', ...(manages ? ['E-mail'] : []), 'Role', 'Member since', 'Last day', ...(manages ? [''] : [])],
+        rows.map((m) => [m.display_name, ...(manages ? [m.email] : []), m.role, day(m.joined_at), lastDay(m.expires_at),
           ...(manages ? [m.may_remove && html`<a href="${base}/members/${m.user_id}"
             aria-label="Manage ${m.display_name}">Manage</a>`] : [])]), 'Nobody is found.')}
       <p class="pages">${ask.after && html`<a href="${base}/members">First page</a> `}
@@ -30,8 +30,7 @@ export default ({ get, post }) => {
       <h2>Role</h2><form method="post" action="${here}/role" class="line">
         <label>New role <select name="role">${options(roles.map((r) => r.role), m.role)}</select></label><button>Change role</button></form>
       <h2>End of the membership</h2><form method="post" action="${here}/expiry" class="line">
-        <label>Last day (empty: none) <input type="date" name="last_day"
-          value="${m.expires_at && day(new Date(m.expires_at - 1))}"></label><button>Note the end</button></form>
+        <label>Last day, if any <input type="date" name="last_day" value="${lastDay(m.expires_at)}"></label><button>Note the end</button></form>
       <h2>Remove from the team</h2><p>Access ends at once. What else it means:</p>
       ${table(['What', 'Which', 'Then'], impact.map((i) => [i.kind, i.subject, i.detail]), 'Nothing else depends on this member.')}
       <form method="post" action="${here}/remove" class="line">
