@@ -1,6 +1,6 @@
 #!/bin/bash
-# Starts examples/team-page on loopback with demo data (`make demo-web`), or plays its whole story in Chromium (`make test-web`), on a
-# throw-away server. Node's packages come from npm, into a temporary directory.
+# Starts examples/team-page on loopback with demo data (`make demo-web`), or plays its whole story in Chromium
+# (`make test-web`), on a throw-away server. Node's packages come from npm, into a temporary directory.
 #
 #   team-page.sh demo    until Ctrl-C
 #   team-page.sh test

@@ -1,6 +1,6 @@
 #!/bin/bash
-# The team page in the throw-away cluster that scripts/with-cluster.sh has started: examples/team-page with demo data, a mail server on
-# loopback and the mailer. scripts/team-page.sh calls this.
+# The team page in the throw-away cluster that scripts/with-cluster.sh has started: examples/team-page with demo data, a
+# mail server on loopback and the mailer. scripts/team-page.sh calls this.
 #
 #   run.sh MODULES [COMMAND...]    until COMMAND ends, to which the address is added, or without one until a signal
 set -euo pipefail
@@ -23,7 +23,8 @@ wait_for() {
     return 1
 }
 
-PGOPTIONS='-c client_min_messages=warning' psql -Xq -v ON_ERROR_STOP=1 -o /dev/null -f examples/team-page/schema.sql -f demo/web/demo.sql
+PGOPTIONS='-c client_min_messages=warning' psql -Xq -v ON_ERROR_STOP=1 -o /dev/null \
+    -f examples/team-page/schema.sql -f demo/web/demo.sql
 /usr/bin/python3 test/smtp/server.py "$directory" &
 pids+=($!)
 wait_for "$directory/ready"

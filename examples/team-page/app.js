@@ -45,8 +45,8 @@ export function application(more) {
   app.disable('x-powered-by')
   app.use((req, res, next) => {
     // No script, nothing from elsewhere, and no address of ours told to anybody: some have a token in them.
-    res.set({ 'Content-Security-Policy': "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'",
-      'Referrer-Policy': 'no-referrer', 'Cache-Control': 'no-store' })
+    res.set({ 'Referrer-Policy': 'no-referrer', 'Cache-Control': 'no-store', 'Content-Security-Policy':
+      "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'" })
     // A browser says when a form was another site's; the cookie is SameSite besides.
     const from = req.headers['sec-fetch-site']
     if (req.method === 'POST' && from && from !== 'same-origin') return res.status(403).send('Not from another site.')
@@ -61,14 +61,15 @@ export function application(more) {
     pages(routes(app, '/t/:slug', name))
   }
   app.use((req, res) => {
-    res.status(404).send(layout({ title: 'Not found', body: html`<p>There is no such page. <a href="/">To the start</a></p>` }))
+    const body = html`<p>There is no such page. <a href="/">To the start</a></p>`
+    res.status(404).send(layout({ title: 'Not found', body }))
   })
   app.use((error, req, res, next) => {
     const { status, text } = refusal(error)
     if (status === 500) console.error(error)
-    const body = html`<p class="alert" role="alert">${text}</p><p>${status === 401
-      ? html`<a href="/sign-in">Sign in</a>` : html`<a href="${error.me?.tenant ? `/t/${error.me.tenant.slug}/members` : '/'}">Back
-      to the team</a>`}</p>`
+    const back = error.me?.tenant ? `/t/${error.me.tenant.slug}/members` : '/'
+    const body = html`<p class="alert" role="alert">${text}</p>
+      <p>${status === 401 ? html`<a href="/sign-in">Sign in</a>` : html`<a href="${back}">Back</a>`}</p>`
     res.status(status).send(layout({ me: error.me, title: 'This did not work', body }))
   })
   return app

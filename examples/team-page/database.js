@@ -6,6 +6,9 @@ pool.on('error', (error) => console.error('an idle connection broke:', error.mes
 // What the provider says of somebody, for the greeting. Not verified here: the database does that.
 const name = (token) => JSON.parse(Buffer.from(token.split('.')[1], 'base64url')).name
 
+// As the database would.
+const refused = (code, constraint) => Object.assign(new Error(constraint), { code, constraint })
+
 // Whoever the token is of, the teams of theirs, and the one that the address names, entered.
 async function signIn(query, token, slug) {
   const me = { tenants: [], may: new Set() }
@@ -14,7 +17,7 @@ async function signIn(query, token, slug) {
   me.tenants = await query('SELECT * FROM teamrbac.my_tenants()')
   if (slug !== undefined) {
     const tenant = me.tenants.find((t) => t.slug === slug)
-    if (!tenant) throw Object.assign(new Error('there is no such team'), { code: '42501', constraint: 'no_such_team', me })
+    if (!tenant) throw Object.assign(refused('42501', 'no_such_team'), { me })
     await query('SELECT teamrbac.act_in_tenant($1)', [tenant.tenant_id])
     me.tenant = tenant
     const [{ may }] = await query('SELECT teamrbac.my_permissions($1) AS may', [tenant.tenant_id])
@@ -30,7 +33,7 @@ export async function transaction(token, slug, work) {
   let broken, me
   try {
     await client.query('BEGIN')
-    if (!token && slug) throw Object.assign(new Error('nobody is signed in'), { code: '28000', constraint: 'nobody' })
+    if (!token && slug) throw refused('28000', 'nobody')
     me = token ? await signIn(query, token, slug) : null
     const result = await work(query, me)
     await client.query('COMMIT')

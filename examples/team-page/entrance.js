@@ -37,9 +37,8 @@ export default ({ get, post }) => {
     const what = html`<p>You are invited to join <b>${team}</b> as <b>${role}</b>${email && html`; the invitation is for
       <b>${email}</b>`} and can be accepted until ${time(until)} UTC.</p>`
     if (!me) {
-      const back = encodeURIComponent(`/join?token=${ask.token}`)
-      return { title, body: html`${what}<p><a href="/sign-in?next=${back}&amp;email=${encodeURIComponent(email ?? '')}">Sign in
-        to join</a></p>` }
+      const query = new URLSearchParams({ next: `/join?token=${ask.token}`, email: email ?? '' })
+      return { title, body: html`${what}<p><a href="/sign-in?${query}">Sign in to join</a></p>` }
     }
     return { title, body: html`${what}<form method="post" action="/join" class="line">
       <input type="hidden" name="token" value="${ask.token}"><button class="main">Join as ${me.name}</button>

@@ -30,6 +30,15 @@ export const table = (columns, rows, none) =>
 
 export const options = (values, chosen) => values.map((v) => html`<option ${v === chosen && 'selected'}>${v}</option>`)
 
+export const search = (label, value) => html`<form class="line" role="search">
+  <label>${label} <input name="search" type="search" value="${value}"></label><button>Search</button></form>`
+
+// The way on from a page that is full.
+export function further(rows, size, label, href, asked) {
+  const query = new URLSearchParams(Object.entries(asked).filter(([, value]) => value))
+  return rows.length === size && html`<p class="pages"><a rel="next" href="${href}?${query}">${label}</a></p>`
+}
+
 // A form that is one button.
 export const button = (action, label, about, fields = {}) => html`<form method="post" action="${action}" class="inline">
   ${Object.entries(fields).map(([name, value]) => html`<input type="hidden" name="${name}" value="${value}">`)}
@@ -48,11 +57,12 @@ const SECTIONS = [
 export function layout({ me, section, title, body, notice }) {
   const tenant = me?.tenant
   const sections = SECTIONS.filter(([, , ...needed]) => !needed.length || needed.some((p) => me?.may.has(p)))
-  return html`<!doctype html><html lang="en"><head><meta charset="utf-8"><title>${title}${tenant && ` - ${tenant.name}`}</title>
-    <meta name="viewport" content="width=device-width, initial-scale=1"><link rel="stylesheet" href="/style.css"></head><body>
+  return html`<!doctype html><html lang="en"><head><meta charset="utf-8">
+    <title>${title}${tenant && ` - ${tenant.name}`}</title><link rel="stylesheet" href="/style.css">
+    <meta name="viewport" content="width=device-width, initial-scale=1"></head><body>
     <a class="skip" href="#main">Skip to the page</a>
-    <header><nav aria-label="Teams">${me?.tenants.map((t) => html`<a href="/t/${t.slug}/members"
-      ${t.slug === tenant?.slug && html`aria-current="true"`}>${t.name}</a>`) ?? html`<a href="/">The App</a>`}</nav>
+    <header><nav aria-label="Teams">${me?.tenants.length ? me.tenants.map((t) => html`<a href="/t/${t.slug}/members"
+      ${t.slug === tenant?.slug && html`aria-current="true"`}>${t.name}</a>`) : html`<a href="/">The App</a>`}</nav>
       ${me ? html`<div>${me.name}${tenant && `, ${tenant.role}`} <form method="post" action="/sign-out" class="inline">
         <button>Sign out</button></form></div>` : html`<a href="/sign-in">Sign in</a>`}</header>
     ${tenant && html`<nav class="sections" aria-label="${tenant.name}">${sections.map(([path, label]) => html`<a

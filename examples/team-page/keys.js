@@ -4,12 +4,13 @@ const DAYS = { '30 days': 30, '90 days': 90, 'a year': 365 }
 
 const shown = (base, { secret, name }) => ({ title: 'API keys',
   notice: html`This is the key <b>${name}</b>. Copy it now: it is shown this once, and nobody can see it again.`,
-  body: html`<p class="secret"><code id="secret">${secret}</code></p><p><a href="${base}/keys">I have copied it</a></p>` })
+  body: html`<p class="secret"><code id="secret">${secret}</code></p>
+    <p><a href="${base}/keys">I have copied it</a></p>` })
 
 export default ({ get, post }) => {
   get('/keys', async ({ query, me, tenant, base }) => {
-    const keys = await query('SELECT * FROM teamrbac.api_key_overview WHERE tenant_id = $1 ORDER BY created_at DESC LIMIT 100',
-      [tenant])
+    const keys = await query(`SELECT * FROM teamrbac.api_key_overview
+      WHERE tenant_id = $1 ORDER BY created_at DESC LIMIT 100`, [tenant])
     // A key's role is one whose permissions its maker has.
     const roles = (await query('SELECT * FROM teamrbac.list_roles()'))
       .filter((r) => r.role !== 'owner' && r.permissions.every((p) => me.may.has(p)))
@@ -20,9 +21,9 @@ export default ({ get, post }) => {
         <label>Role <select name="role">${options(roles.map((r) => r.role), 'developer')}</select></label>
         <label>Good for <select name="days">${options(Object.keys(DAYS), '90 days')}</select></label>
         <button class="main">Make a key</button></form>
-      ${table(['Name', 'Role', 'State', 'Made by', 'Last used', 'Good until', ''], keys.map((k) => [k.name, k.role, k.state,
-        k.creator ?? 'somebody deleted', day(k.last_used_at) || 'never', day(k.expires_at) || 'revoked', buttons(k)]),
-        'There is no key yet.')}` }
+      ${table(['Name', 'Role', 'State', 'Made by', 'Last used', 'Good until', 'Actions'],
+        keys.map((k) => [k.name, k.role, k.state, k.creator ?? 'somebody deleted', day(k.last_used_at) || 'never',
+          day(k.expires_at) || 'revoked', buttons(k)]), 'There is no key yet.')}` }
   })
   post('/keys', async ({ query, tenant, base, form }) => {
     const [key] = await query(`SELECT secret FROM teamrbac.create_api_key($1, $2, $3,

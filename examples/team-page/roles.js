@@ -5,17 +5,18 @@ export default ({ get, post }) => {
     const roles = await query('SELECT * FROM teamrbac.list_roles()')
     const permissions = [...new Set(roles.flatMap((r) => r.permissions))]
     const own = roles.filter((r) => !r.built_in)
+    const has = (r, p) => r.permissions.includes(p) && 'yes'
+    const drop = (r) => button(`${base}/roles/drop`, 'Drop', r.role, { name: r.role })
     return { title: 'Roles', body: html`
       ${table(['May', ...roles.map((r) => r.role)],
-        permissions.map((p) => [html`<code>${p}</code>`, ...roles.map((r) => (r.permissions.includes(p) ? 'yes' : ''))]))}
+        permissions.map((p) => [html`<code>${p}</code>`, ...roles.map((r) => has(r, p))]))}
       ${me.may.has('roles.manage') && html`<h2>Roles of your own</h2>
-      ${table(['Role', 'For', ''], own.map((r) => [r.role, r.description, button(`${base}/roles/drop`, 'Drop', r.role, { name: r.role })]),
-        'There is none yet.')}
+      ${table(['Role', 'For', 'Actions'], own.map((r) => [r.role, r.description, drop(r)]), 'There is none yet.')}
       <form method="post" action="${base}/roles" class="fields">
-        <label>Name <input name="name" required pattern="[a-z][a-z0-9_.]*" title="a to z, digits and underscores"></label>
+        <label>Name, such as support_team <input name="name" required pattern="[a-z][a-z0-9_.]*"></label>
         <label>What it is for <input name="description" required></label>
-        <fieldset><legend>It may</legend>${permissions.filter((p) => me.may.has(p)).map((p) => html`<label><input type="checkbox"
-          name="permissions" value="${p}"> ${p}</label>`)}</fieldset>
+        <fieldset><legend>It may</legend>${permissions.filter((p) => me.may.has(p)).map((p) => html`<label>
+          <input type="checkbox" name="permissions" value="${p}"> ${p}</label>`)}</fieldset>
         <button class="main">Save the role</button></form>`}` }
   })
   post('/roles', async ({ query, tenant, base, form }) => {

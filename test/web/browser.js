@@ -1,6 +1,6 @@
-// Chromium as somebody uses it who finds things by what they are called, as a screen reader does, and never by their place. Every page
-// that comes up is looked over: whether all fields have names, a phone shows it without scrolling sideways, and nothing is refused
-// by the page's own policy.
+// Chromium as somebody uses it who finds things by what they are called, as a screen reader does, and never by their
+// place. Every page that comes up is looked over: whether all fields have names, a phone shows it without scrolling
+// sideways, and nothing is refused by the page's own policy.
 import assert from 'node:assert/strict'
 import { createRequire } from 'node:module'
 import { mkdtempSync } from 'node:fs'
@@ -9,15 +9,28 @@ import path from 'node:path'
 
 export async function openBrowser(modules) {
   const puppeteer = createRequire(path.join(modules, 'package.json'))('puppeteer-core')
-  return puppeteer.launch({ executablePath: '/usr/bin/chromium', userDataDir: mkdtempSync(path.join(tmpdir(), 'chromium-')),
-    args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-      '--disable-component-update', '--disable-sync'] })
+  return puppeteer.launch({
+    executablePath: '/usr/bin/chromium',
+    userDataDir: mkdtempSync(path.join(tmpdir(), 'chromium-')),
+    args: [
+      '--headless',
+      '--no-sandbox',
+      '--disable-gpu',
+      '--disable-quic',
+      '--no-first-run',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+    ],
+  })
 }
 
 const lookOver = () => ({
   language: document.documentElement.lang,
   headings: document.querySelectorAll('h1').length,
-  nameless: [...document.querySelectorAll('input:not([type=hidden]), select, textarea')].filter((e) => !e.labels.length && !e.ariaLabel).length,
+  nameless: [...document.querySelectorAll('input:not([type=hidden]), select, textarea')].filter(
+    (e) => !e.labels.length && !e.ariaLabel,
+  ).length,
   scripts: document.scripts.length,
 })
 
@@ -60,7 +73,10 @@ export class Person {
     await this.page.setViewport({ width: 1100, height: 700 })
     assert.ok(width <= 390, `${this.page.url()} is ${width} pixels wide on a phone of 390`)
     // Chromium notes a refused form's status on the console; that is for the caller to expect.
-    assert.deepEqual(this.complaints.filter((text) => !/responded with a status of 4/.test(text)), [])
+    assert.deepEqual(
+      this.complaints.filter((text) => !/responded with a status of 4/.test(text)),
+      [],
+    )
   }
 
   text() {
@@ -103,7 +119,9 @@ export class Person {
 
   async fill(label, value, role = 'textbox') {
     const field = await this.find(label, role)
-    await field.evaluate((element, text) => { element.value = text }, value)
+    await field.evaluate((element, text) => {
+      element.value = text
+    }, value)
   }
 
   async choose(label, value) {

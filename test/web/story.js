@@ -7,7 +7,7 @@ import { openBrowser, Person } from './browser.js'
 const [modules, pictures, address] = process.argv.slice(2)
 const browser = await openBrowser(modules)
 const person = () => Person.of(browser, address)
-const picture = (who, name) => who.page.screenshot({ path: `${pictures}/${name}.png`, fullPage: true })
+const picture = (who, name) => who.page.$('body').then((body) => body.screenshot({ path: `${pictures}/${name}.png` }))
 let last
 
 async function step(title, work) {
@@ -20,7 +20,9 @@ async function step(title, work) {
 async function linksTo(email, count) {
   for (let tries = 0; ; tries++) {
     const page = await (await fetch(`${address}/mailbox`)).text()
-    const links = [...page.matchAll(/<article><h2>To (.*?): .*?href="(.*?)"/gs)].filter((m) => m[1] === email).map((m) => m[2])
+    const links = [...page.matchAll(/<article><h2>To (.*?): .*?href="(.*?)"/gs)]
+      .filter((m) => m[1] === email)
+      .map((m) => m[2])
     if (links.length >= count) return links
     assert.ok(tries < 100, `${links.length} mails to ${email} came, not ${count}`)
     await new Promise((resolve) => setTimeout(resolve, 100))
@@ -30,23 +32,34 @@ async function linksTo(email, count) {
 // What somebody does who makes up a form that the page does not offer.
 async function forge(who, where, fields) {
   const answer = who.page.waitForNavigation()
-  await who.page.evaluate((action, values) => {
-    const form = document.body.appendChild(document.createElement('form'))
-    Object.assign(form, { action, method: 'post' })
-    for (const [name, value] of Object.entries(values)) {
-      Object.assign(form.appendChild(document.createElement('input')), { name, value, ariaLabel: name })
-    }
-    form.submit()
-  }, where, fields)
+  await who.page.evaluate(
+    (action, values) => {
+      const form = document.body.appendChild(document.createElement('form'))
+      Object.assign(form, { action, method: 'post' })
+      for (const [name, value] of Object.entries(values)) {
+        Object.assign(form.appendChild(document.createElement('input')), { name, value, ariaLabel: name })
+      }
+      form.submit()
+    },
+    where,
+    fields,
+  )
   await answer
   await who.look()
 }
 
-const idOf = (who, name) => who.has(`Manage ${name}`, 'link').then((e) => e.evaluate((a) => a.pathname.split('/').pop()))
+const idOf = (who, name) =>
+  who.has(`Manage ${name}`, 'link').then((e) => e.evaluate((a) => a.pathname.split('/').pop()))
 
 async function story() {
   const olivia = await person()
-  const [adam, dana, rita, vera, sam] = [await person(), await person(), await person(), await person(), await person()]
+  const [adam, dana, rita, vera, sam] = [
+    await person(),
+    await person(),
+    await person(),
+    await person(),
+    await person(),
+  ]
 
   await step('nobody sees anything before signing in', async () => {
     await olivia.visit('/t/acme/members')
@@ -113,10 +126,18 @@ async function story() {
   })
   await step('fifty are invited at once, each with an answer', async () => {
     const fifty = Array.from({ length: 47 }, (_, i) => `new${i + 1}@newcorp.example`)
-    await olivia.fill('E-mail addresses, one or many', [...fifty, 'dana@example.com', 'no address', 'NEW1@newcorp.example'].join('\n'))
+    await olivia.fill(
+      'E-mail addresses, one or many',
+      [...fifty, 'dana@example.com', 'no address', 'NEW1@newcorp.example'].join('\n'),
+    )
     await olivia.choose('Role', 'reader')
     await olivia.press('Invite')
-    await olivia.sees(/47 of 51 invited as reader/, /dana@example\.com\s+member already/, /address\s+malformed/, /NEW1@\S+\s+repeated/)
+    await olivia.sees(
+      /47 of 51 invited as reader/,
+      /dana@example\.com\s+member already/,
+      /address\s+malformed/,
+      /NEW1@\S+\s+repeated/,
+    )
     await linksTo('new47@newcorp.example', 1)
     await olivia.open('All pending invitations')
     await picture(olivia, 'invitations')
@@ -171,13 +192,20 @@ async function story() {
   await step('a prompt goes from draft to Live, by those who may', async () => {
     await dana.signIn('dana')
     await dana.open('Prompts')
-    await dana.fill('Title', '<b>Escalation</b>')
-    await dana.fill('Prompt', 'Hand over to a person, <script>alert(1)</script> politely.')
+    await dana.fill('Title', 'Escalation')
+    await dana.fill('Prompt', 'Hand over to a person, politely.')
     await dana.press('Save as a draft')
-    await dana.sees(/<b>Escalation<\/b>\s+Hand over to a person, <script>.*draft/)
-    await dana.press('Make live <b>Escalation</b>')
-    await dana.sees(/The prompt is live/, /<b>Escalation<\/b>.*live/s)
+    await dana.sees(/Escalation\s+Hand over to a person, politely\.\s+draft/)
+    await dana.press('Make live Escalation')
+    await dana.sees(/The prompt is live/, /Escalation.*live/)
     await picture(dana, 'prompts')
+  })
+  await step('what people write is text, whatever it looks like', async () => {
+    await dana.fill('Title', '<b>Bold</b>')
+    await dana.fill('Prompt', '"><script>alert(1)</script>')
+    await dana.press('Save as a draft')
+    await dana.sees(/<b>Bold<\/b>\s+"><script>alert\(1\)<\/script>\s+draft/)
+    await dana.press('Make live <b>Bold</b>')
   })
   await step('a Reader sees, and changes nothing, whatever they send', async () => {
     await rita.signIn('rita')
@@ -196,11 +224,15 @@ async function story() {
     await rita.look(403)
   })
 
-  await step('a contractor\'s access gets an end', async () => {
+  await step("a contractor's access gets an end", async () => {
     await olivia.visit('/t/acme/members?search=bilal+c')
     await olivia.open('Manage Bilal Costa')
     const end = new Date(Date.now() + 30 * 86400000).toISOString().slice(0, 10)
-    await (await olivia.page.$('[name=last_day]')).evaluate((field, value) => { field.value = value }, end)
+    await (
+      await olivia.page.$('[name=last_day]')
+    ).evaluate((field, value) => {
+      field.value = value
+    }, end)
     await olivia.press('Note the end')
     await olivia.visit('/t/acme/members?search=bilal+c')
     await olivia.sees(new RegExp(end))
@@ -222,9 +254,9 @@ async function story() {
     await olivia.choose('New role', 'admin')
     await olivia.press('Change role')
   })
-  await step('a role of the team\'s own', async () => {
+  await step("a role of the team's own", async () => {
     await adam.open('Roles')
-    await adam.fill('Name', 'support')
+    await adam.fill('Name, such as support_team', 'support')
     await adam.fill('What it is for', 'Answers customers')
     for (const permission of ['logs.view', 'prompts.view']) await (await adam.find(permission, 'checkbox')).click()
     await adam.press('Save the role')
@@ -261,6 +293,7 @@ async function story() {
     assert.equal(await adam.has('Manage Olivia', 'link'), null)
     await adam.visit('/t/acme/members')
     assert.equal(await adam.has('Transfer the ownership of Acme', 'link'), null)
+    await adam.visit('/t/acme/members?search=dana')
     const danas = await idOf(adam, 'Dana')
     await forge(adam, '/t/acme/transfer', { user_id: danas })
     await adam.look(403)
@@ -287,8 +320,13 @@ async function story() {
   })
   await step('nothing from another site, nothing after signing out', async () => {
     const cookie = (await olivia.page.cookies()).map((c) => `${c.name}=${c.value}`).join()
-    const send = (site) => fetch(`${address}/t/acme/prompts`, { method: 'POST', redirect: 'manual',
-      headers: { cookie, 'sec-fetch-site': site, 'content-type': 'application/x-www-form-urlencoded' }, body: 'title=a&body=b' })
+    const send = (site) =>
+      fetch(`${address}/t/acme/prompts`, {
+        method: 'POST',
+        redirect: 'manual',
+        headers: { cookie, 'sec-fetch-site': site, 'content-type': 'application/x-www-form-urlencoded' },
+        body: 'title=a&body=b',
+      })
     assert.equal((await send('cross-site')).status, 403)
     assert.equal((await send('same-origin')).status, 303)
     await olivia.press('Sign out')
