@@ -16,7 +16,7 @@ SELECT teamrbac.create_tenant('Acme', 'acme') AS acme \gset
 SELECT teamrbac.add_member(:'acme', user_id, CASE display_name WHEN 'Adam' THEN 'admin' WHEN 'Dana' THEN 'developer'
 	WHEN 'Rita' THEN 'reader' ELSE (ARRAY['reader', 'developer'])[1 + length(display_name) % 2] END)
 	FROM teamrbac.app_user WHERE display_name NOT IN ('Olivia', 'Sam') \g /dev/null
-CALL teamrbac.set_membership_expiry(:'acme', pg_temp.person('Diego Costa'),
+CALL teamrbac.set_membership_expiry(:'acme', pg_temp.person('Aiko Costa'),
 	date_trunc('day', now(), 'UTC') + interval '31 days');
 SELECT teamrbac.invite_member(:'acme', 'peter@newcorp.example', 'reader') \g /dev/null
 INSERT INTO prompt (title, body) VALUES

@@ -5,9 +5,9 @@ const PAGE = 15
 const ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 
 // What it was and what it is, of what has a value; ids say nothing to people.
-function change({ before, after }) {
+function change({ before, after, subject_name: subject }) {
   const names = Object.keys({ ...before, ...after })
-  const shown = (value) => [value ?? []].flat().filter((v) => !ID.test(v)).join(', ')
+  const shown = (value) => [value ?? []].flat().filter((v) => !ID.test(v) && v !== subject).join(', ')
     .replace(/T(..:..):[0-9.]+Z$/, ' $1')
   return names.map((name) => [name.replaceAll('_', ' '), [before?.[name], after?.[name]].map(shown).filter(Boolean)])
     .filter(([, values]) => values.length).map(([name, values]) => `${name}: ${values.join(' → ')}`).join('; ')
