@@ -319,17 +319,28 @@ async function story() {
     await olivia.seesNot(/ownership\.transferred/)
   })
   await step('nothing from another site, nothing after signing out', async () => {
-    const cookie = (await olivia.page.cookies()).map((c) => `${c.name}=${c.value}`).join()
+    const [{ value: token }] = await olivia.page.cookies()
     const send = (site) =>
       fetch(`${address}/t/acme/prompts`, {
         method: 'POST',
         redirect: 'manual',
-        headers: { cookie, 'sec-fetch-site': site, 'content-type': 'application/x-www-form-urlencoded' },
+        headers: {
+          cookie: `token=${token}`,
+          'sec-fetch-site': site,
+          'content-type': 'application/x-www-form-urlencoded',
+        },
         body: 'title=a&body=b',
       })
     assert.equal((await send('cross-site')).status, 403)
     assert.equal((await send('same-origin')).status, 303)
     await olivia.press('Sign out')
+    await olivia.visit('/t/acme/members')
+    await olivia.look(401)
+    // Hers, with one letter of the signature changed.
+    await olivia.page.setCookie({
+      name: 'token',
+      value: token.slice(0, -9) + (token.at(-9) === 'A' ? 'B' : 'A') + token.slice(-8),
+    })
     await olivia.visit('/t/acme/members')
     await olivia.look(401)
   })
