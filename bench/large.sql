@@ -1,5 +1,12 @@
--- From 1,000 tenants to 1,000,000 with 100,000 more users; user -1 is a developer of 10,000 of them.
+-- From 1,000 tenants to 1,000,000 with 100,000 more users and 1,000 more roles; user -1 is a developer of 10,000 of
+-- them, tenant 7 among these.
 \set ON_ERROR_STOP on
+DO $$
+BEGIN
+	FOR n IN 1..1000 LOOP
+		PERFORM teamrbac.define_role('role_' || n, 'One of many', ARRAY['prompts.view']);
+	END LOOP;
+END $$;
 -- A bulk load: the audit of each row is not what is measured.
 SET session_replication_role = replica;
 INSERT INTO teamrbac.app_user (user_id, email, display_name)
@@ -21,6 +28,4 @@ END $$;
 INSERT INTO teamrbac.membership (tenant_id, user_id, role)
 	SELECT bench.tenant(n), bench.user(-1), 'developer' FROM generate_series(1, 10000) AS n;
 RESET session_replication_role;
-DO $$ BEGIN PERFORM teamrbac.map_database_role(bench.user(-1), 'bench_many'); END $$;
-DROP TABLE bench.item_plain, bench.item_peer;
 VACUUM ANALYZE;

@@ -11,7 +11,7 @@ INSERT INTO section VALUES
 	(1, 'Who is asking', '{sign_in,sign_in_with_api_key,sign_in_from_jwt_claims,sign_out,current_identity,current_user_id,map_database_role}'),
 	(2, 'May they', '{has_permission,require_permission,permitted_tenants,my_permissions,my_tenants,explain_permission}'),
 	(3, 'Tables of the application', '{protect_table,unprotect_table,require_permission_on_change}'),
-	(4, 'Roles and permissions', '{permission_matrix,list_roles,assignable_roles,define_permission,drop_permission,define_role,drop_role}'),
+	(4, 'Roles and permissions', '{permission_matrix,list_roles,assignable_roles,define_permission,drop_permission,define_role,drop_role,define_tenant_role,drop_tenant_role}'),
 	(5, 'Users', '{register_user,update_user,set_user_locale,disable_user,enable_user,revoke_user_keys,delete_user}'),
 	(6, 'Tenants and members', '{create_tenant,update_tenant,is_slug_free,team,team_list,members_page,member_actions,team_counts,add_member,change_role,remove_member,removal_impact,leave_tenant,set_membership_expiry,expire_memberships,set_tenant_limit,tenant_limits,set_tenant_metadata,tenant_metadata,set_member_metadata}'),
 	(7, 'Invitations', '{invite_member,invite_members,resend_invitation,cancel_invitation,set_invitation_metadata,pending_invitation,pending_invitation_list,invitations_page,peek_invitation,accept_invitation,decline_invitation,my_invitations,accept_my_invitation,decline_my_invitation,expire_invitations}'),

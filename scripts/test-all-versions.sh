@@ -11,6 +11,7 @@
 #
 #   TEAMRBAC_CHROOTS=DIR   keeps the directories there for the next run (default: nothing is kept)
 #   TESTS, REGRESS, ...    narrow the tests, as for run-tests.sh
+#   TEAMRBAC_RUN=COMMAND   what is run in the directories instead of the tests, with KEEP=/keep (16 to 18)
 #   KEEP=DIR               receives each version's results and logs below DIR/MAJOR
 set -euo pipefail
 exec </dev/null
@@ -85,17 +86,18 @@ test_in_root() {
     tar -C "$top" -cf - --exclude=./.git --exclude='*.o' --exclude='*.bc' --exclude='*.so' --exclude=./teamrbac-mailer . |
         tar -C "$root/src" -xf - --no-same-owner
     # Besides what narrows the tests, what says how long the random ones take, and which seed they have.
-    for name in TESTS REGRESS ISOLATION PROVE_TESTS PROVE_FLAGS "${!TEAMRBAC_@}"; do
-        case $name in TEAMRBAC_CHROOTS | TEAMRBAC_TMPDIR) continue ;; esac
+    for name in TESTS REGRESS ISOLATION PROVE_TESTS PROVE_FLAGS "${!TEAMRBAC_@}" "${!BENCH_@}"; do
+        case $name in TEAMRBAC_CHROOTS | TEAMRBAC_TMPDIR | TEAMRBAC_RUN) continue ;; esac
         [ -z "${!name+set}" ] || settings+=("$name=${!name}")
     done
     settings+=("PG_CONFIG=/usr/lib/postgresql/$major/bin/pg_config" KEEP=/keep)
     in_root "$root" env "${settings[@]:(-2):1}" /src/scripts/install-dependencies.sh || return 1
-    if [ "$major" = "$newest" ]; then
+    if [ "$major" = "$newest" ] && [ -z "${TEAMRBAC_RUN:-}" ]; then
         old_server "$root" || return 1
         settings+=(TEAMRBAC_OLD_PG_CONFIG=/usr/lib/postgresql/15/bin/pg_config)
     fi
-    in_root "$root" env "${settings[@]}" /src/scripts/run-tests.sh || status=$?
+    # shellcheck disable=SC2086
+    in_root "$root" env "${settings[@]}" ${TEAMRBAC_RUN:-/src/scripts/run-tests.sh} || status=$?
     if [ -n "${KEEP:-}" ]; then
         rm -rf "${KEEP:?}/$major"
         mkdir -p "$KEEP/$major"

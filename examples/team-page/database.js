@@ -33,7 +33,7 @@ export async function transaction(token, slug, work) {
   let broken, me
   try {
     await client.query('BEGIN')
-    if (!token && slug) throw refused('28000', 'nobody')
+    if (!token && slug) throw refused('28000', 'not_signed_in')
     me = token ? await signIn(query, token, slug) : null
     const result = await work(query, me)
     await client.query('COMMIT')

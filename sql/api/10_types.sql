@@ -371,3 +371,143 @@ COMMENT ON COLUMN undelivered_mail.created_at IS 'When it was queued.';
 COMMENT ON COLUMN undelivered_mail.sent_at IS 'When a mail server took it that sent it back later; null: none did.';
 COMMENT ON COLUMN undelivered_mail.failed_at IS 'When it was given up or came back.';
 COMMENT ON COLUMN undelivered_mail.reason IS 'What the mail server said.';
+
+CREATE TYPE listed_role AS (
+	role        text,
+	description text,
+	built_in    boolean,
+	permissions text[]
+);
+COMMENT ON TYPE listed_role IS 'A role.';
+COMMENT ON COLUMN listed_role.role IS 'Its name.';
+COMMENT ON COLUMN listed_role.description IS 'What it is for.';
+COMMENT ON COLUMN listed_role.built_in IS 'Whether it is there from the beginning.';
+COMMENT ON COLUMN listed_role.permissions IS 'What it may.';
+
+CREATE TYPE assignable_role AS (
+	role        text,
+	description text,
+	permissions text[]
+);
+COMMENT ON TYPE assignable_role IS 'A role that whoever asks may give.';
+COMMENT ON COLUMN assignable_role.role IS 'Its name.';
+COMMENT ON COLUMN assignable_role.description IS 'What it is for.';
+COMMENT ON COLUMN assignable_role.permissions IS 'What it may.';
+
+CREATE TYPE member_action AS (
+	user_id         uuid,
+	may_change_role boolean,
+	may_remove      boolean
+);
+COMMENT ON TYPE member_action IS 'What whoever asks may do with a member.';
+COMMENT ON COLUMN member_action.user_id IS 'The member.';
+COMMENT ON COLUMN member_action.may_change_role IS 'Whether they may be given another of the assignable roles.';
+COMMENT ON COLUMN member_action.may_remove IS 'Whether their membership may be ended.';
+
+CREATE TYPE listed_member AS (
+	user_id         uuid,
+	display_name    text,
+	email           text,
+	role            text,
+	joined_at       timestamptz,
+	expires_at      timestamptz,
+	may_change_role boolean,
+	may_remove      boolean,
+	place           text
+);
+COMMENT ON TYPE listed_member IS 'A member, on a page of them.';
+COMMENT ON COLUMN listed_member.user_id IS 'The member.';
+COMMENT ON COLUMN listed_member.display_name IS 'Their name.';
+COMMENT ON COLUMN listed_member.email IS 'Their address: one''s own, and all with team.manage; else null.';
+COMMENT ON COLUMN listed_member.role IS 'What they are there.';
+COMMENT ON COLUMN listed_member.joined_at IS 'Since when.';
+COMMENT ON COLUMN listed_member.expires_at IS 'When the membership ends by itself; null: never.';
+COMMENT ON COLUMN listed_member.may_change_role IS 'Whether whoever asks may give them another role.';
+COMMENT ON COLUMN listed_member.may_remove IS 'Whether whoever asks may end their membership.';
+COMMENT ON COLUMN listed_member.place IS 'What the next page comes after, if this is the last of the page.';
+
+CREATE TYPE listed_invitation AS (
+	invitation_id uuid,
+	email         text,
+	role          text,
+	invited_by    text,
+	inviter_id    uuid,
+	invited_at    timestamptz,
+	expires_at    timestamptz,
+	sent_at       timestamptz,
+	mail_state    text,
+	mail_error    text,
+	may_cancel    boolean,
+	place         text
+);
+COMMENT ON TYPE listed_invitation IS 'An invitation that is pending, on a page of them.';
+COMMENT ON COLUMN listed_invitation.invitation_id IS 'The invitation, as the other functions take it.';
+COMMENT ON COLUMN listed_invitation.email IS 'Who is invited.';
+COMMENT ON COLUMN listed_invitation.role IS 'What they will be there.';
+COMMENT ON COLUMN listed_invitation.invited_by IS 'The name of whoever sent it last; null: deleted.';
+COMMENT ON COLUMN listed_invitation.inviter_id IS 'Whoever sent it last.';
+COMMENT ON COLUMN listed_invitation.invited_at IS 'When it was made.';
+COMMENT ON COLUMN listed_invitation.expires_at IS 'From then on it is refused.';
+COMMENT ON COLUMN listed_invitation.sent_at IS 'When a mail server took the last mail about it; null: none has.';
+COMMENT ON COLUMN listed_invitation.mail_state IS 'What became of that mail: queued, sent, failed or refused; null: unknown.';
+COMMENT ON COLUMN listed_invitation.mail_error IS 'Why it was not sent, as the mail server said it.';
+COMMENT ON COLUMN listed_invitation.may_cancel IS 'Whether whoever asks may cancel it, or send it again.';
+COMMENT ON COLUMN listed_invitation.place IS 'What the next page comes after, if this is the last of the page.';
+
+CREATE TYPE listed_event AS (
+	sequence         bigint,
+	occurred_at      timestamptz,
+	action           text,
+	actor_kind       text,
+	actor_id         uuid,
+	actor_name       text,
+	session_role     text,
+	application_name text,
+	subject          text,
+	subject_name     text,
+	before           jsonb,
+	after            jsonb
+);
+COMMENT ON TYPE listed_event IS 'Something that was done in a tenant, on a page of the audit.';
+COMMENT ON COLUMN listed_event.sequence IS 'Place in the tenant''s chain of events, from 1.';
+COMMENT ON COLUMN listed_event.occurred_at IS 'When.';
+COMMENT ON COLUMN listed_event.action IS 'What, such as member.removed.';
+COMMENT ON COLUMN listed_event.actor_kind IS 'user, api_key or database_role.';
+COMMENT ON COLUMN listed_event.actor_id IS 'The user or the key; null for a database role.';
+COMMENT ON COLUMN listed_event.actor_name IS 'Their name as it is now; null: deleted.';
+COMMENT ON COLUMN listed_event.session_role IS 'The database role that had logged in.';
+COMMENT ON COLUMN listed_event.application_name IS 'What the client called itself.';
+COMMENT ON COLUMN listed_event.subject IS 'What it was done to, such as member:<user_id>.';
+COMMENT ON COLUMN listed_event.subject_name IS 'Its name as it is now; null: deleted, or it has none.';
+COMMENT ON COLUMN listed_event.before IS 'What it was.';
+COMMENT ON COLUMN listed_event.after IS 'What it has become.';
+
+CREATE TYPE team_count AS (
+	members             bigint,
+	pending_invitations bigint,
+	api_keys            bigint,
+	events              bigint
+);
+COMMENT ON TYPE team_count IS 'How many there are.';
+COMMENT ON COLUMN team_count.members IS 'Members.';
+COMMENT ON COLUMN team_count.pending_invitations IS 'Invitations that are pending; null without team.manage.';
+COMMENT ON COLUMN team_count.api_keys IS 'API keys that work: one''s own, and all with api_keys.manage.';
+COMMENT ON COLUMN team_count.events IS 'Events of the audit; null without audit.view.';
+
+CREATE TYPE staff_visit AS (
+	user_id       uuid,
+	display_name  text,
+	reason        text,
+	allow_changes boolean,
+	entered_at    timestamptz,
+	ends_at       timestamptz,
+	present       boolean
+);
+COMMENT ON TYPE staff_visit IS 'A visit of the platform''s staff in a tenant.';
+COMMENT ON COLUMN staff_visit.user_id IS 'Who.';
+COMMENT ON COLUMN staff_visit.display_name IS 'Their name; null: deleted.';
+COMMENT ON COLUMN staff_visit.reason IS 'Why.';
+COMMENT ON COLUMN staff_visit.allow_changes IS 'Whether they may change things.';
+COMMENT ON COLUMN staff_visit.entered_at IS 'From when.';
+COMMENT ON COLUMN staff_visit.ends_at IS 'To when.';
+COMMENT ON COLUMN staff_visit.present IS 'Whether it goes on.';

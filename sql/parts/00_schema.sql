@@ -74,7 +74,10 @@ COMMENT ON COLUMN teamrbac.identity.proof_ends_at IS 'When the identity ends by 
 -- but then every session would rebuild that table's relation-cache entry after each change.
 CREATE TYPE teamrbac.definitions_changed AS ();
 COMMENT ON TYPE teamrbac.definitions_changed IS
-	'Invalidation signal: roles, permissions or mapped database roles have changed.';
+	'Invalidation signal: permissions or mapped database roles have changed.';
+CREATE TYPE teamrbac.roles_changed AS ();
+COMMENT ON TYPE teamrbac.roles_changed IS
+	'Invalidation signal: a role, a tenant''s own or one of all tenants, was made, changed or dropped.';
 CREATE TYPE teamrbac.users_changed AS ();
 COMMENT ON TYPE teamrbac.users_changed IS
 	'Invalidation signal: a user was disabled, enabled or deleted.';

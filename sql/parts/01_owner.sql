@@ -28,7 +28,7 @@ BEGIN
 			THEN 'It owns, or has been granted, something that is not part of teamrbac.' END;
 	IF problem IS NOT NULL THEN
 		RAISE EXCEPTION 'role "teamrbac_owner" exists, and is not fit to own the objects of teamrbac'
-			USING ERRCODE = '55000', DETAIL = problem,
+			USING ERRCODE = '55000', CONSTRAINT = 'owner_role_unfit', DETAIL = problem,
 				HINT = 'Let nobody else use it, and leave it what this script would make: CREATE ROLE teamrbac_owner NOLOGIN. If nothing of teamrbac is installed in this cluster: DROP OWNED BY teamrbac_owner in each database, then DROP ROLE teamrbac_owner.';
 	END IF;
 END
@@ -63,7 +63,7 @@ DO $$
 BEGIN
 	IF teamrbac.pgcrypto_problem() IS NOT NULL THEN
 		RAISE EXCEPTION 'extension "pgcrypto" is not in the hands of a superuser'
-			USING ERRCODE = '55000', DETAIL = teamrbac.pgcrypto_problem(),
+			USING ERRCODE = '55000', CONSTRAINT = 'pgcrypto_unsafe', DETAIL = teamrbac.pgcrypto_problem(),
 				HINT = 'Make it anew, as a superuser, in a schema of a superuser''s: DROP EXTENSION pgcrypto; CREATE EXTENSION pgcrypto SCHEMA public;';
 	END IF;
 END

@@ -24,7 +24,7 @@ CREATE TABLE teamrbac.role (
 	CONSTRAINT role_description CHECK (teamrbac.is_printable_name(description))
 );
 COMMENT ON CONSTRAINT role_description ON teamrbac.role IS 'Fit to be printed.';
-COMMENT ON TABLE teamrbac.role IS 'Roles that a member or an API key can have. Change it by define_role and drop_role.';
+COMMENT ON TABLE teamrbac.role IS 'Roles that a member or an API key of any tenant can have; a tenant''s own are in tenant_role. Change it by define_role and drop_role.';
 COMMENT ON COLUMN teamrbac.role.role IS 'Its name, such as developer.';
 COMMENT ON COLUMN teamrbac.role.description IS 'For people.';
 COMMENT ON COLUMN teamrbac.role.built_in IS 'Part of the extension: neither changed nor dropped.';
@@ -102,9 +102,9 @@ CREATE TRIGGER guard_built_in_truncate BEFORE TRUNCATE ON teamrbac.role_permissi
 CREATE TRIGGER signal_change AFTER INSERT OR UPDATE OR DELETE ON teamrbac.permission
 	FOR EACH ROW EXECUTE FUNCTION teamrbac.signal_change('definitions_changed');
 CREATE TRIGGER signal_change AFTER INSERT OR UPDATE OR DELETE ON teamrbac.role
-	FOR EACH ROW EXECUTE FUNCTION teamrbac.signal_change('definitions_changed');
+	FOR EACH ROW EXECUTE FUNCTION teamrbac.signal_change('roles_changed');
 CREATE TRIGGER signal_change AFTER INSERT OR UPDATE OR DELETE ON teamrbac.role_permission
-	FOR EACH ROW EXECUTE FUNCTION teamrbac.signal_change('definitions_changed');
+	FOR EACH ROW EXECUTE FUNCTION teamrbac.signal_change('roles_changed');
 ALTER TABLE teamrbac.permission ENABLE ALWAYS TRIGGER signal_change;
 ALTER TABLE teamrbac.role ENABLE ALWAYS TRIGGER signal_change;
 ALTER TABLE teamrbac.role_permission ENABLE ALWAYS TRIGGER signal_change;
@@ -129,35 +129,19 @@ CREATE FUNCTION teamrbac.drop_permission(name text) RETURNS void
 	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
 	AS 'MODULE_PATHNAME', 'teamrbac_drop_permission';
 COMMENT ON FUNCTION teamrbac.drop_permission(text) IS
-	'Drops a permission of the application''s own. Errors: 22023 unknown, 55000 built in, or in use by a custom role, an API key, a policy or a trigger (DETAIL says which); 23503 or 55000 where foreign keys of the application''s tables forbid it. For the DBA. Locks teamrbac.permission against other definitions.';
+	'Drops a permission of the application''s own. Errors: 22023 unknown, 55000 built in, or in use by a custom role, a tenant''s own included, an API key, a policy or a trigger (DETAIL says which); 23503 or 55000 where foreign keys of the application''s tables forbid it. For the DBA. Locks teamrbac.permission against other definitions.';
 CREATE FUNCTION teamrbac.define_role(name text, description text, permissions text[]) RETURNS void
 	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
 	AS 'MODULE_PATHNAME', 'teamrbac_define_role';
 COMMENT ON FUNCTION teamrbac.define_role(text, text, text[]) IS
-	'Adds a role of the application''s own, or redefines it: it has exactly the permissions named, for all who have it, at their next statement. Errors: 22023 bad or unknown name, 55000 built in. For the DBA. Locks teamrbac.permission against other definitions.';
+	'Adds a role of the application''s own, or redefines it: it has exactly the permissions named, for all who have it, at their next statement. Errors: 22023 bad or unknown name, 55000 built in, 23505 some tenant has a role of its own with this name. For the DBA. Locks teamrbac.permission against other definitions, and teamrbac.tenant_role against new roles of tenants.';
 CREATE FUNCTION teamrbac.drop_role(name text) RETURNS void
 	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
 	AS 'MODULE_PATHNAME', 'teamrbac_drop_role';
 COMMENT ON FUNCTION teamrbac.drop_role(text) IS
-	'Drops a role of the application''s own. Errors: 22023 unknown, 55000 built in, or in use by a member, an invitation or an API key; 23503 or 55000 where foreign keys of the application''s tables forbid it. For the DBA. Locks teamrbac.permission against other definitions.';
+	'Drops a role of the application''s own. Errors: 22023 unknown, 55000 built in, or in use by a member, an invitation, a link, a domain, a request to join or an API key; memberships with it that have expired can no longer be renewed; 23503 or 55000 where foreign keys of the application''s tables forbid it. For the DBA. Locks teamrbac.permission against other definitions.';
 
 REVOKE ALL ON FUNCTION teamrbac.define_permission(text, text, text[], boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION teamrbac.drop_permission(text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION teamrbac.define_role(text, text, text[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION teamrbac.drop_role(text) FROM PUBLIC;
-
-CREATE VIEW teamrbac.permission_matrix AS
-	SELECT p.permission::text AS permission,
-		   r.role::text AS role,
-		   CASE WHEN rp.role IS NULL THEN '' ELSE 'x' END AS granted
-	FROM teamrbac.permission p
-	CROSS JOIN teamrbac.role r
-	LEFT JOIN teamrbac.role_permission rp
-		   ON rp.role = r.role AND rp.permission = p.permission
-	ORDER BY p.position, p.permission, r.position, r.role;
-COMMENT ON VIEW teamrbac.permission_matrix IS
-	'Which role has which permission, custom ones included. In psql: SELECT * FROM teamrbac.permission_matrix \crosstabview';
-COMMENT ON COLUMN teamrbac.permission_matrix.permission IS 'In the order of the reference page; custom ones last.';
-COMMENT ON COLUMN teamrbac.permission_matrix.role IS 'In the order of the reference page; custom ones last.';
-COMMENT ON COLUMN teamrbac.permission_matrix.granted IS 'x: the role has the permission.';
-GRANT SELECT ON teamrbac.permission_matrix TO PUBLIC;

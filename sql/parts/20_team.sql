@@ -64,9 +64,13 @@ COMMENT ON COLUMN teamrbac.tenant.purge_began_at IS 'When set, purge is deleting
 CREATE TABLE teamrbac.membership (
 	tenant_id  uuid NOT NULL REFERENCES teamrbac.tenant ON DELETE CASCADE,
 	user_id    uuid NOT NULL REFERENCES teamrbac.app_user ON DELETE CASCADE,
-	role       teamrbac.role_name NOT NULL REFERENCES teamrbac.role,
+	role       teamrbac.role_name NOT NULL,
 	expires_at timestamptz,
+	own_role   boolean NOT NULL DEFAULT false,
 	joined_at  timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+	global_role teamrbac.role_name CONSTRAINT membership_role_fkey REFERENCES teamrbac.role
+		GENERATED ALWAYS AS (CASE WHEN NOT own_role THEN role END) STORED,
+	tenant_role teamrbac.role_name GENERATED ALWAYS AS (CASE WHEN own_role THEN role END) STORED,
 	metadata   jsonb NOT NULL DEFAULT '{}',
 	PRIMARY KEY (tenant_id, user_id),
 	CONSTRAINT membership_owner_stays CHECK (role <> 'owner' OR expires_at IS NULL),
@@ -74,16 +78,22 @@ CREATE TABLE teamrbac.membership (
 		(pg_catalog.jsonb_typeof(metadata) = 'object' AND pg_catalog.octet_length(metadata::text) <= 8192)
 );
 CREATE INDEX membership_user_idx ON teamrbac.membership (user_id, tenant_id);
-CREATE INDEX membership_role_idx ON teamrbac.membership (role)
-	WHERE role <> ALL (ARRAY['reader', 'developer', 'admin', 'owner']);
+CREATE INDEX membership_role_idx ON teamrbac.membership (global_role)
+	WHERE global_role <> ALL (ARRAY['reader', 'developer', 'admin', 'owner']);
+CREATE INDEX membership_tenant_role_idx ON teamrbac.membership (tenant_id, tenant_role) WHERE tenant_role IS NOT NULL;
 CREATE INDEX membership_owned_idx ON teamrbac.membership (user_id) WHERE role = 'owner';
 CREATE UNIQUE INDEX membership_one_owner ON teamrbac.membership (tenant_id) WHERE role = 'owner';
 COMMENT ON INDEX teamrbac.membership_role_idx IS 'Answers drop_role; the built-in roles are never dropped.';
+COMMENT ON INDEX teamrbac.membership_tenant_role_idx IS 'Answers drop_tenant_role.';
 COMMENT ON TABLE teamrbac.membership IS
 	'Who is in which tenant, with which role. Exactly one member of a tenant is its owner.';
 COMMENT ON COLUMN teamrbac.membership.tenant_id IS 'The tenant.';
 COMMENT ON COLUMN teamrbac.membership.user_id IS 'The member.';
 COMMENT ON COLUMN teamrbac.membership.role IS 'What they are there.';
+COMMENT ON COLUMN teamrbac.membership.own_role IS
+	'Whether the role is one of the tenant''s own. Filled by resolve_role: a global role of the name comes first.';
+COMMENT ON COLUMN teamrbac.membership.global_role IS 'The role, if it is not one of the tenant''s own: what the foreign key checks.';
+COMMENT ON COLUMN teamrbac.membership.tenant_role IS 'The role, if it is one of the tenant''s own: likewise.';
 COMMENT ON COLUMN teamrbac.membership.joined_at IS 'When they became a member.';
 COMMENT ON COLUMN teamrbac.membership.metadata IS 'The application''s own, by set_member_metadata; never secrets.';
 COMMENT ON CONSTRAINT membership_metadata ON teamrbac.membership IS 'A JSON object of at most 8 kB.';
@@ -120,7 +130,7 @@ CREATE TRIGGER signal_insert AFTER INSERT ON teamrbac.tenant
 	FOR EACH ROW WHEN (NEW.deleted_at IS NOT NULL) EXECUTE FUNCTION teamrbac.signal_change('tenants_changed');
 CREATE TRIGGER signal_change AFTER UPDATE OF tenant_id, deleted_at OR DELETE ON teamrbac.tenant
 	FOR EACH ROW EXECUTE FUNCTION teamrbac.signal_change('tenants_changed');
-CREATE TRIGGER signal_change AFTER INSERT OR UPDATE OF tenant_id, user_id, role, expires_at OR DELETE ON teamrbac.membership
+CREATE TRIGGER signal_change AFTER INSERT OR UPDATE OF tenant_id, user_id, role, own_role, expires_at OR DELETE ON teamrbac.membership
 	FOR EACH ROW EXECUTE FUNCTION teamrbac.signal_change('memberships_changed');
 CREATE TRIGGER signal_change AFTER INSERT OR UPDATE OR DELETE ON teamrbac.database_role
 	FOR EACH ROW EXECUTE FUNCTION teamrbac.signal_change('definitions_changed');

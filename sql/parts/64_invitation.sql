@@ -17,10 +17,14 @@ CREATE TABLE teamrbac.invitation (
 	state                 teamrbac.invitation_state NOT NULL DEFAULT 'pending',
 	decided_at            timestamptz,
 	accepted_by           uuid,
+	own_role              boolean NOT NULL DEFAULT false,
 	pending_role          teamrbac.role_name REFERENCES teamrbac.role
-		GENERATED ALWAYS AS (CASE WHEN state = 'pending' THEN role END) STORED,
+		GENERATED ALWAYS AS (CASE WHEN state = 'pending' AND NOT own_role THEN role END) STORED,
+	pending_tenant_role   teamrbac.role_name
+		GENERATED ALWAYS AS (CASE WHEN state = 'pending' AND own_role THEN role END) STORED,
 	metadata              jsonb NOT NULL DEFAULT '{}',
 	PRIMARY KEY (tenant_id, invitation_id),
+	CONSTRAINT invitation_tenant_role_fkey FOREIGN KEY (tenant_id, pending_tenant_role) REFERENCES teamrbac.tenant_role,
 	CONSTRAINT invitation_owner_never CHECK (role <> 'owner'),
 	CONSTRAINT invitation_token_hash CHECK (pg_catalog.octet_length(token_hash) = 32),
 	CONSTRAINT invitation_decided CHECK
@@ -41,6 +45,8 @@ CREATE INDEX invitation_expires_idx ON teamrbac.invitation (expires_at)
 	WHERE state = 'pending';
 CREATE INDEX invitation_role_idx ON teamrbac.invitation (pending_role)
 	WHERE pending_role <> ALL (ARRAY['reader', 'developer', 'admin', 'owner']);
+CREATE INDEX invitation_tenant_role_idx ON teamrbac.invitation (tenant_id, pending_tenant_role)
+	WHERE pending_tenant_role IS NOT NULL;
 COMMENT ON TABLE teamrbac.invitation IS
 	'Who was invited into which tenant, by whom, and what came of it. Change it by invite_member and its like.';
 COMMENT ON COLUMN teamrbac.invitation.tenant_id IS 'The tenant to join.';
@@ -66,11 +72,19 @@ COMMENT ON COLUMN teamrbac.invitation.token_hash IS 'SHA-256 of the token, which
 COMMENT ON COLUMN teamrbac.invitation.expires_at IS 'From then on it is refused.';
 COMMENT ON COLUMN teamrbac.invitation.decided_at IS 'When it ceased to be pending.';
 COMMENT ON COLUMN teamrbac.invitation.pending_role IS
-	'The role, while it is pending: only then does it keep the role from being dropped.';
+	'The role, while it is pending, if it is a global one: only then does it keep the role from being dropped.';
+COMMENT ON COLUMN teamrbac.invitation.pending_tenant_role IS 'The role, while it is pending, if it is one of the tenant''s own.';
+COMMENT ON COLUMN teamrbac.invitation.own_role IS 'Whether the role is one of the tenant''s own. Filled by resolve_role.';
+COMMENT ON INDEX teamrbac.invitation_tenant_role_idx IS 'Answers drop_tenant_role.';
 COMMENT ON INDEX teamrbac.invitation_one_pending IS 'One pending invitation for an address and tenant.';
 COMMENT ON INDEX teamrbac.invitation_sender_idx IS 'Answers the removal and demotion of whoever sent them.';
 COMMENT ON INDEX teamrbac.invitation_expires_idx IS 'Answers expire_invitations.';
 COMMENT ON INDEX teamrbac.invitation_role_idx IS 'Answers drop_role; the built-in roles are never dropped.';
+
+-- Of the state too: one that is sent again may find that its role is another one by now.
+CREATE TRIGGER resolve_role BEFORE INSERT OR UPDATE OF tenant_id, role, own_role, state ON teamrbac.invitation
+	FOR EACH ROW WHEN (NEW.own_role OR NEW.role <> ALL (ARRAY['reader', 'developer', 'admin', 'owner']))
+	EXECUTE FUNCTION teamrbac.resolve_role();
 
 CREATE TRIGGER audit_insert AFTER INSERT ON teamrbac.invitation REFERENCING NEW TABLE AS new_rows
 	FOR EACH STATEMENT EXECUTE FUNCTION teamrbac.audit_direct_change('invitation', 'invitation_id');

@@ -11,7 +11,13 @@ CREATE TABLE teamrbac.invitation_link (
 	made_at    timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
 	expires_at timestamptz NOT NULL,
 	revoked_at timestamptz,
+	own_role   boolean NOT NULL DEFAULT false,
+	role_in_use teamrbac.role_name REFERENCES teamrbac.role
+		GENERATED ALWAYS AS (CASE WHEN revoked_at IS NULL AND used < uses AND NOT own_role THEN role END) STORED,
+	tenant_role_in_use teamrbac.role_name
+		GENERATED ALWAYS AS (CASE WHEN revoked_at IS NULL AND used < uses AND own_role THEN role END) STORED,
 	PRIMARY KEY (tenant_id, link_id),
+	CONSTRAINT invitation_link_tenant_role_fkey FOREIGN KEY (tenant_id, tenant_role_in_use) REFERENCES teamrbac.tenant_role,
 	CONSTRAINT invitation_link_owner_never CHECK (role <> 'owner'),
 	CONSTRAINT invitation_link_token_hash CHECK (pg_catalog.octet_length(token_hash) = 32),
 	CONSTRAINT invitation_link_uses CHECK (used >= 0 AND used <= uses)
@@ -20,10 +26,18 @@ CREATE INDEX invitation_link_id_idx ON teamrbac.invitation_link (link_id);
 CREATE INDEX invitation_link_token_idx ON teamrbac.invitation_link (token_hash);
 CREATE INDEX invitation_link_expires_idx ON teamrbac.invitation_link (expires_at);
 CREATE INDEX invitation_link_maker_idx ON teamrbac.invitation_link (tenant_id, made_by) WHERE revoked_at IS NULL;
+CREATE INDEX invitation_link_role_idx ON teamrbac.invitation_link (role_in_use)
+	WHERE role_in_use <> ALL (ARRAY['reader', 'developer', 'admin', 'owner']);
+CREATE INDEX invitation_link_tenant_role_idx ON teamrbac.invitation_link (tenant_id, tenant_role_in_use)
+	WHERE tenant_role_in_use IS NOT NULL;
 COMMENT ON TABLE teamrbac.invitation_link IS 'Invitations without an address: whoever has the link may join, so and so often. Change it by invite_by_link and its like.';
 COMMENT ON COLUMN teamrbac.invitation_link.tenant_id IS 'The tenant to join.';
 COMMENT ON COLUMN teamrbac.invitation_link.link_id IS 'As revoke_invitation_link takes it.';
-COMMENT ON COLUMN teamrbac.invitation_link.role IS 'What whoever uses it will be there. No reference: a role that is dropped ends the link.';
+COMMENT ON COLUMN teamrbac.invitation_link.role IS 'What whoever uses it will be there.';
+COMMENT ON COLUMN teamrbac.invitation_link.own_role IS 'Whether the role is one of the tenant''s own. Filled by resolve_role.';
+COMMENT ON COLUMN teamrbac.invitation_link.role_in_use IS
+	'The role, until the link is revoked or used up, if it is a global one: only then does it keep the role from being dropped.';
+COMMENT ON COLUMN teamrbac.invitation_link.tenant_role_in_use IS 'Likewise, if it is one of the tenant''s own.';
 COMMENT ON COLUMN teamrbac.invitation_link.token_hash IS 'SHA-256 of the token, which is in the link alone.';
 COMMENT ON COLUMN teamrbac.invitation_link.uses IS 'How many may join by it.';
 COMMENT ON COLUMN teamrbac.invitation_link.used IS 'How many have joined by it.';
@@ -38,6 +52,8 @@ COMMENT ON INDEX teamrbac.invitation_link_id_idx IS 'Answers revoke_invitation_l
 COMMENT ON INDEX teamrbac.invitation_link_token_idx IS 'Answers peek_invitation and accept_invitation.';
 COMMENT ON INDEX teamrbac.invitation_link_expires_idx IS 'Answers purge.';
 COMMENT ON INDEX teamrbac.invitation_link_maker_idx IS 'Answers the removal and demotion of whoever made them.';
+COMMENT ON INDEX teamrbac.invitation_link_role_idx IS 'Answers drop_role; the built-in roles are never dropped.';
+COMMENT ON INDEX teamrbac.invitation_link_tenant_role_idx IS 'Answers drop_tenant_role.';
 
 CREATE TABLE teamrbac.public_mail_domain (
 	domain    text COLLATE "C" NOT NULL,
@@ -76,17 +92,29 @@ CREATE TABLE teamrbac.tenant_domain (
 	automatic  boolean NOT NULL,
 	allowed_by uuid NOT NULL,
 	allowed_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+	own_role   boolean NOT NULL DEFAULT false,
+	global_role teamrbac.role_name REFERENCES teamrbac.role
+		GENERATED ALWAYS AS (CASE WHEN NOT own_role THEN role END) STORED,
+	tenant_role teamrbac.role_name GENERATED ALWAYS AS (CASE WHEN own_role THEN role END) STORED,
 	PRIMARY KEY (tenant_id, domain),
+	CONSTRAINT tenant_domain_tenant_role_fkey FOREIGN KEY (tenant_id, tenant_role) REFERENCES teamrbac.tenant_role,
 	CONSTRAINT tenant_domain_owner_never CHECK (role <> 'owner'),
 	CONSTRAINT tenant_domain_form CHECK
 		(domain ~ '^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+$' AND pg_catalog.octet_length(domain) <= 253)
 );
 CREATE INDEX tenant_domain_domain_idx ON teamrbac.tenant_domain (domain);
 CREATE INDEX tenant_domain_allower_idx ON teamrbac.tenant_domain (tenant_id, allowed_by);
+CREATE INDEX tenant_domain_role_idx ON teamrbac.tenant_domain (global_role)
+	WHERE global_role <> ALL (ARRAY['reader', 'developer', 'admin', 'owner']);
+CREATE INDEX tenant_domain_tenant_role_idx ON teamrbac.tenant_domain (tenant_id, tenant_role)
+	WHERE tenant_role IS NOT NULL;
 COMMENT ON TABLE teamrbac.tenant_domain IS 'Whose users may join a tenant by the domain of their e-mail address. Change it by allow_domain and disallow_domain.';
 COMMENT ON COLUMN teamrbac.tenant_domain.tenant_id IS 'The tenant to join.';
 COMMENT ON COLUMN teamrbac.tenant_domain.domain IS 'The domain, lower-cased; its subdomains are others.';
-COMMENT ON COLUMN teamrbac.tenant_domain.role IS 'What whoever joins will be there. No reference: a role that is dropped ends it.';
+COMMENT ON COLUMN teamrbac.tenant_domain.role IS 'What whoever joins will be there.';
+COMMENT ON COLUMN teamrbac.tenant_domain.own_role IS 'Whether the role is one of the tenant''s own. Filled by resolve_role.';
+COMMENT ON COLUMN teamrbac.tenant_domain.global_role IS 'The role, if it is not one of the tenant''s own: what the foreign key checks.';
+COMMENT ON COLUMN teamrbac.tenant_domain.tenant_role IS 'The role, if it is one of the tenant''s own: likewise.';
 COMMENT ON COLUMN teamrbac.tenant_domain.automatic IS 'Whether they may join by themselves (join_tenant), or ask (request_to_join).';
 COMMENT ON COLUMN teamrbac.tenant_domain.allowed_by IS 'Whoever allowed it last: it lets in for as long as they may give the role. No reference, since it outlives them.';
 COMMENT ON COLUMN teamrbac.tenant_domain.allowed_at IS 'When.';
@@ -94,6 +122,8 @@ COMMENT ON CONSTRAINT tenant_domain_owner_never ON teamrbac.tenant_domain IS 'Ow
 COMMENT ON CONSTRAINT tenant_domain_form ON teamrbac.tenant_domain IS 'As DNS has it: labels of a-z, 0-9 and hyphens, two at least, joined by dots.';
 COMMENT ON INDEX teamrbac.tenant_domain_domain_idx IS 'Answers joinable_tenants.';
 COMMENT ON INDEX teamrbac.tenant_domain_allower_idx IS 'Answers the removal and demotion of whoever allowed them.';
+COMMENT ON INDEX teamrbac.tenant_domain_role_idx IS 'Answers drop_role; the built-in roles are never dropped.';
+COMMENT ON INDEX teamrbac.tenant_domain_tenant_role_idx IS 'Answers drop_tenant_role.';
 
 CREATE TYPE teamrbac.join_state AS ENUM ('pending', 'refused', 'former');
 COMMENT ON TYPE teamrbac.join_state IS
@@ -104,18 +134,45 @@ CREATE TABLE teamrbac.join_request (
 	role       teamrbac.role_name,
 	state      teamrbac.join_state NOT NULL DEFAULT 'pending',
 	changed_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+	own_role   boolean NOT NULL DEFAULT false,
+	pending_role teamrbac.role_name REFERENCES teamrbac.role
+		GENERATED ALWAYS AS (CASE WHEN state = 'pending' AND NOT own_role THEN role END) STORED,
+	pending_tenant_role teamrbac.role_name
+		GENERATED ALWAYS AS (CASE WHEN state = 'pending' AND own_role THEN role END) STORED,
 	PRIMARY KEY (tenant_id, user_id),
+	CONSTRAINT join_request_tenant_role_fkey FOREIGN KEY (tenant_id, pending_tenant_role) REFERENCES teamrbac.tenant_role,
 	CONSTRAINT join_request_role CHECK ((role IS NULL) = (state = 'former'))
 );
 CREATE INDEX join_request_user_idx ON teamrbac.join_request (user_id);
+CREATE INDEX join_request_role_idx ON teamrbac.join_request (pending_role)
+	WHERE pending_role <> ALL (ARRAY['reader', 'developer', 'admin', 'owner']);
+CREATE INDEX join_request_tenant_role_idx ON teamrbac.join_request (tenant_id, pending_tenant_role)
+	WHERE pending_tenant_role IS NOT NULL;
 COMMENT ON TABLE teamrbac.join_request IS 'Who asks to join which tenant, and who may not join by themselves. A row goes when the user becomes a member, or withdraws.';
 COMMENT ON COLUMN teamrbac.join_request.tenant_id IS 'The tenant to join.';
 COMMENT ON COLUMN teamrbac.join_request.user_id IS 'Who asks.';
 COMMENT ON COLUMN teamrbac.join_request.role IS 'What their domain''s row in tenant_domain said; whoever approves may give another.';
 COMMENT ON COLUMN teamrbac.join_request.state IS 'pending, refused or former.';
+COMMENT ON COLUMN teamrbac.join_request.own_role IS 'Whether the role is one of the tenant''s own. Filled by resolve_role.';
+COMMENT ON COLUMN teamrbac.join_request.pending_role IS
+	'The role, while it is pending, if it is a global one: only then does it keep the role from being dropped.';
+COMMENT ON COLUMN teamrbac.join_request.pending_tenant_role IS 'Likewise, if it is one of the tenant''s own.';
 COMMENT ON COLUMN teamrbac.join_request.changed_at IS 'When it came to this state.';
 COMMENT ON CONSTRAINT join_request_role ON teamrbac.join_request IS 'Whoever was a member asks for nothing.';
 COMMENT ON INDEX teamrbac.join_request_user_idx IS 'Answers joinable_tenants and the deletion of a user.';
+COMMENT ON INDEX teamrbac.join_request_role_idx IS 'Answers drop_role; the built-in roles are never dropped.';
+COMMENT ON INDEX teamrbac.join_request_tenant_role_idx IS 'Answers drop_tenant_role.';
+
+CREATE TRIGGER resolve_role BEFORE INSERT OR UPDATE OF tenant_id, role, own_role, uses, used, revoked_at ON teamrbac.invitation_link
+	FOR EACH ROW WHEN (NEW.own_role OR NEW.role <> ALL (ARRAY['reader', 'developer', 'admin', 'owner']))
+	EXECUTE FUNCTION teamrbac.resolve_role();
+CREATE TRIGGER resolve_role BEFORE INSERT OR UPDATE OF tenant_id, role, own_role ON teamrbac.tenant_domain
+	FOR EACH ROW WHEN (NEW.own_role OR NEW.role <> ALL (ARRAY['reader', 'developer', 'admin', 'owner']))
+	EXECUTE FUNCTION teamrbac.resolve_role();
+-- Of the state too: one that is pending again may find that its role is another one by now.
+CREATE TRIGGER resolve_role BEFORE INSERT OR UPDATE OF tenant_id, role, own_role, state ON teamrbac.join_request
+	FOR EACH ROW WHEN (NEW.own_role OR NEW.role <> ALL (ARRAY['reader', 'developer', 'admin', 'owner']))
+	EXECUTE FUNCTION teamrbac.resolve_role();
 
 DO $$
 DECLARE

@@ -14,10 +14,14 @@ CREATE TABLE teamrbac.api_key (
 	revoked_at    timestamptz,
 	revoked_by    uuid,
 	revoke_reason text,
-	role_in_use   teamrbac.role_name GENERATED ALWAYS AS (CASE WHEN revoked_at IS NULL THEN role END) STORED
-		REFERENCES teamrbac.role,
+	own_role      boolean NOT NULL DEFAULT false,
+	role_in_use   teamrbac.role_name REFERENCES teamrbac.role
+		GENERATED ALWAYS AS (CASE WHEN revoked_at IS NULL AND NOT own_role THEN role END) STORED,
+	tenant_role_in_use teamrbac.role_name
+		GENERATED ALWAYS AS (CASE WHEN revoked_at IS NULL AND own_role THEN role END) STORED,
 	metadata      jsonb NOT NULL DEFAULT '{}',
 	PRIMARY KEY (tenant_id, key_id),
+	CONSTRAINT api_key_tenant_role_fkey FOREIGN KEY (tenant_id, tenant_role_in_use) REFERENCES teamrbac.tenant_role,
 	CONSTRAINT api_key_name CHECK (teamrbac.is_printable_name(name)),
 	CONSTRAINT api_key_revoke_reason CHECK (teamrbac.is_printable_name(revoke_reason)),
 	CONSTRAINT api_key_permissions CHECK
@@ -35,6 +39,8 @@ CREATE UNIQUE INDEX api_key_active_name ON teamrbac.api_key (tenant_id, name)
 CREATE INDEX api_key_created_by_idx ON teamrbac.api_key (created_by, tenant_id) WHERE revoked_at IS NULL;
 CREATE INDEX api_key_role_idx ON teamrbac.api_key (role_in_use)
 	WHERE role_in_use <> ALL (ARRAY['reader', 'developer', 'admin', 'owner']);
+CREATE INDEX api_key_tenant_role_idx ON teamrbac.api_key (tenant_id, tenant_role_in_use)
+	WHERE tenant_role_in_use IS NOT NULL;
 COMMENT ON TABLE teamrbac.api_key IS
 	'API keys, revoked ones included. A key that expires_at has passed gives nothing, whether or not anything says so here.';
 COMMENT ON COLUMN teamrbac.api_key.tenant_id IS 'The tenant within which it authorises.';
@@ -64,6 +70,9 @@ COMMENT ON COLUMN teamrbac.api_key.replaced_by IS
 COMMENT ON COLUMN teamrbac.api_key.role_in_use IS 'The role, while the key is not revoked: for the reference.';
 COMMENT ON INDEX teamrbac.api_key_key_id_idx IS 'Answers sign_in_with_api_key and the commands on a key.';
 COMMENT ON INDEX teamrbac.api_key_created_by_idx IS 'Answers the revocation of all keys of a member, or of a user.';
+COMMENT ON COLUMN teamrbac.api_key.tenant_role_in_use IS 'The role, unless the key is revoked, if it is one of the tenant''s own.';
+COMMENT ON COLUMN teamrbac.api_key.own_role IS 'Whether the role is one of the tenant''s own. Filled by resolve_role.';
+COMMENT ON INDEX teamrbac.api_key_tenant_role_idx IS 'Answers drop_tenant_role.';
 COMMENT ON INDEX teamrbac.api_key_role_idx IS 'Answers drop_role; the built-in roles are never dropped.';
 
 -- A table of its own, so that noting a use neither waits for a command on the key nor makes it wait.
@@ -82,9 +91,13 @@ COMMENT ON COLUMN teamrbac.api_key_use.key_id IS 'The key.';
 COMMENT ON COLUMN teamrbac.api_key_use.last_used_at IS 'When it signed in last, give or take the granularity; NULL: never.';
 
 CREATE TRIGGER signal_change
-	AFTER INSERT OR UPDATE OF tenant_id, key_id, role, permissions, expires_at, revoked_at OR DELETE ON teamrbac.api_key
+	AFTER INSERT OR UPDATE OF tenant_id, key_id, role, own_role, permissions, expires_at, revoked_at OR DELETE ON teamrbac.api_key
 	FOR EACH ROW EXECUTE FUNCTION teamrbac.signal_change('api_keys_changed');
 ALTER TABLE teamrbac.api_key ENABLE ALWAYS TRIGGER signal_change;
+
+CREATE TRIGGER resolve_role BEFORE INSERT OR UPDATE OF tenant_id, role, own_role, revoked_at ON teamrbac.api_key
+	FOR EACH ROW WHEN (NEW.own_role OR NEW.role <> ALL (ARRAY['reader', 'developer', 'admin', 'owner']))
+	EXECUTE FUNCTION teamrbac.resolve_role();
 
 CREATE TRIGGER audit_insert AFTER INSERT ON teamrbac.api_key REFERENCING NEW TABLE AS new_rows
 	FOR EACH STATEMENT EXECUTE FUNCTION teamrbac.audit_direct_change('api_key', 'key_id');

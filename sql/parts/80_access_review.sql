@@ -16,13 +16,13 @@ AS $$
 	WITH today AS (
 		SELECT now() AS time, (now() AT TIME ZONE 'UTC')::date AS day, 90 AS unused_days, 14 AS notice_days
 	), member AS MATERIALIZED (
-		SELECT m.tenant_id, m.user_id, m.role::text AS role, m.expires_at, u.disabled_at,
+		SELECT m.tenant_id, m.user_id, m.role::text AS role, m.own_role, m.expires_at, u.disabled_at,
 			   format('%s <%s>', u.display_name, u.email) AS subject,
 			   COALESCE('last active on ' || to_char(a.last_active_on, 'YYYY-MM-DD'), 'never signed in, joined on ' || to_char(m.joined_at AT TIME ZONE 'UTC', 'YYYY-MM-DD')) AS activity,
 			   GREATEST(a.last_active_on, (m.joined_at AT TIME ZONE 'UTC')::date) AS last_seen,
 			   -- A database role of their own signs nobody in.
 			   EXISTS (SELECT FROM teamrbac.database_role AS d WHERE d.user_id = m.user_id) AS is_mapped,
-			   EXISTS (SELECT FROM teamrbac.role_permission AS rp WHERE rp.role = m.role AND rp.permission = 'team.manage') AS manages
+			   EXISTS (SELECT FROM teamrbac.permissions_of_role(m.tenant_id, m.role, m.own_role) AS rp(permission) WHERE rp.permission = 'team.manage') AS manages
 		FROM teamrbac.membership AS m
 		JOIN teamrbac.tenant AS t ON t.tenant_id = m.tenant_id AND t.deleted_at IS NULL
 		JOIN teamrbac.app_user AS u ON u.user_id = m.user_id
@@ -48,10 +48,11 @@ AS $$
 			   GREATEST(used.last_used_at, k.created_at) < t.time - make_interval(days => t.unused_days) AS unused,
 			   m.user_id IS NULL AS orphaned,
 			   m.user_id IS NOT NULL AND EXISTS (
-					SELECT FROM teamrbac.role_permission AS kp
+					SELECT FROM teamrbac.permissions_of_role(k.tenant_id, k.role, k.own_role) AS kp(permission)
 					JOIN teamrbac.permission AS p ON p.permission = kp.permission AND p.grantable_to_keys
-					WHERE kp.role = k.role AND (k.permissions IS NULL OR kp.permission = ANY (k.permissions))
-					  AND NOT EXISTS (SELECT FROM teamrbac.role_permission AS mp WHERE mp.role = m.role AND mp.permission = kp.permission)) AS exceeds,
+					WHERE (k.permissions IS NULL OR kp.permission = ANY (k.permissions))
+					  AND NOT EXISTS (SELECT FROM teamrbac.permissions_of_role(m.tenant_id, m.role, m.own_role) AS mp(permission)
+									  WHERE mp.permission = kp.permission)) AS exceeds,
 			   lower(k.name) ~ '^(my|new|old|the|a|temp|tmp|test|dev|prod)?[ _-]*(api)?[ _-]*(key|token|secret|test|testing|temp|tmp|default|foo|bar|baz|asdf|untitled|unnamed|new|name|api|app|prod|dev)?[ _-]*[0-9]*$'
 					OR char_length(k.name) < 4 AS vague
 		FROM teamrbac.api_key AS k
@@ -99,7 +100,7 @@ AS $$
 				  teamrbac.printable_literal(left(format('%s of %s, made %s, %s', k.role, k.creator, to_char(k.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD'), left(k.key_id::text, 8)), 200)))
 	FROM key AS k WHERE k.vague AND k.replaced_by IS NULL AND NOT (k.orphaned OR k.exceeds OR k.unused)
 	UNION ALL
-	SELECT i.tenant_id, 'pending invitation', CASE WHEN EXISTS (SELECT FROM teamrbac.role_permission AS rp WHERE rp.role = i.role AND rp.permission = 'team.manage') THEN 'warning' ELSE 'notice' END,
+	SELECT i.tenant_id, 'pending invitation', CASE WHEN EXISTS (SELECT FROM teamrbac.permissions_of_role(i.tenant_id, i.role, i.own_role) AS rp(permission) WHERE rp.permission = 'team.manage') THEN 'warning' ELSE 'notice' END,
 		   i.email::text, format('%s; invited %s, expires %s', i.role, to_char(i.invited_at AT TIME ZONE 'UTC', 'YYYY-MM-DD'), to_char(i.expires_at AT TIME ZONE 'UTC', 'YYYY-MM-DD')),
 		   format('CALL teamrbac.cancel_invitation(%L)', i.invitation_id)
 	FROM teamrbac.invitation AS i

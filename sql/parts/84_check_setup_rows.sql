@@ -76,6 +76,11 @@ AS $$
 				  CASE d.dangling WHEN 1 THEN 'a row of ' || d.referenced || ' that is' ELSE 'rows of ' || d.referenced || ' that are' END), NULL
 	FROM teamrbac.dangling_references() AS d
 	UNION ALL
+	SELECT 'critical', 0, 'teamrbac.tenant_role',
+		   format('%s the name of a global role, such as %I of tenant %s: whoever is given it from now on gets the global one', CASE count(*) WHEN 1 THEN '1 role bears' ELSE count(*) || ' roles bear' END,
+				  (min(ARRAY[o.role::text, o.tenant_id::text]))[1], (min(ARRAY[o.role::text, o.tenant_id::text]))[2]), NULL
+	FROM teamrbac.tenant_role AS o JOIN teamrbac.role AS g ON g.role = o.role HAVING count(*) > 0
+	UNION ALL
 	SELECT 'critical', 0, 'teamrbac.audit_event',
 		   format('%s of the audit not whole, such as that of %s (scope %s): SELECT * FROM teamrbac.broken_chains()',
 				  CASE count(*) WHEN 1 THEN '1 chain' ELSE count(*) || ' chains' END, min(b.tenant_id::text), (min(ARRAY[b.tenant_id::text, b.scope]))[2]), NULL
@@ -89,5 +94,5 @@ AS $$
 	FROM loaded AS l HAVING count(*) > 0;
 $$;
 COMMENT ON FUNCTION teamrbac.check_setup_rows(OUT text, OUT integer, OUT text, OUT text, OUT text) IS
-	'Internal to check_setup: tenants without an Owner, references to nothing, chains of the audit that are not whole, and rows that a restore has loaded. While such a load is not confirmed, every event''s hash is computed. Takes ACCESS SHARE on our tables.';
+	'Internal to check_setup: tenants without an Owner, references to nothing, roles of tenants with the name of a global one, chains of the audit that are not whole, and rows that a restore has loaded. While such a load is not confirmed, every event''s hash is computed. Takes ACCESS SHARE on our tables.';
 REVOKE ALL ON FUNCTION teamrbac.check_setup_rows(OUT text, OUT integer, OUT text, OUT text, OUT text) FROM PUBLIC;

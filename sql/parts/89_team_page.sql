@@ -16,7 +16,8 @@ CREATE FUNCTION teamrbac.require_page_size(page_size integer) RETURNS void
 AS $$
 BEGIN
 	IF page_size IS NULL OR page_size NOT BETWEEN 1 AND 1000 THEN
-		RAISE EXCEPTION 'page_size must be within 1 and 1000' USING ERRCODE = '22023';
+		RAISE EXCEPTION 'page_size must be within 1 and 1000'
+			USING ERRCODE = '22023', CONSTRAINT = 'page_size_out_of_range';
 	END IF;
 END
 $$;
@@ -27,7 +28,7 @@ CREATE FUNCTION teamrbac.page_cursor(after text, OUT id uuid, OUT term text)
 AS $$
 BEGIN
 	IF after !~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}:' OR octet_length(after) > 2000 THEN
-		RAISE EXCEPTION 'after is not the place of a row' USING ERRCODE = '22023',
+		RAISE EXCEPTION 'after is not the place of a row' USING ERRCODE = '22023', CONSTRAINT = 'place_malformed',
 			HINT = 'Pass the column place of the last row of the page before, as it is.';
 	END IF;
 	id := left(after, 36)::uuid;
@@ -43,12 +44,22 @@ CREATE FUNCTION teamrbac.roles_of_tenant(tenant_id uuid, OUT role text, OUT desc
 	RETURNS SETOF record
 	LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-	SELECT r.role::text, r.description, r.built_in,
-		   ARRAY(SELECT p.permission::text FROM teamrbac.role_permission AS rp
-				 JOIN teamrbac.permission AS p ON p.permission = rp.permission
-				 WHERE rp.role = r.role ORDER BY p.position, p.permission)
-	FROM teamrbac.role AS r
-	ORDER BY r.position, r.role;
+	SELECT * FROM (
+		SELECT r.role::text, r.description, r.built_in,
+			   ARRAY(SELECT p.permission::text FROM teamrbac.role_permission AS rp
+					 JOIN teamrbac.permission AS p ON p.permission = rp.permission
+					 WHERE rp.role = r.role ORDER BY p.position, p.permission)
+		FROM teamrbac.role AS r
+		ORDER BY r.position, r.role) AS global
+	UNION ALL
+	SELECT * FROM (
+		SELECT r.role::text, r.description, false,
+			   ARRAY(SELECT p.permission::text FROM teamrbac.tenant_role_permission AS rp
+					 JOIN teamrbac.permission AS p ON p.permission = rp.permission
+					 WHERE rp.tenant_id = r.tenant_id AND rp.role = r.role ORDER BY p.position, p.permission)
+		FROM teamrbac.tenant_role AS r
+		WHERE r.tenant_id = roles_of_tenant.tenant_id
+		ORDER BY r.role) AS own;
 $$;
 COMMENT ON FUNCTION teamrbac.roles_of_tenant(uuid, OUT text, OUT text, OUT boolean, OUT text[]) IS
 	'Internal to list_roles and assignable_roles: the roles that exist in the tenant, in the order of the reference page.';
@@ -237,7 +248,8 @@ DECLARE
 BEGIN
 	PERFORM teamrbac.require_reader(team, 'audit.view'), teamrbac.require_page_size(page_size);
 	IF num_nonnulls(of_action, of_actor, of_subject) > 1 THEN
-		RAISE EXCEPTION 'only one of of_action, of_actor and of_subject may be given' USING ERRCODE = '22023';
+		RAISE EXCEPTION 'only one of of_action, of_actor and of_subject may be given'
+			USING ERRCODE = '22023', CONSTRAINT = 'too_many_filters';
 	END IF;
 	RETURN QUERY
 		-- One of these has rows.
@@ -294,7 +306,7 @@ DECLARE
 BEGIN
 	PERFORM teamrbac.require_reader(team, NULL);
 	IF at_most IS NULL OR at_most < 1 THEN
-		RAISE EXCEPTION 'at_most must be positive' USING ERRCODE = '22023';
+		RAISE EXCEPTION 'at_most must be positive' USING ERRCODE = '22023', CONSTRAINT = 'limit_out_of_range';
 	END IF;
 	members := (SELECT count(*) FROM (SELECT FROM teamrbac.membership AS m WHERE m.tenant_id = team
 		AND (m.expires_at IS NULL OR m.expires_at > clock_timestamp()) LIMIT at_most) AS counted);

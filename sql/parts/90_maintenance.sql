@@ -76,7 +76,7 @@ DECLARE
 	hint text;
 BEGIN
 	IF batch_size IS NULL OR batch_size OPERATOR(pg_catalog.<) 1 THEN
-		RAISE EXCEPTION 'batch_size must be positive' USING ERRCODE = '22023';
+		RAISE EXCEPTION 'batch_size must be positive' USING ERRCODE = '22023', CONSTRAINT = 'batch_size_invalid';
 	END IF;
 	LOOP
 		tenant := teamrbac.next_tenant_to_purge(tenant);

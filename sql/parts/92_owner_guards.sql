@@ -10,7 +10,8 @@ BEGIN
 	-- Only superusers can make it the session's user: pg_restore --use-set-session-authorization does, for its GRANTs.
 	IF CURRENT_USER = 'teamrbac_owner' AND SESSION_USER <> 'teamrbac_owner' THEN
 		RAISE EXCEPTION 'role "teamrbac_owner" executes no DDL'
-			USING ERRCODE = '42501', DETAIL = 'It owns the objects of teamrbac, and changes rows alone.';
+			USING ERRCODE = '42501', CONSTRAINT = 'owner_role_ddl',
+				DETAIL = 'It owns the objects of teamrbac, and changes rows alone.';
 	END IF;
 END
 $$;
@@ -44,7 +45,7 @@ BEGIN
 			IF base.oid >= 16384 THEN
 				RAISE EXCEPTION 'foreign key "%" of table % refers to % by a column of a type that is not the server''s own',
 						reference.conname, reference.relation, reference.referenced
-					USING ERRCODE = '55000',
+					USING ERRCODE = '55000', CONSTRAINT = 'column_wrong_type',
 						DETAIL = format('The check of column "%s" would run a cast of its type with the rights of teamrbac.', reference.attname),
 						HINT = 'Give the column the type of the column that it refers to.';
 			END IF;
@@ -55,7 +56,8 @@ BEGIN
 			  AND NOT (SELECT r.rolsuper FROM pg_roles AS r WHERE r.rolname = CURRENT_USER);
 		IF FOUND THEN
 			RAISE EXCEPTION 'only a superuser may create a trigger on table %', reference.relation
-				USING ERRCODE = '42501', DETAIL = format('Trigger "%s" would run with the rights of teamrbac.', reference.tgname);
+				USING ERRCODE = '42501', CONSTRAINT = 'superuser_only',
+					DETAIL = format('Trigger "%s" would run with the rights of teamrbac.', reference.tgname);
 		END IF;
 	END LOOP;
 END

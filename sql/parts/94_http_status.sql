@@ -27,7 +27,7 @@ DECLARE
 		WHEN 'P0002' THEN 'PT404'
 		WHEN '23505' THEN 'PT409'
 		-- What is over is gone; any other state may still be another's.
-		WHEN '55000' THEN CASE WHEN concat(refusal.reason, refusal.message) LIKE '%expired%' THEN 'PT410' ELSE 'PT409' END
+		WHEN '55000' THEN CASE WHEN refusal.reason LIKE '%\_expired' THEN 'PT410' ELSE 'PT409' END
 	END;
 	reason text := COALESCE(NULLIF(refusal.reason, ''), refusal.code);
 	advice text := concat_ws(' ', NULLIF(refusal.detail, ''), NULLIF(refusal.hint, ''));
@@ -41,4 +41,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION teamrbac.raise_http_status(teamrbac.refusal) IS
-	'For teamrbac_api: raises a refusal anew as PostgREST turns it into an answer. SQLSTATE is PT and the status (400 bad argument, 401 nobody signed in, 403 not allowed, 404 not found, 409 taken or in another state, 410 expired), the detail is the reason or else the SQLSTATE it had, the hint tells what detail and hint told. Returns if the error is no refusal of ours. Errors: PT400, PT401, PT403, PT404, PT409, PT410. Takes no lock.';
+	'For teamrbac_api: raises a refusal anew as PostgREST turns it into an answer. SQLSTATE is PT and the status (400 bad argument, 401 nobody signed in, 403 not allowed, 404 not found, 409 taken or in another state, 410 expired), the detail is the reason, or the SQLSTATE where the server gave none, the hint tells what detail and hint told. Returns if the error is no refusal of ours. Errors: PT400, PT401, PT403, PT404, PT409, PT410. Takes no lock.';

@@ -14,6 +14,8 @@ BEGIN
 					WHEN 'forget_expired_membership' THEN 'A member has no expired membership beside the one they have.'
 					WHEN 'guard_audit' THEN 'Nobody but a superuser changes the audit.'
 					WHEN 'check_reference' THEN 'Checks new rows by the foreign key of its name, so that a parallel restore may load the tables in any order.'
+					WHEN 'resolve_role' THEN 'Notes whether the role is one of the tenant''s own.'
+					WHEN 'guard_role_name' THEN 'No tenant has a role with the name of a global one.'
 					WHEN 'check_owners' THEN 'Not even TRUNCATE leaves a tenant without an owner.' END AS purpose
 		FROM pg_catalog.pg_trigger AS t
 		JOIN pg_catalog.pg_class AS c ON c.oid = t.tgrelid

@@ -121,7 +121,7 @@ teamrbac_current_tenant_id(PG_FUNCTION_ARGS)
 
 /* ---- where ----------------------------------------------------------------------------------------- */
 
-/* principal_everywhere is whoever is asking, whatever tenant they have entered. */
+/* principal_everywhere is whoever is asking, whatever tenant they have entered; a visitor is nowhere else. */
 static Principal *
 principal_everywhere(void)
 {
@@ -129,7 +129,7 @@ principal_everywhere(void)
 
 	AcceptInvalidationMessages();
 	identity = identity_now();
-	if (identity.kind == IDENTITY_USER)
+	if (identity.kind == IDENTITY_USER && identity.staff == STAFF_NONE)
 		identity.in_tenant = false;
 	return principal_of(&identity);
 }

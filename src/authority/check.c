@@ -33,13 +33,14 @@ PG_FUNCTION_INFO_V1(teamrbac_my_permissions);
 /* What a call site of a query remembers.  One outside any query has no memory of its own, and none of this. */
 typedef struct CallSite
 {
-	Statement *statement;
-	bool       fixed;      /* the permission is the same in each call */
-	int        permission; /* -1 before the first call, and if it is not fixed */
-	bool       answered;   /* for the permission, and for has_permission in this tenant */
-	bool       answer;
-	pg_uuid_t  tenant; /* asked about last, or permitted */
-	Datum      list;   /* permitted_tenants' answer */
+	Statement       *statement;
+	bool             fixed;      /* the permission is the same in each call */
+	int              permission; /* -1 before the first call, and if it is not fixed */
+	const Authority *authority;  /* settled; NULL before the first call, and if it is not fixed */
+	bool             answered;   /* for the permission, and for has_permission in this tenant */
+	bool             answer;
+	pg_uuid_t        tenant; /* asked about last, or permitted */
+	Datum            list;   /* permitted_tenants' answer */
 } CallSite;
 
 /* ---- call sites ------------------------------------------------------------------------------------ */
@@ -75,14 +76,15 @@ static const Authority *
 authority_and_permission(FunctionCallInfo fcinfo, int permission_arg, CallSite *site,
                          Authority *anew, int *permission)
 {
-	const Authority *authority = authority_of_call(site != NULL ? site->statement : NULL, anew);
+	const Authority *authority;
 	text            *name;
 
-	if (site != NULL && site->fixed && site->permission >= 0)
+	if (likely(site != NULL && site->authority != NULL))
 	{
 		*permission = site->permission;
-		return authority;
+		return site->authority;
 	}
+	authority = authority_of_call(site != NULL ? site->statement : NULL, anew);
 	if (PG_ARGISNULL(permission_arg))
 		refuse_null("permission");
 	name = PG_GETARG_TEXT_PP(permission_arg);
@@ -93,6 +95,8 @@ authority_and_permission(FunctionCallInfo fcinfo, int permission_arg, CallSite *
 		site->permission = *permission;
 	}
 	rely_on(authority, *permission);
+	if (site != NULL && site->fixed)
+		site->authority = authority;
 	return authority;
 }
 
@@ -198,7 +202,7 @@ require_permission(const pg_uuid_t *tenant, const char *permission)
 /* ---- as a person ---------------------------------------------------------------------------------- */
 
 pg_uuid_t
-require_user(const pg_uuid_t *tenant)
+require_person(const pg_uuid_t *tenant)
 {
 	Identity identity;
 
@@ -207,10 +211,35 @@ require_user(const pg_uuid_t *tenant)
 	if (identity.kind == IDENTITY_NONE)
 		refuse_nobody(tenant);
 	if (identity.kind == IDENTITY_KEY)
-		refuse_command(tenant, "an API key may not do this", "This is for people only.", NULL);
+		refuse_command(tenant, "people_only", "an API key may not do this",
+		               "This is for people only.", NULL);
 	if (!user_is_active(&identity.user_id))
-		refuse_identity("unknown or disabled user", NULL, NULL);
+		refuse_identity(user_is_known(&identity.user_id) ? "user_disabled" : "user_unregistered",
+		                "unknown or disabled user", NULL, NULL);
 	return identity.user_id;
+}
+
+pg_uuid_t
+require_user(const pg_uuid_t *tenant)
+{
+	pg_uuid_t user = require_person(tenant);
+
+	if (identity_now().staff != STAFF_NONE)
+		refuse_command(tenant, "staff_not_allowed",
+		               "a visitor of the platform's staff may not do this",
+		               "This is for users in their own name, not for sign_in_as_staff.", NULL);
+	return user;
+}
+
+void
+require_no_own_access(const pg_uuid_t *tenant, const pg_uuid_t *user)
+{
+	Identity identity = identity_now();
+
+	if (identity.staff != STAFF_NONE && uuid_same(&identity.user_id, user))
+		refuse_command(tenant, "staff_not_allowed",
+		               "a visitor of the platform's staff may not do this",
+		               "Nobody becomes more in a tenant by their own visit.", NULL);
 }
 
 /* ---- here ------------------------------------------------------------------------------------------ */
@@ -219,7 +248,7 @@ static void
 refuse_undecided(void)
 {
 	ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-	                errmsg("no tenant has been entered"),
+	                errreason("tenant_undecided"), errmsg("no tenant has been entered"),
 	                errdetail("Whoever is asking is a member of several tenants."),
 	                errhint("Call teamrbac.act_in_tenant after signing in, or "
 	                        "teamrbac.sign_in_as_member instead.")));

@@ -27,6 +27,12 @@ extern void require_permission_of_call(const FmgrInfo *flinfo, const pg_uuid_t *
 /*
  * The user who is asking.  Errors: 28000 for nobody, 42501 for an API key.  tenant: see errors.h.
  */
+extern pg_uuid_t require_person(const pg_uuid_t *tenant);
+
+/* The same for what is done in one's own name: 42501 for a visitor of the platform's staff as well. */
 extern pg_uuid_t require_user(const pg_uuid_t *tenant);
+
+/* Raises 42501 where a visitor of the platform's staff would give access in the tenant to themselves. */
+extern void require_no_own_access(const pg_uuid_t *tenant, const pg_uuid_t *user);
 
 #endif /* TEAMRBAC_CHECK_H */

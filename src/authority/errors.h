@@ -11,19 +11,20 @@
 
 #include "compat.h"
 #include "authority/identity_type.h"
+#include "store/reason.h"
 
 /*
  * The only ways to say that somebody may not (42501), and that an identity is none (28000): all refusals go
- * through here, to be counted and logged.  detail and hint may be NULL; none of the three may hold a secret.
- * tenant: what the command was about, for the log only; NULL where that is not known.
+ * through here, to be counted and logged.  reason: see store/reason.h.  detail and hint may be NULL; none of the three
+ * texts may hold a secret.  tenant: what the command was about, for the log only; NULL where that is not known.
  */
-pg_noreturn extern void refuse_command(const pg_uuid_t *tenant, const char *message,
-                                       const char *detail, const char *hint);
-pg_noreturn extern void refuse_identity(const char *message, const char *detail, const char *hint);
+pg_noreturn extern void refuse_command(const pg_uuid_t *tenant, const char *reason,
+                                       const char *message, const char *detail, const char *hint);
+pg_noreturn extern void refuse_identity(const char *reason, const char *message, const char *detail,
+                                        const char *hint);
 
 /*
- * 28000 with a stable reason in the error's constraint field, for programs to tell apart.  The server's log does not get
- * the statement, which may hold a token.
+ * refuse_identity, but the server's log does not get the statement, which may hold a token.
  */
 pg_noreturn extern void refuse_proof(const char *reason, const char *message, const char *detail,
                                      const char *hint);

@@ -24,6 +24,7 @@
 #include "authority/refusal_log.h"
 #include "compat.h"
 #include "store/catalog.h"
+#include "store/reason.h"
 #include "store/settings.h"
 
 #define IDENTITY_SETTING "teamrbac.identity"
@@ -90,10 +91,13 @@ parse_property(const char *name, int length, const char **value, Identity *ident
 		return parse_time(value, &identity->ends_at);
 	if (IS("issued"))
 		return parse_time(value, &identity->issued_at);
-	if (!(IS("issuer") || IS("role") || IS("outlives")) || !parse_number(value, &number))
+	if (!(IS("issuer") || IS("role") || IS("outlives") || IS("staff")) ||
+	    !parse_number(value, &number))
 		return false;
 	if (IS("issuer"))
 		identity->issuer = (int32) number;
+	else if (IS("staff"))
+		identity->staff = number == STAFF_CHANGE ? STAFF_CHANGE : STAFF_READ;
 	else if (IS("role"))
 		identity->database_role = number;
 	else
@@ -145,6 +149,8 @@ identity_text(const Identity *identity)
 		appendStringInfo(&text, " issued=" INT64_FORMAT, identity->issued_at);
 	if (identity->issuer != 0)
 		appendStringInfo(&text, " issuer=%d", identity->issuer);
+	if (identity->staff != STAFF_NONE)
+		appendStringInfo(&text, " staff=%d", (int) identity->staff);
 	if (OidIsValid(identity->database_role))
 		appendStringInfo(&text, " role=%u", identity->database_role);
 	if (identity->outlives)
@@ -160,7 +166,7 @@ identity_is_same_actor(const Identity *a, const Identity *b)
 	switch (a->kind)
 	{
 		case IDENTITY_USER:
-			return uuid_same(&a->user_id, &b->user_id);
+			return a->staff == b->staff && uuid_same(&a->user_id, &b->user_id);
 		case IDENTITY_KEY:
 			return uuid_same(&a->key_id, &b->key_id) && uuid_same(&a->tenant_id, &b->tenant_id);
 		case IDENTITY_NONE:
@@ -241,8 +247,8 @@ refuse_session_identity(const Identity *identity)
 	static const char *detail = "Setting \"teamrbac.allow_session_identity\" is off.";
 
 	note_refusal(ERRCODE_INSUFFICIENT_PRIVILEGE, identity, NULL, message, detail);
-	ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), errmsg("%s", message),
-	                errdetail("%s", detail),
+	ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), errreason("session_identity_off"),
+	                errmsg("%s", message), errdetail("%s", detail),
 	                errhint("Sign in within each transaction, with local => true.")));
 }
 

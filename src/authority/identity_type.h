@@ -17,6 +17,14 @@ typedef enum IdentityKind
 	IDENTITY_KEY
 } IdentityKind;
 
+/* What somebody of the platform's staff, who is no member, may do in the tenant that they visit. */
+typedef enum StaffAccess
+{
+	STAFF_NONE, /* it is no such visit */
+	STAFF_READ,
+	STAFF_CHANGE
+} StaffAccess;
+
 typedef struct Identity
 {
 	IdentityKind kind;
@@ -29,6 +37,7 @@ typedef struct Identity
 	TimestampTz ends_at;    /* when its proof ends; DT_NOEND: never */
 	TimestampTz issued_at;  /* when its proof was issued; DT_NOBEGIN: it has none */
 	int32       issuer;     /* who issued its proof; 0: nobody */
+	StaffAccess staff;      /* of a user in_tenant: as whom they act there, if not as a member */
 } Identity;
 
 /* Nobody, from which every other identity is made: the fields that it leaves alone mean "none". */
@@ -37,7 +46,7 @@ typedef struct Identity
 		.kind = IDENTITY_NONE, .ends_at = DT_NOEND, .issued_at = DT_NOBEGIN \
 	}
 
-/* Whether two identities are the same person or key, wherever they act and by whatever proof. */
+/* Whether two identities are the same person or key in the same capacity, wherever they act and by whatever proof. */
 extern bool identity_is_same_actor(const Identity *a, const Identity *b);
 
 #endif /* TEAMRBAC_IDENTITY_TYPE_H */

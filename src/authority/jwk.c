@@ -14,6 +14,7 @@
 
 #include "base64url.h"
 #include "compat.h"
+#include "store/reason.h"
 #include "der.h"
 #include "jwk.h"
 
@@ -60,8 +61,8 @@ typedef struct Source
 pg_noreturn static void
 refuse_set(const char *detail)
 {
-	ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("invalid key set"),
-	                errdetail("%s", detail), errhidestmt(true)));
+	ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errreason("key_set_invalid"),
+	                errmsg("invalid key set"), errdetail("%s", detail), errhidestmt(true)));
 }
 
 pg_noreturn static void

@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "jws_crypto.h"
+#include "store/reason.h"
 
 #ifdef USE_OPENSSL
 
@@ -98,7 +99,7 @@ same_bytes(const uint8 *a, const uint8 *b, int length)
 void
 crypto_require(void)
 {
-	ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+	ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED), errreason("tokens_unsupported"),
 	                errmsg("tokens cannot be verified by this server"),
 	                errdetail("PostgreSQL was built without OpenSSL.")));
 }

@@ -16,6 +16,7 @@
 
 #include "authority/permission.h"
 #include "store/catalog.h"
+#include "store/reason.h"
 
 typedef struct PermissionName
 {
@@ -36,6 +37,10 @@ static struct
 	Bitmapset    *existing;
 	Bitmapset    *for_keys;
 } known;
+
+/* Permissions that roles were found to have, which exist: as of a generation of the definitions. */
+static Bitmapset *granted = NULL;
+static uint64     granted_generation;
 
 /* The name looked up last, probably the next one too; NULL at first. */
 static const PermissionName *latest = NULL;
@@ -141,25 +146,65 @@ refresh(void)
 	known.for_keys = for_keys;
 }
 
+void
+permissions_exist(const Bitmapset *permissions, uint64 as_of)
+{
+	MemoryContext caller;
+
+	if (as_of != generation[FACTS_DEFINITIONS])
+		return;
+	if (granted_generation != as_of)
+	{
+		bms_free(granted);
+		granted = NULL;
+		granted_generation = as_of;
+	}
+	if (bms_is_subset(permissions, granted))
+		return;
+	caller = MemoryContextSwitchTo(CacheMemoryContext);
+	granted = bms_add_members(granted, permissions);
+	MemoryContextSwitchTo(caller);
+}
+
+/* exists tells whether there is a permission; the list of all of them is read only for one that nobody had. */
+static bool
+exists(int number)
+{
+	if (granted_generation == generation[FACTS_DEFINITIONS] && bms_is_member(number, granted))
+		return true;
+	refresh();
+	return bms_is_member(number, known.existing);
+}
+
+/* find_number finds the number of a name; NULL if it has none, as no name has that was not read yet. */
+static const PermissionName *
+find_number(const char *name, int length)
+{
+	char key[NAMEDATALEN];
+
+	if (latest != NULL && memcmp(latest->name, name, length) == 0 && latest->name[length] == '\0')
+		return latest;
+	if (numbers == NULL)
+		return NULL;
+	memcpy(key, name, length);
+	key[length] = '\0';
+	return hash_search(numbers, key, HASH_FIND, NULL);
+}
+
 int
 find_permission(const char *name, int length)
 {
-	char                  key[NAMEDATALEN];
-	const PermissionName *permission = latest;
+	const PermissionName *permission;
 
 	if (length >= NAMEDATALEN)
 		return -1;
-	refresh();
-	if (permission == NULL || memcmp(permission->name, name, length) != 0 ||
-	    permission->name[length] != '\0')
+	permission = find_number(name, length);
+	if (permission == NULL)
 	{
-		memcpy(key, name, length);
-		key[length] = '\0';
-		if (numbers == NULL)
-			return -1;
-		permission = hash_search(numbers, key, HASH_FIND, NULL);
+		refresh();
+		permission = find_number(name, length);
 	}
-	if (permission == NULL || !bms_is_member(permission->number, known.existing))
+	if (permission == NULL || !exists(permission->number))
 		return -1;
 	latest = permission;
 	return permission->number;
@@ -207,7 +252,7 @@ require_known_permission(const char *name, int length)
 		return number;
 	nearest = nearest_permission(name, length);
 	ereport(ERROR,
-	        (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+	        (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errreason("unknown_permission"),
 	         errmsg("permission \"%s\" does not exist",
 	                pnstrdup(name, pg_mbcliplen(name, length, 100))),
 	         nearest != NULL

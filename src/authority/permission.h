@@ -22,7 +22,13 @@ extern const char *permission_name(int number);
  */
 extern int find_permission(const char *name, int length);
 
-/* The same; 22023, with the nearest known name, if there is none. */
+/*
+ * Tells that permissions of a role, which exist, were read when the definitions had this generation: about those
+ * find_permission need not read the list of all.
+ */
+extern void permissions_exist(const Bitmapset *permissions, uint64 as_of);
+
+/* The same as find_permission; 22023, with the nearest known name, if there is none. */
 extern int require_known_permission(const char *name, int length);
 
 /* Those that an API key may have. */

@@ -22,6 +22,7 @@
 #include "authority/precedence.h"
 #include "compat.h"
 #include "store/catalog.h"
+#include "store/reason.h"
 #include "store/settings.h"
 
 /* Either does not conflict with itself, and both with each other. */
@@ -102,6 +103,7 @@ refuse_prepare(XactEvent event, void *arg)
 	if (event == XACT_EVENT_PRE_PREPARE && yielding == MyProc->COMPAT_LXID)
 		ereport(ERROR,
 		        (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+		         errreason("prepare_not_allowed"),
 		         errmsg("cannot PREPARE a transaction with a command of somebody who does not "
 		                "manage the team"),
 		         errdetail("Prepared, it would hold up those who do."), errhint("Commit it.")));

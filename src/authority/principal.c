@@ -63,29 +63,29 @@ tenant_hash(const pg_uuid_t *uuid)
 #include "lib/simplehash.h"
 
 /* A role that some of a principal's grants give, in a list of them. */
-typedef struct RoleInTenant
+typedef struct RememberedRole
 {
-	struct RoleInTenant *next;
-	Role                 role;
-} RoleInTenant;
+	struct RememberedRole *next;
+	Role                  *role;
+} RememberedRole;
 
 struct Principal
 {
-	dlist_node    node;   /* in principals, most recently used first */
-	bool          listed; /* false once another has taken its place, and for a statement's own */
-	int           pins;
-	Identity      identity; /* as it was presented */
-	Identity      asker;    /* who that is: the same, or nobody if its proof has been revoked */
-	MemoryContext context;  /* holds this struct and all below */
-	uint64        generations[FACTS_KINDS]; /* as of reading */
-	bool          active;                   /* the user exists and isn't disabled */
-	bool          complete;                 /* grants has all there are */
-	bool          expires;                  /* one of grants ends by itself */
-	int           nlive;                    /* grants that are live but for their time */
-	pg_uuid_t     live_tenant;              /* of one of these */
-	grants_hash  *grants;
-	RoleInTenant *roles;
-	Snapshot      snapshot; /* what the rest is read with; NULL: the newest, each time */
+	dlist_node      node;   /* in principals, most recently used first */
+	bool            listed; /* false once another has taken its place, and for a statement's own */
+	int             pins;
+	Identity        identity; /* as it was presented */
+	Identity        asker;    /* who that is: the same, or nobody if its proof has been revoked */
+	MemoryContext   context;  /* holds this struct and all below */
+	uint64          generations[FACTS_KINDS]; /* as of reading */
+	bool            active;                   /* the user exists and isn't disabled */
+	bool            complete;                 /* grants has all there are */
+	bool            expires;                  /* one of grants ends by itself */
+	int             nlive;                    /* grants that are live but for their time */
+	pg_uuid_t       live_tenant;              /* of one of these */
+	grants_hash    *grants;
+	RememberedRole *roles;    /* global ones */
+	Snapshot        snapshot; /* what the rest is read with; NULL: the newest, each time */
 };
 
 static dlist_head principals = DLIST_STATIC_INIT(principals);
@@ -149,41 +149,55 @@ read_tenant_deleted(Snapshot snapshot, const pg_uuid_t *tenant)
 
 /* ---- reading: roles -------------------------------------------------------------------------------- */
 
-/* remember_role adds a role to those of the principal; its permissions are none as yet. */
+/* make_role makes a role that lives as long as the principal; its permissions are none as yet. */
+static Role *
+make_role(Principal *principal, const char *name)
+{
+	Role *role = MemoryContextAllocZero(principal->context, sizeof(Role));
+
+	strlcpy(role->name, name, NAMEDATALEN);
+	return role;
+}
+
+/* remember_role makes one that other grants of the principal may give too. */
 static Role *
 remember_role(Principal *principal, const char *name)
 {
-	RoleInTenant *entry = MemoryContextAllocZero(principal->context, sizeof(RoleInTenant));
+	RememberedRole *entry = MemoryContextAlloc(principal->context, sizeof(RememberedRole));
 
-	strlcpy(entry->role.name, name, NAMEDATALEN);
+	entry->role = make_role(principal, name);
 	entry->next = principal->roles;
 	principal->roles = entry;
-	return &entry->role;
+	return entry->role;
 }
 
 static Role *
 remembered_role(Principal *principal, const char *name)
 {
-	for (RoleInTenant *entry = principal->roles; entry != NULL; entry = entry->next)
+	for (RememberedRole *entry = principal->roles; entry != NULL; entry = entry->next)
 	{
-		if (strcmp(entry->role.name, name) == 0)
-			return &entry->role;
+		if (strcmp(entry->role->name, name) == 0)
+			return entry->role;
 	}
 	return NULL;
 }
 
-/* role_of returns a role that the principal has in a tenant, read at most once. */
+/*
+ * role_of returns a role that the principal has in a tenant.  A global one is read at most once; the tenant's own, which
+ * nothing else of the principal can have, each time.
+ */
 static const Role *
-role_of(Principal *principal, const pg_uuid_t *tenant, const char *name)
+role_of(Principal *principal, const pg_uuid_t *tenant, const char *name, bool own)
 {
-	Role         *role = remembered_role(principal, name);
+	Role         *role = own ? NULL : remembered_role(principal, name);
 	Bitmapset    *permissions;
 	MemoryContext caller;
 
 	if (role != NULL)
 		return role;
-	permissions = read_role_permissions(principal->snapshot, tenant, name);
-	role = remember_role(principal, name);
+	permissions = read_role_permissions(principal->snapshot, own ? tenant : NULL, name);
+	permissions_exist(permissions, principal->generations[FACTS_DEFINITIONS]);
+	role = own ? make_role(principal, name) : remember_role(principal, name);
 	caller = MemoryContextSwitchTo(principal->context);
 	role->permissions = bms_copy(permissions);
 	MemoryContextSwitchTo(caller);
@@ -218,17 +232,26 @@ add_grant(Principal *principal, const Grant *grant)
 static void
 read_membership(Principal *principal, CatalogScan *scan, HeapTuple tuple, Grant *grant)
 {
-	char  role[NAMEDATALEN];
-	bool  isnull;
-	Datum value;
+	char         role[NAMEDATALEN];
+	bool         isnull;
+	bool         own;
+	Datum        value;
+	const Grant *known;
 
 	memset(grant, 0, sizeof(Grant));
 	value = catalog_scan_value(scan, tuple, Anum_membership_tenant_id, &isnull);
 	grant->tenant_id = *DatumGetUUIDP(value);
+	known = grants_lookup(principal->grants, grant->tenant_id);
+	if (known != NULL)
+	{
+		*grant = *known;
+		return;
+	}
 	value = catalog_scan_value(scan, tuple, Anum_membership_expires_at, &isnull);
 	grant->expires_at = isnull ? DT_NOEND : DatumGetTimestampTz(value);
 	catalog_scan_name(scan, tuple, Anum_membership_role, role);
-	grant->role = role_of(principal, &grant->tenant_id, role);
+	own = DatumGetBool(catalog_scan_value(scan, tuple, Anum_membership_own_role, &isnull));
+	grant->role = role_of(principal, &grant->tenant_id, role, own);
 	grant->permissions = grant->role->permissions;
 	if (!principal->active)
 		grant->state = GRANT_USER_DISABLED;
@@ -319,6 +342,7 @@ read_key(Principal *principal, CatalogScan *scan, HeapTuple tuple, Grant *grant)
 {
 	char          name[NAMEDATALEN];
 	bool          isnull;
+	bool          own;
 	Datum         value;
 	Bitmapset    *permissions;
 	MemoryContext caller;
@@ -328,7 +352,8 @@ read_key(Principal *principal, CatalogScan *scan, HeapTuple tuple, Grant *grant)
 	(void) catalog_scan_value(scan, tuple, Anum_api_key_revoked_at, &isnull);
 	grant->state = isnull ? GRANT_LIVE : GRANT_KEY_REVOKED;
 	catalog_scan_name(scan, tuple, Anum_api_key_role, name);
-	grant->role = role_of(principal, &principal->identity.tenant_id, name);
+	own = DatumGetBool(catalog_scan_value(scan, tuple, Anum_api_key_own_role, &isnull));
+	grant->role = role_of(principal, &principal->identity.tenant_id, name, own);
 	value = catalog_scan_value(scan, tuple, Anum_api_key_permissions, &isnull);
 	permissions = key_permissions(grant->role, value, isnull);
 
@@ -356,6 +381,27 @@ read_key_grant(Principal *principal)
 	catalog_scan_end(&scan);
 	grant.tenant_id = identity->tenant_id;
 	if (grant.state == GRANT_LIVE && read_tenant_deleted(principal->snapshot, &grant.tenant_id))
+		grant.state = GRANT_TENANT_DELETED;
+	add_grant(principal, &grant);
+}
+
+/*
+ * read_staff_grant makes the one grant that a visitor of the platform's staff has: what a built-in role gives, never
+ * the owner's, and no membership of theirs.  The visit's end is the identity's.
+ */
+static void
+read_staff_grant(Principal *principal)
+{
+	const Identity *identity = &principal->identity;
+	Grant           grant = {
+				  .tenant_id = identity->tenant_id, .state = GRANT_LIVE, .expires_at = identity->ends_at};
+
+	grant.role = role_of(principal, &identity->tenant_id,
+	                     identity->staff == STAFF_CHANGE ? "admin" : "reader", false);
+	grant.permissions = grant.role->permissions;
+	if (!principal->active)
+		grant.state = GRANT_USER_DISABLED;
+	else if (read_tenant_deleted(principal->snapshot, &grant.tenant_id))
 		grant.state = GRANT_TENANT_DELETED;
 	add_grant(principal, &grant);
 }
@@ -411,7 +457,12 @@ read_principal(Principal *principal, bool too_many)
 			break;
 		case IDENTITY_USER:
 			principal->active = read_user_active(principal->snapshot, &identity->user_id);
-			if (identity->in_tenant)
+			if (identity->staff != STAFF_NONE)
+			{
+				read_staff_grant(principal);
+				principal->complete = true;
+			}
+			else if (identity->in_tenant)
 			{
 				(void) probe_membership(principal, &identity->tenant_id);
 				principal->complete = true;
@@ -523,6 +574,7 @@ principal_is_fresh(const Principal *principal)
 			return principal->active && same_generation(principal, FACTS_MEMBERSHIPS) &&
 			       same_generation(principal, FACTS_TENANTS) &&
 			       same_generation(principal, FACTS_USERS) &&
+			       same_generation(principal, FACTS_ROLES) &&
 			       same_generation(principal, FACTS_DEFINITIONS) &&
 			       (principal->identity.issuer == 0 ||
 			        (same_generation(principal, FACTS_ISSUERS) &&
@@ -530,6 +582,7 @@ principal_is_fresh(const Principal *principal)
 		case IDENTITY_KEY:
 			return same_generation(principal, FACTS_API_KEYS) &&
 			       same_generation(principal, FACTS_TENANTS) &&
+			       same_generation(principal, FACTS_ROLES) &&
 			       same_generation(principal, FACTS_DEFINITIONS);
 	}
 	return false;

@@ -2,34 +2,74 @@
  * role.c
  *	  Roles and their permissions, as the tables have them.
  *
- * A role is read when somebody who has it is, by an index: however many there are costs nobody anything.
+ * A role is read when somebody who has it is, by an index: however many there are costs nobody anything.  A global
+ * one is in teamrbac.role; a tenant's own, in teamrbac.tenant_role, exists in its tenant alone.
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "catalog/pg_type.h"
+#include "commands/trigger.h"
+#include "executor/spi.h"
+#include "fmgr.h"
 #include "mb/pg_wchar.h"
+#include "storage/lmgr.h"
 #include "utils/builtins.h"
+#include "utils/rel.h"
 
 #include "authority/permission.h"
 #include "authority/role.h"
+#include "compat.h"
 #include "store/catalog.h"
+#include "store/reason.h"
+#include "store/restore.h"
+
+PG_FUNCTION_INFO_V1(teamrbac_resolve_role);
+PG_FUNCTION_INFO_V1(teamrbac_guard_role_name);
+
+/* ---- reading --------------------------------------------------------------------------------------- */
+
+static CatalogScan
+begin_scan_of_global(Snapshot snapshot, CatalogTable table, CatalogIndex index, AttrNumber column,
+                     Datum name)
+{
+	const Oid type = TEXTOID;
+
+	return catalog_scan_begin(snapshot, table, index, 1, &column, &name, &type);
+}
+
+static CatalogScan
+begin_scan_of_own(Snapshot snapshot, CatalogTable table, CatalogIndex index,
+                  const AttrNumber *columns, const pg_uuid_t *tenant, Datum name)
+{
+	static const Oid types[] = {UUIDOID, TEXTOID};
+	Datum            keys[] = {UUIDPGetDatum(tenant), name};
+
+	return catalog_scan_begin(snapshot, table, index, 2, columns, keys, types);
+}
 
 Bitmapset *
 read_role_permissions(Snapshot snapshot, const pg_uuid_t *tenant, const char *name)
 {
-	const AttrNumber column = Anum_role_permission_role;
-	const Oid        type = TEXTOID;
-	Datum            key = CStringGetTextDatum(name);
-	Bitmapset       *permissions = NULL;
-	CatalogScan      scan = catalog_scan_begin(snapshot, CATALOG_ROLE_PERMISSION,
-	                                           CATALOG_ROLE_PERMISSION_PKEY, 1, &column, &key, &type);
-	HeapTuple        tuple;
+	static const AttrNumber columns[] = {Anum_tenant_role_permission_tenant_id,
+	                                     Anum_tenant_role_permission_role};
+	const AttrNumber        column =
+        tenant != NULL ? Anum_tenant_role_permission_permission : Anum_role_permission_permission;
+	Datum       key = CStringGetTextDatum(name);
+	Bitmapset  *permissions = NULL;
+	CatalogScan scan;
+	HeapTuple   tuple;
 
+	scan = tenant != NULL
+	           ? begin_scan_of_own(snapshot, CATALOG_TENANT_ROLE_PERMISSION,
+	                               CATALOG_TENANT_ROLE_PERMISSION_PKEY, columns, tenant, key)
+	           : begin_scan_of_global(snapshot, CATALOG_ROLE_PERMISSION,
+	                                  CATALOG_ROLE_PERMISSION_PKEY, Anum_role_permission_role, key);
 	while (HeapTupleIsValid(tuple = catalog_scan_next(&scan)))
 	{
 		char permission[NAMEDATALEN];
 
-		catalog_scan_name(&scan, tuple, Anum_role_permission_permission, permission);
+		catalog_scan_name(&scan, tuple, column, permission);
 		permissions = bms_add_member(permissions, permission_number(permission));
 	}
 	catalog_scan_end(&scan);
@@ -37,29 +77,59 @@ read_role_permissions(Snapshot snapshot, const pg_uuid_t *tenant, const char *na
 }
 
 static bool
-role_exists(const char *name)
+role_exists(const pg_uuid_t *tenant, const char *name)
 {
-	const AttrNumber column = Anum_role_role;
-	const Oid        type = TEXTOID;
-	Datum            key = CStringGetTextDatum(name);
-	CatalogScan      scan =
-		catalog_scan_begin(NULL, CATALOG_ROLE, CATALOG_ROLE_PKEY, 1, &column, &key, &type);
-	bool exists = HeapTupleIsValid(catalog_scan_next(&scan));
+	static const AttrNumber columns[] = {Anum_tenant_role_tenant_id, Anum_tenant_role_role};
+	Datum                   key = CStringGetTextDatum(name);
+	CatalogScan             scan;
+	bool                    exists;
+
+	scan = tenant != NULL
+	           ? begin_scan_of_own(NULL, CATALOG_TENANT_ROLE, CATALOG_TENANT_ROLE_PKEY, columns,
+	                               tenant, key)
+	           : begin_scan_of_global(NULL, CATALOG_ROLE, CATALOG_ROLE_PKEY, Anum_role_role, key);
+	exists = HeapTupleIsValid(catalog_scan_next(&scan));
+	catalog_scan_end(&scan);
+	return exists;
+}
+
+static bool
+some_tenant_has_role(const char *name)
+{
+	CatalogScan scan = begin_scan_of_global(NULL, CATALOG_TENANT_ROLE, CATALOG_TENANT_ROLE_NAME_IDX,
+	                                        Anum_tenant_role_role, CStringGetTextDatum(name));
+	bool        exists = HeapTupleIsValid(catalog_scan_next(&scan));
 
 	catalog_scan_end(&scan);
 	return exists;
 }
 
+pg_noreturn static void
+refuse_global_name(const char *name)
+{
+	ereport(ERROR, (errcode(ERRCODE_UNIQUE_VIOLATION), errreason("role_name_taken"),
+	                errmsg("role \"%s\" exists for all tenants", name),
+	                errhint("Choose another name for a role of the tenant's own.")));
+}
+
+/* is_own_role tells whether a tenant means one of its own by a name. */
+static bool
+is_own_role(const pg_uuid_t *tenant, const char *name)
+{
+	return !role_exists(NULL, name) && role_exists(tenant, name);
+}
+
 const Role *
 find_role(const pg_uuid_t *tenant, const char *name)
 {
+	bool  global = role_exists(NULL, name);
 	Role *role;
 
-	if (strlen(name) >= NAMEDATALEN || !role_exists(name))
+	if (!global && (tenant == NULL || !role_exists(tenant, name)))
 		return NULL;
 	role = palloc0(sizeof(Role));
 	strlcpy(role->name, name, NAMEDATALEN);
-	role->permissions = read_role_permissions(NULL, tenant, name);
+	role->permissions = read_role_permissions(NULL, global ? NULL : tenant, name);
 	return role;
 }
 
@@ -69,9 +139,96 @@ require_known_role(const pg_uuid_t *tenant, const char *name)
 	const Role *role = find_role(tenant, name);
 
 	if (role == NULL)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errreason("unknown_role"),
 		                errmsg("role \"%s\" does not exist",
 		                       pnstrdup(name, pg_mbcliplen(name, strlen(name), 100))),
 		                errhint("All roles are listed in view teamrbac.permission_matrix.")));
 	return role;
+}
+
+/* ---- writing --------------------------------------------------------------------------------------- */
+
+/* new_row returns the row that fires a trigger before it is written. */
+static HeapTuple
+new_row(FunctionCallInfo fcinfo, const char *function)
+{
+	const TriggerData *trigdata = (const TriggerData *) fcinfo->context;
+
+	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_BEFORE(trigdata->tg_event) ||
+	    !TRIGGER_FIRED_FOR_ROW(trigdata->tg_event) || TRIGGER_FIRED_BY_DELETE(trigdata->tg_event))
+		ereport(ERROR,
+		        (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+		         errmsg("function \"%s\" must be called by a row trigger before insert or update",
+		                function)));
+	return TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event) ? trigdata->tg_newtuple
+	                                                   : trigdata->tg_trigtuple;
+}
+
+static bool
+loading(FunctionCallInfo fcinfo)
+{
+	const TriggerData *trigdata = (const TriggerData *) fcinfo->context;
+
+	return TRIGGER_FIRED_BY_INSERT(trigdata->tg_event) && restoring(trigdata->tg_relation);
+}
+
+/*
+ * resolve_role(): notes in a row that gives somebody a role whether it is one of the tenant's own.  So the row goes on
+ * meaning the role that it was given by, whatever is defined later; the foreign keys see to it that there is one.
+ */
+Datum
+teamrbac_resolve_role(PG_FUNCTION_ARGS)
+{
+	HeapTuple row = new_row(fcinfo, "resolve_role");
+	Relation  table = ((TriggerData *) fcinfo->context)->tg_relation;
+	TupleDesc tupdesc = RelationGetDescr(table);
+	int       column = SPI_fnumber(tupdesc, "own_role");
+	Datum     tenant;
+	Datum     name;
+	Datum     own;
+	bool      isnull[2];
+	bool      no_null = false;
+
+	/* A restore brings the answer along, and roles perhaps later. */
+	if (loading(fcinfo))
+		return PointerGetDatum(row);
+	tenant = heap_getattr(row, SPI_fnumber(tupdesc, "tenant_id"), tupdesc, &isnull[0]);
+	name = heap_getattr(row, SPI_fnumber(tupdesc, "role"), tupdesc, &isnull[1]);
+	/* A row without a role, as that of a former member in join_request, has none of the tenant's own. */
+	own = BoolGetDatum(!isnull[0] && !isnull[1] &&
+	                   is_own_role(DatumGetUUIDP(tenant), TextDatumGetCString(name)));
+	return PointerGetDatum(heap_modify_tuple_by_cols(row, tupdesc, 1, &column, &own, &no_null));
+}
+
+/*
+ * guard_role_name(): no tenant's own role has the name of a global one, in whatever order and by whomever they are
+ * defined.  Who adds a role of a tenant has the table's lock already; who adds a global one waits for all these, and
+ * keeps new ones out.  The snapshot of either look-up is newer than that lock.
+ */
+Datum
+teamrbac_guard_role_name(PG_FUNCTION_ARGS)
+{
+	HeapTuple row = new_row(fcinfo, "guard_role_name");
+	Relation  table = ((TriggerData *) fcinfo->context)->tg_relation;
+	TupleDesc tupdesc = RelationGetDescr(table);
+	bool      isnull;
+	Datum     value = heap_getattr(row, SPI_fnumber(tupdesc, "role"), tupdesc, &isnull);
+	char     *name;
+
+	if (loading(fcinfo) || isnull)
+		return PointerGetDatum(row);
+	name = TextDatumGetCString(value);
+	if (RelationGetRelid(table) == catalog_table_oid(CATALOG_TENANT_ROLE))
+	{
+		if (role_exists(NULL, name))
+			refuse_global_name(name);
+		return PointerGetDatum(row);
+	}
+	LockRelationOid(catalog_table_oid(CATALOG_TENANT_ROLE), ShareLock);
+	if (some_tenant_has_role(name))
+		ereport(ERROR, (errcode(ERRCODE_UNIQUE_VIOLATION), errreason("role_name_taken"),
+		                errmsg("a tenant has a role \"%s\" of its own", name),
+		                errdetail("Its members would have another role than they were given."),
+		                errhint("Choose another name.")));
+	return PointerGetDatum(row);
 }

@@ -33,6 +33,7 @@
 #include "authority/worker.h"
 #include "compat.h"
 #include "store/catalog.h"
+#include "store/reason.h"
 
 /* What a query, or one that ran within it, has relied on. */
 typedef struct Reliance
@@ -336,7 +337,8 @@ require_not_withdrawn(const Statement *statement)
 	newest_authority(&now);
 	if (!statement->reliance.withdrawn && !is_withdrawn(&statement->reliance, &now))
 		return;
-	ereport(ERROR, (errcode(ERRCODE_INVALID_CURSOR_STATE), errmsg("cursor can no longer be read"),
+	ereport(ERROR, (errcode(ERRCODE_INVALID_CURSOR_STATE), errreason("cursor_withdrawn"),
+	                errmsg("cursor can no longer be read"),
 	                errdetail("Some of what its rows were read by has been withdrawn meanwhile."),
 	                errhint("Close the cursor and open it again.")));
 }

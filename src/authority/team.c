@@ -38,12 +38,31 @@ text_arg(FunctionCallInfo fcinfo, int arg, const char *name)
 	return text_to_cstring(PG_GETARG_TEXT_PP(arg));
 }
 
+ArrayType *
+names_arg(FunctionCallInfo fcinfo, int arg, const char *argument, Datum **names, int *nnames)
+{
+	ArrayType *array;
+	bool      *nulls;
+
+	if (PG_ARGISNULL(arg))
+		refuse_null(argument);
+	array = PG_GETARG_ARRAYTYPE_P(arg);
+	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, names, &nulls, nnames);
+	for (int i = 0; i < *nnames; i++)
+	{
+		if (nulls[i])
+			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errreason("argument_null"),
+			                errmsg("%s must not contain nulls", argument)));
+	}
+	return array;
+}
+
 int
 batch_size_arg(FunctionCallInfo fcinfo, int arg)
 {
 	if (PG_ARGISNULL(arg) || PG_GETARG_INT32(arg) < 1)
-		ereport(ERROR,
-		        (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("batch_size must be positive")));
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errreason("batch_size_invalid"),
+		                errmsg("batch_size must be positive")));
 	return PG_GETARG_INT32(arg);
 }
 
@@ -186,7 +205,7 @@ require_ownership(const pg_uuid_t *tenant)
 	require_membership(tenant);
 	grant = principal_grant(current_principal(), tenant);
 	if (grant->role == NULL || strcmp(grant->role->name, ROLE_OWNER) != 0)
-		refuse_command(tenant, "only the Owner may do this", NULL, NULL);
+		refuse_command(tenant, "owner_only", "only the Owner may do this", NULL, NULL);
 }
 
 pg_uuid_t
@@ -204,7 +223,8 @@ lock_tenant_as_owner(const pg_uuid_t *tenant)
 void
 refuse_unknown_tenant(void)
 {
-	ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND), errmsg("there is no such tenant")));
+	ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND), errreason("tenant_not_found"),
+	                errmsg("there is no such tenant")));
 }
 
 bool
@@ -246,7 +266,7 @@ require_role_within_own(const pg_uuid_t *tenant, const char *name)
 		refuse_permission(tenant, NULL);
 	if (!bms_is_subset(role->permissions, own->permissions))
 		refuse_command(
-			tenant, psprintf("role \"%s\" may do more than you may", name),
+			tenant, "role_beyond_own", psprintf("role \"%s\" may do more than you may", name),
 			"A role is given, changed or taken away only by someone who has all its permissions.",
 			NULL);
 }
@@ -255,8 +275,8 @@ void
 require_authority_over_role(const pg_uuid_t *tenant, const char *name)
 {
 	if (strcmp(name, ROLE_OWNER) == 0)
-		refuse_command(tenant, "the owner's role is neither given nor taken away", NULL,
-		               "The Owner may hand it on by teamrbac.transfer_ownership.");
+		refuse_command(tenant, "owner_role", "the owner's role is neither given nor taken away",
+		               NULL, "The Owner may hand it on by teamrbac.transfer_ownership.");
 	require_role_within_own(tenant, name);
 }
 
@@ -305,8 +325,8 @@ member_role(const pg_uuid_t *tenant, const pg_uuid_t *user, TimestampTz *expires
 	bool  nulls[2];
 
 	if (!query_row(&select, args, NULL, 2, values, nulls))
-		ereport(ERROR,
-		        (errcode(ERRCODE_NO_DATA_FOUND), errmsg("user is not a member of the tenant")));
+		ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND), errreason("not_a_member"),
+		                errmsg("user is not a member of the tenant")));
 	if (expires_at != NULL)
 		*expires_at = nulls[1] ? DT_NOEND : DatumGetTimestampTz(values[1]);
 	return TextDatumGetCString(values[0]);
@@ -323,5 +343,6 @@ set_member_role(const pg_uuid_t *tenant, const pg_uuid_t *user, const char *role
 	};
 	Datum args[] = {UUIDPGetDatum(tenant), UUIDPGetDatum(user), CStringGetTextDatum(role)};
 
+	require_no_own_access(tenant, user);
 	query_execute(&update, args, NULL);
 }

@@ -6,6 +6,7 @@
 #define TEAMRBAC_TEAM_H
 
 #include "fmgr.h"
+#include "utils/array.h"
 
 #include "compat.h"
 #include "authority/check.h"
@@ -15,6 +16,7 @@
 #define PERMISSION_MANAGE_TEAM "team.manage"
 #define PERMISSION_MANAGE_KEYS "api_keys.manage"
 #define PERMISSION_VIEW_AUDIT "audit.view"
+#define PERMISSION_MANAGE_ROLES "roles.manage"
 
 #define ROLE_OWNER "owner"
 #define ROLE_ADMIN "admin"
@@ -22,6 +24,10 @@
 /* Arguments; 22023 for NULL, naming the argument. */
 extern pg_uuid_t uuid_arg(FunctionCallInfo fcinfo, int arg, const char *name);
 extern char     *text_arg(FunctionCallInfo fcinfo, int arg, const char *name);
+
+/* An array of names, without nulls; its elements are put into names, as text, however many dimensions it has. */
+extern ArrayType *names_arg(FunctionCallInfo fcinfo, int arg, const char *argument, Datum **names,
+                            int *nnames);
 
 /* The batch_size of a job; 22023 unless it is positive. */
 extern int batch_size_arg(FunctionCallInfo fcinfo, int arg);

@@ -30,7 +30,8 @@ PG_FUNCTION_INFO_V1(teamrbac_decline_invitation);
 pg_noreturn static void
 refuse_unknown_token(void)
 {
-	ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND), errmsg("invitation not found"),
+	ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND), errreason("invitation_not_found"),
+	                errmsg("invitation not found"),
 	                errhint("If it was sent again, only the newest link is good.")));
 }
 
@@ -92,7 +93,8 @@ static void
 require_invitee(const Invitation *invitation, const pg_uuid_t *user)
 {
 	if (!is_invitee(invitation, user))
-		refuse_command(&invitation->tenant_id, "the invitation is for somebody else", NULL,
+		refuse_command(&invitation->tenant_id, "invited_somebody_else",
+		               "the invitation is for somebody else", NULL,
 		               "Sign in as the user with the e-mail address that was invited.");
 }
 
@@ -121,6 +123,7 @@ require_standing_offer(const Invitation *invitation)
 	require_giver(&invitation->tenant_id, &invitation->invited_by, invitation->role);
 	if (invitation->membership_expires_at <= GetCurrentTimestamp())
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+		                errreason("offered_membership_expired"),
 		                errmsg("the membership offered would have ended already"),
 		                errhint("Ask for another invitation.")));
 }

@@ -30,10 +30,10 @@ PG_FUNCTION_INFO_V1(teamrbac_enable_user);
 PG_FUNCTION_INFO_V1(teamrbac_map_database_role);
 
 static void
-refuse_taken(const char *what)
+refuse_taken(const char *reason, const char *what)
 {
-	ereport(ERROR,
-	        (errcode(ERRCODE_UNIQUE_VIOLATION), errmsg("another user has this %s already", what)));
+	ereport(ERROR, (errcode(ERRCODE_UNIQUE_VIOLATION), errreason(reason),
+	                errmsg("another user has this %s already", what)));
 }
 
 /* require_free_email looks for another user with the address.  The unique index has the last word. */
@@ -50,7 +50,7 @@ require_free_email(const char *email, const pg_uuid_t *user)
 	Datum args[] = {CStringGetTextDatum(email), UUIDPGetDatum(user)};
 
 	if (query_execute(&find, args, NULL) > 0)
-		refuse_taken("e-mail address");
+		refuse_taken("email_taken", "e-mail address");
 }
 
 bool
@@ -93,7 +93,7 @@ teamrbac_register_user(PG_FUNCTION_ARGS)
 	{
 		/* Another transaction may have been faster since the address was looked for. */
 		require_free_email(email, user);
-		refuse_taken("user_id");
+		refuse_taken("user_id_taken", "user_id");
 	}
 	PG_RETURN_UUID_P(user);
 }
@@ -101,7 +101,8 @@ teamrbac_register_user(PG_FUNCTION_ARGS)
 void
 refuse_no_such_user(void)
 {
-	ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND), errmsg("there is no such user")));
+	ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND), errreason("user_not_found"),
+	                errmsg("there is no such user")));
 }
 
 /* A user's row, locked. */
@@ -214,7 +215,7 @@ refuse_owner(const pg_uuid_t *user, bool deleted_too)
 	              &tenant, &isnull))
 		ereport(
 			ERROR,
-			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errreason("user_owns_tenant"),
 		     errmsg("user is the owner of a tenant"),
 		     errdetail("They own tenant %s.", uuid_text(DatumGetUUIDP(tenant))),
 		     errhint(
@@ -232,7 +233,7 @@ teamrbac_disable_user(PG_FUNCTION_ARGS)
 
 	if (lock_user(&user).disabled)
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-		                errmsg("user is disabled already")));
+		                errreason("user_already_disabled"), errmsg("user is disabled already")));
 	refuse_owner(&user, false);
 
 	set_disabled(&user, true);
@@ -249,7 +250,7 @@ teamrbac_enable_user(PG_FUNCTION_ARGS)
 
 	if (!lock_user(&user).disabled)
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-		                errmsg("user is not disabled")));
+		                errreason("user_not_disabled"), errmsg("user is not disabled")));
 
 	set_disabled(&user, false);
 
@@ -302,11 +303,12 @@ teamrbac_map_database_role(PG_FUNCTION_ARGS)
 	}
 	user = *PG_GETARG_UUID_P(0);
 	if (!SearchSysCacheExists1(AUTHOID, ObjectIdGetDatum(role)))
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-		                errmsg("there is no database role with OID %u", role)));
-	if (!user_is_active(&user))
 		ereport(ERROR,
-		        (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("unknown or disabled user")));
+		        (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errreason("unknown_database_role"),
+		         errmsg("there is no database role with OID %u", role)));
+	if (!user_is_active(&user))
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errreason("unknown_user"),
+		                errmsg("unknown or disabled user")));
 
 	args[0] = ObjectIdGetDatum(role);
 	args[1] = UUIDPGetDatum(&user);

@@ -112,7 +112,7 @@ hash_datum(const char *secret)
 pg_noreturn static void
 refuse_taken_name(const char *name)
 {
-	ereport(ERROR, (errcode(ERRCODE_UNIQUE_VIOLATION),
+	ereport(ERROR, (errcode(ERRCODE_UNIQUE_VIOLATION), errreason("key_name_taken"),
 	                errmsg("an active API key has the name \"%s\"", name),
 	                errhint("Choose another, or rotate or revoke that one.")));
 }
@@ -226,7 +226,7 @@ lock_key(const pg_uuid_t *key_id, const pg_uuid_t *user, ApiKey *key)
 	if (!known || !may_manage(key, user) || !lock_tenant_yielding(&key->tenant_id) ||
 	    !find_key(key_id, key) || !may_manage(key, user))
 		refuse_command(
-			known ? &key->tenant_id : NULL, "permission denied for API key",
+			known ? &key->tenant_id : NULL, "permission_denied", "permission denied for API key",
 			"There is no such key, or it is neither one that you made nor one that you manage.",
 			NULL);
 }
@@ -244,7 +244,7 @@ static void
 require_not_revoked(const ApiKey *key)
 {
 	if (key->revoked)
-		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errreason("key_revoked"),
 		                errmsg("API key is already revoked")));
 }
 
@@ -254,10 +254,10 @@ require_rotatable(const ApiKey *key)
 {
 	require_not_revoked(key);
 	if (key->expires_at <= GetCurrentTimestamp())
-		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errreason("key_expired"),
 		                errmsg("API key has expired"), errhint("Make a new one instead.")));
 	if (key->replaced)
-		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errreason("key_rotated"),
 		                errmsg("API key has already been rotated"),
 		                errhint("Rotate the key that has replaced it.")));
 }
@@ -270,7 +270,7 @@ expiry_arg(FunctionCallInfo fcinfo, int arg)
 	TimestampTz expires_at = PG_ARGISNULL(arg) ? DT_NOEND : PG_GETARG_TIMESTAMPTZ(arg);
 
 	if (expires_at <= GetCurrentTimestamp())
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errreason("time_not_in_future"),
 		                errmsg("expires_at must be in the future")));
 	return expires_at;
 }
@@ -281,19 +281,21 @@ require_key_permission(const Role *role, const char *name)
 	int number = require_known_permission(name, strlen(name));
 
 	if (!bms_is_member(number, role->permissions))
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-		                errmsg("role \"%s\" does not have permission \"%s\"", role->name, name),
-		                errdetail("The permissions of a key narrow those of its role.")));
+		ereport(ERROR,
+		        (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errreason("permission_not_in_role"),
+		         errmsg("role \"%s\" does not have permission \"%s\"", role->name, name),
+		         errdetail("The permissions of a key narrow those of its role.")));
 	if (!bms_is_member(number, permissions_for_keys()))
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-		                errmsg("permission \"%s\" is for people only", name)));
+		ereport(ERROR,
+		        (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errreason("permission_for_people"),
+		         errmsg("permission \"%s\" is for people only", name)));
 }
 
-/* key_permissions takes a list of permissions that keys with a role may have; NULL for all of them. */
+/* key_permissions takes a list of permissions that keys with a role of the tenant may have; NULL for all of them. */
 static ArrayType *
-key_permissions(FunctionCallInfo fcinfo, int arg, const char *role_name)
+key_permissions(FunctionCallInfo fcinfo, int arg, const pg_uuid_t *tenant, const char *role_name)
 {
-	const Role *role = require_known_role(NULL, role_name);
+	const Role *role = require_known_role(tenant, role_name);
 	Datum      *names;
 	bool       *nulls;
 	int         nnames;
@@ -303,13 +305,13 @@ key_permissions(FunctionCallInfo fcinfo, int arg, const char *role_name)
 	deconstruct_array(PG_GETARG_ARRAYTYPE_P(arg), TEXTOID, -1, false, TYPALIGN_INT, &names, &nulls,
 	                  &nnames);
 	if (nnames == 0)
-		ereport(ERROR,
-		        (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("permissions must not be empty"),
-		         errhint("Leave them out for all that the role may.")));
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errreason("list_empty"),
+		                errmsg("permissions must not be empty"),
+		                errhint("Leave them out for all that the role may.")));
 	for (int i = 0; i < nnames; i++)
 	{
 		if (nulls[i])
-			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errreason("argument_null"),
 			                errmsg("permissions must not contain nulls")));
 		require_key_permission(role, TextDatumGetCString(names[i]));
 	}
@@ -355,7 +357,7 @@ teamrbac_create_api_key(PG_FUNCTION_ARGS)
 
 	key.created_by = lock_tenant_as_key_maker(&key.tenant_id);
 
-	key.permissions = key_permissions(fcinfo, 4, key.role);
+	key.permissions = key_permissions(fcinfo, 4, &key.tenant_id, key.role);
 	require_role_within_own(&key.tenant_id, key.role);
 	require_room_for_key(&key.tenant_id, &key.created_by);
 
@@ -379,8 +381,8 @@ end_of_overlap(FunctionCallInfo fcinfo, int arg, TimestampTz now)
 	end = DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval, TimestampTzGetDatum(now),
 	                                              PG_GETARG_DATUM(arg)));
 	if (end < now)
-		ereport(ERROR,
-		        (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("overlap must not be negative")));
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errreason("overlap_negative"),
+		                errmsg("overlap must not be negative")));
 	return end;
 }
 

@@ -9,7 +9,6 @@
 #include "commands/trigger.h"
 #include "executor/spi.h"
 #include "fmgr.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/rel.h"
 
@@ -52,7 +51,7 @@ is_built_in(SavedQuery *query, const char *name)
 static void
 refuse_built_in(const char *what, const char *name)
 {
-	ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+	ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errreason("is_built_in"),
 	                errmsg("%s \"%s\" is built in", what, name),
 	                errdetail("What is built in is neither changed nor dropped."),
 	                errhint("Define one of the application's own under another name.")));
@@ -129,26 +128,6 @@ role_state(const char *name)
 	return definition_state(&select, name);
 }
 
-/* names_arg takes an array of names: no nulls, at most one dimension. */
-static ArrayType *
-names_arg(FunctionCallInfo fcinfo, int arg, const char *argument, Datum **names, int *nnames)
-{
-	ArrayType *array;
-	bool      *nulls;
-
-	if (PG_ARGISNULL(arg))
-		refuse_null(argument);
-	array = PG_GETARG_ARRAYTYPE_P(arg);
-	deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, names, &nulls, nnames);
-	for (int i = 0; i < *nnames; i++)
-	{
-		if (nulls[i])
-			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			                errmsg("%s must not contain nulls", argument)));
-	}
-	return array;
-}
-
 /*
  * define_permission(name, description, roles, grantable_to_keys): a permission of the application's own.
  *
@@ -223,6 +202,9 @@ permission_use(const char *name)
 			" FROM teamrbac.role_permission AS rp JOIN teamrbac.role AS r ON r.role = rp.role"
 			" WHERE rp.permission = $1 AND NOT r.built_in"
 			" UNION ALL"
+			" SELECT 'role ' || rp.role || ' of tenant ' || rp.tenant_id::pg_catalog.text"
+			" FROM teamrbac.tenant_role_permission AS rp WHERE rp.permission = $1"
+			" UNION ALL"
 			" SELECT 'an API key of tenant ' || k.tenant_id::pg_catalog.text"
 			" FROM teamrbac.api_key AS k WHERE k.revoked_at IS NULL AND $1 = ANY (k.permissions)"
 			" UNION ALL"
@@ -254,7 +236,7 @@ refuse_use(const char *what, const char *name, const char *use)
 {
 	if (use != NULL)
 		ereport(ERROR,
-		        (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+		        (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errreason("definition_in_use"),
 		         errmsg("%s \"%s\" is in use", what, name), errdetail("It is used by %s.", use)));
 }
 
@@ -349,10 +331,19 @@ role_use(const char *name)
 {
 	static SavedQuery find = {
 		.sql = "SELECT 'a member of tenant ' || tenant_id::pg_catalog.text"
-			   " FROM teamrbac.membership WHERE role = $1"
+			   " FROM teamrbac.membership WHERE global_role = $1"
 			   " UNION ALL"
 			   " SELECT 'an invitation into tenant ' || tenant_id::pg_catalog.text"
 			   " FROM teamrbac.invitation WHERE pending_role = $1"
+			   " UNION ALL"
+			   " SELECT 'a link into tenant ' || tenant_id::pg_catalog.text"
+			   " FROM teamrbac.invitation_link WHERE role_in_use = $1"
+			   " UNION ALL"
+			   " SELECT 'domain ' || domain || ' of tenant ' || tenant_id::pg_catalog.text"
+			   " FROM teamrbac.tenant_domain WHERE global_role = $1"
+			   " UNION ALL"
+			   " SELECT 'a request to join tenant ' || tenant_id::pg_catalog.text"
+			   " FROM teamrbac.join_request WHERE pending_role = $1"
 			   " UNION ALL"
 			   " SELECT 'an API key of tenant ' || tenant_id::pg_catalog.text"
 			   " FROM teamrbac.api_key WHERE role_in_use = $1 LIMIT 1",
@@ -425,7 +416,7 @@ teamrbac_guard_built_in(PG_FUNCTION_ARGS)
 	if (TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event))
 		built_in = built_in || row_is_built_in(trigdata, trigdata->tg_newtuple);
 	if (built_in && !creating_extension)
-		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errreason("is_built_in"),
 		                errmsg("built-in rows of table \"%s\" cannot be changed",
 		                       RelationGetRelationName(trigdata->tg_relation))));
 	return PointerGetDatum(TRIGGER_FIRED_BY_UPDATE(trigdata->tg_event) ? trigdata->tg_newtuple

@@ -125,7 +125,7 @@ lock_user_for_good(const pg_uuid_t *user)
 		refuse_no_such_user();
 	/* A tenant that they joined since must be locked before the user: too late for this transaction. */
 	if (count_memberships(user) > nmemberships)
-		ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+		ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE), errreason("changed_meanwhile"),
 		                errmsg("user has joined a tenant meanwhile"), errhint("Try again.")));
 }
 

@@ -148,25 +148,31 @@ find_pending_invitation(const pg_uuid_t *tenant, const char *email, Invitation *
 	                       invitation);
 }
 
+pg_noreturn static void
+refuse_state(const char *reason, const char *message, const char *hint)
+{
+	ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errreason(reason),
+	                errmsg("%s", message), hint != NULL ? errhint("%s", hint) : 0));
+}
+
 void
 require_pending(const Invitation *invitation)
 {
-	static const char *const messages[] = {
-		[INVITATION_ACCEPTED] = "invitation has been accepted already",
-		[INVITATION_DECLINED] = "invitation has been declined",
-		[INVITATION_CANCELLED] = "invitation has been cancelled",
-		[INVITATION_EXPIRED] = "invitation has expired",
-	};
-
-	if (invitation->state != INVITATION_PENDING)
-		ereport(
-			ERROR,
-			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-		     errmsg("%s", messages[invitation->state]),
-		     invitation->state == INVITATION_EXPIRED
-		         ? errhint(
-					   "Someone who manages the team can send it again, by teamrbac.resend_invitation.")
-		         : 0));
+	switch (invitation->state)
+	{
+		case INVITATION_PENDING:
+			break;
+		case INVITATION_ACCEPTED:
+			refuse_state("invitation_accepted", "invitation has been accepted already", NULL);
+		case INVITATION_DECLINED:
+			refuse_state("invitation_declined", "invitation has been declined", NULL);
+		case INVITATION_CANCELLED:
+			refuse_state("invitation_cancelled", "invitation has been cancelled", NULL);
+		case INVITATION_EXPIRED:
+			refuse_state(
+				"invitation_expired", "invitation has expired",
+				"Someone who manages the team can send it again, by teamrbac.resend_invitation.");
+	}
 }
 
 /* end_event says that a pending invitation is now in another state. */
@@ -211,16 +217,22 @@ end_invitation(const Invitation *invitation, InvitationState state, const pg_uui
 void
 cancel_invitations_beyond(const pg_uuid_t *tenant, const pg_uuid_t *inviter)
 {
-	static SavedQuery select = {
+	static SavedQuery select_sent = {
 		.sql = SELECT_INVITATION "i.tenant_id = $1 AND i.invited_by = $2"
 								 " AND i.state = 'pending' FOR UPDATE OF i",
 		.nargs = 2,
 		.argtypes = {UUIDOID, UUIDOID},
 	};
+	static SavedQuery select_all = {
+		.sql = SELECT_INVITATION "i.tenant_id = $1 AND i.state = 'pending' FOR UPDATE OF i",
+		.nargs = 1,
+		.argtypes = {UUIDOID},
+	};
+	Datum  args[] = {UUIDPGetDatum(tenant), inviter != NULL ? UUIDPGetDatum(inviter) : (Datum) 0};
 	Datum *values;
 	bool  *nulls;
-	uint64 nsent = query_rows(&select, (Datum[]){UUIDPGetDatum(tenant), UUIDPGetDatum(inviter)},
-	                          NULL, INVITATION_NCOLUMNS, &values, &nulls);
+	uint64 nsent = query_rows(inviter != NULL ? &select_sent : &select_all, args, NULL,
+	                          INVITATION_NCOLUMNS, &values, &nulls);
 
 	for (uint64 i = 0; i < nsent; i++)
 	{
@@ -229,7 +241,7 @@ cancel_invitations_beyond(const pg_uuid_t *tenant, const pg_uuid_t *inviter)
 		fill_invitation(&invitation, values + i * INVITATION_NCOLUMNS,
 		                nulls + i * INVITATION_NCOLUMNS);
 		if (invitation.state == INVITATION_PENDING &&
-		    !member_may_give_role(tenant, inviter, invitation.role))
+		    !member_may_give_role(tenant, &invitation.invited_by, invitation.role))
 			end_invitation(&invitation, INVITATION_CANCELLED, NULL);
 	}
 }

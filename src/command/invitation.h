@@ -102,7 +102,8 @@ extern void accept_as(const Invitation *invitation, const pg_uuid_t *user);
 extern void decline_as(const Invitation *invitation, const pg_uuid_t *user);
 
 /*
- * Cancels the pending invitations sent by this member, or former member, which they could no longer send: see offers.h.
+ * Cancels the pending invitations sent by this member, or former member, or for NULL by anybody, which they could no
+ * longer send: see offers.h.
  */
 extern void cancel_invitations_beyond(const pg_uuid_t *tenant, const pg_uuid_t *inviter);
 

@@ -28,7 +28,7 @@ static void
 refuse_member(const pg_uuid_t *tenant, const char *email)
 {
 	if (address_is_member(tenant, email))
-		ereport(ERROR, (errcode(ERRCODE_UNIQUE_VIOLATION),
+		ereport(ERROR, (errcode(ERRCODE_UNIQUE_VIOLATION), errreason("already_member"),
 		                errmsg("a user with this e-mail address is a member already"),
 		                errhint("Use teamrbac.change_role to give a member another role.")));
 }
@@ -46,7 +46,7 @@ refuse_invited(const pg_uuid_t *tenant, const char *email, const pg_uuid_t *exce
 	    (except != NULL && uuid_same(&pending.invitation_id, except)))
 		return;
 	if (pending.state == INVITATION_PENDING)
-		ereport(ERROR, (errcode(ERRCODE_UNIQUE_VIOLATION),
+		ereport(ERROR, (errcode(ERRCODE_UNIQUE_VIOLATION), errreason("already_invited"),
 		                errmsg("this e-mail address is invited already"),
 		                errhint("Use teamrbac.resend_invitation to send the invitation again.")));
 	end_invitation(&pending, INVITATION_EXPIRED, NULL);

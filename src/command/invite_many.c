@@ -128,7 +128,7 @@ addresses_arg(FunctionCallInfo fcinfo, int arg, Datum **addresses, bool **nulls)
 	deconstruct_array(PG_GETARG_ARRAYTYPE_P(arg), TEXTOID, -1, false, TYPALIGN_INT, addresses,
 	                  nulls, &naddresses);
 	if (naddresses > ADDRESSES_MAX)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errreason("too_many_addresses"),
 		                errmsg("emails must not have more than %d addresses", ADDRESSES_MAX)));
 	return naddresses;
 }

@@ -31,9 +31,10 @@ PG_FUNCTION_INFO_V1(teamrbac_distrust_issuer);
 /* ---- arguments ------------------------------------------------------------------------------------- */
 
 pg_noreturn static void
-refuse_argument(const char *message)
+refuse_argument(const char *reason, const char *message)
 {
-	ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("%s", message)));
+	ereport(ERROR,
+	        (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errreason(reason), errmsg("%s", message)));
 }
 
 /* list_arg takes a text[] without NULLs; NULL is taken only for one that may be. */
@@ -50,7 +51,7 @@ list_arg(FunctionCallInfo fcinfo, int arg, const char *name, bool may_be_null)
 	}
 	array = PG_GETARG_ARRAYTYPE_P(arg);
 	if (ARR_NDIM(array) != 1 || array_contains_nulls(array))
-		refuse_argument(psprintf("%s must be a list of one or more names", name));
+		refuse_argument("list_malformed", psprintf("%s must be a list of one or more names", name));
 	return array;
 }
 
@@ -70,7 +71,8 @@ require_algorithms(ArrayType *names)
 		if (!jws_algorithm_named(TextDatumGetCString(elements[i]), &algorithm))
 			ereport(
 				ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("unknown algorithm"),
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errreason("unknown_algorithm"),
+			     errmsg("unknown algorithm"),
 			     errhint("RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA, "
 			             "HS256, HS384 and HS512 are known.")));
 		set |= JWS_ALGORITHM_BIT(algorithm);
@@ -106,7 +108,8 @@ require_keys(FunctionCallInfo fcinfo, int arg, JwsAlgorithmSet algorithms)
 		fits = fits || key_fits(&set->keys[i], algorithms);
 	MemoryContextDelete(set->context);
 	if (!fits)
-		refuse_argument("none of the keys is for one of the issuer's algorithms");
+		refuse_argument("key_set_invalid",
+		                "none of the keys is for one of the issuer's algorithms");
 	return jwks;
 }
 
@@ -116,7 +119,7 @@ issuer_arg(FunctionCallInfo fcinfo)
 	char *issuer = text_arg(fcinfo, 0, "issuer");
 
 	if (*issuer == '\0' || strlen(issuer) > 1000)
-		refuse_argument("issuer must have 1 to 1000 bytes");
+		refuse_argument("text_wrong_length", "issuer must have 1 to 1000 bytes");
 	return issuer;
 }
 
@@ -151,7 +154,8 @@ read_locked(const char *issuer, LockedIssuer *locked)
 pg_noreturn static void
 refuse_unknown(void)
 {
-	ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND), errmsg("there is no such issuer")));
+	ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND), errreason("issuer_not_found"),
+	                errmsg("there is no such issuer")));
 }
 
 int32
@@ -232,7 +236,7 @@ replace_keys(int32 number, Jsonb *jwks, TimestampTz ends_at)
 		(Datum[]){Int32GetDatum(number), JsonbPGetDatum(jwks), TimestampTzGetDatum(ends_at)}, NULL);
 	delete_keys(number, false);
 	if (count_keys(number) > JWK_SET_MAX_KEYS)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errreason("too_many_issuer_keys"),
 		                errmsg("an issuer has at most %d keys", JWK_SET_MAX_KEYS),
 		                errhint("With a shorter overlap, the former ones end earlier.")));
 }
@@ -392,7 +396,7 @@ overlap_end(FunctionCallInfo fcinfo, int arg)
 	end = DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval, TimestampTzGetDatum(now),
 	                                              PG_GETARG_DATUM(arg)));
 	if (end < now)
-		refuse_argument("overlap must not be negative");
+		refuse_argument("overlap_negative", "overlap must not be negative");
 	return end;
 }
 

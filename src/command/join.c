@@ -25,9 +25,9 @@ PG_FUNCTION_INFO_V1(teamrbac_add_member);
 pg_noreturn static void
 refuse_member_already(void)
 {
-	ereport(ERROR,
-	        (errcode(ERRCODE_UNIQUE_VIOLATION), errmsg("user is a member of the tenant already"),
-	         errdetail("The role stays as it is.")));
+	ereport(ERROR, (errcode(ERRCODE_UNIQUE_VIOLATION), errreason("already_member"),
+	                errmsg("user is a member of the tenant already"),
+	                errdetail("The role stays as it is.")));
 }
 
 /* find_membership reads a membership, expired or not. */
@@ -89,6 +89,7 @@ admit_member(const pg_uuid_t *tenant, const pg_uuid_t *user, const char *role,
 	Datum args[] = {UUIDPGetDatum(tenant), UUIDPGetDatum(user), CStringGetTextDatum(role),
 	                TimestampTzGetDatum(expires_at)};
 
+	require_no_own_access(tenant, user);
 	/* Before the room: a member is told that they are one. */
 	require_no_member(tenant, user);
 	require_room_for_member(tenant);
@@ -146,6 +147,7 @@ require_giver(const pg_uuid_t *tenant, const pg_uuid_t *giver, const char *role)
 {
 	if (!member_may_give_role(tenant, giver, role))
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+		                errreason("inviter_lost_authority"),
 		                errmsg("whoever sent the invitation may no longer give its role"),
 		                errhint("Ask somebody else who manages the team for an invitation.")));
 }
@@ -180,7 +182,7 @@ require_not_barred(const pg_uuid_t *tenant, const pg_uuid_t *user)
 	};
 
 	if (query_execute(&find, (Datum[]){UUIDPGetDatum(tenant), UUIDPGetDatum(user)}, NULL) > 0)
-		refuse_command(tenant, "your membership of the tenant has ended", NULL,
+		refuse_command(tenant, "membership_ended", "your membership of the tenant has ended", NULL,
 		               "Ask somebody who manages the team for an invitation.");
 }
 
@@ -195,8 +197,8 @@ lock_tenant_to_add(const pg_uuid_t *tenant, const char *role)
 		if (!lock_tenant(tenant))
 			refuse_unknown_tenant();
 		if (strcmp(role, ROLE_OWNER) == 0)
-			refuse_command(tenant, "the owner's role is neither given nor taken away", NULL,
-			               "A superuser may give it by teamrbac.assign_owner.");
+			refuse_command(tenant, "owner_role", "the owner's role is neither given nor taken away",
+			               NULL, "A superuser may give it by teamrbac.assign_owner.");
 		(void) require_known_role(tenant, role);
 		return;
 	}
@@ -207,7 +209,8 @@ lock_tenant_to_add(const pg_uuid_t *tenant, const char *role)
 static void
 refuse_unknown_user(void)
 {
-	ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("unknown or disabled user")));
+	ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errreason("unknown_user"),
+	                errmsg("unknown or disabled user")));
 }
 
 /* add_member(tenant_id, user_id, role, expires_at): a back end makes a user a member without asking them. */
@@ -222,7 +225,7 @@ teamrbac_add_member(PG_FUNCTION_ARGS)
 	TimestampTz old_expires_at;
 
 	if (expires_at <= GetCurrentTimestamp())
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errreason("time_not_in_future"),
 		                errmsg("expires_at must be in the future")));
 	lock_tenant_to_add(&tenant, role);
 

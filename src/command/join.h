@@ -73,7 +73,7 @@ extern InvitationState link_state_on_acceptance(const Link *link);
 /* The user joins by a link, which was found without a lock. */
 extern void join_by_link(Link *link, const char *token, const pg_uuid_t *user);
 
-/* Ends the links that this member, or former member, could no longer make; the tenant is locked. */
+/* Ends the links that this member, or former member, or for NULL whoever made them, could no longer make. */
 extern void end_links_beyond(const pg_uuid_t *tenant, const pg_uuid_t *maker);
 
 /* Deletes at most so many links that expired before that time, and returns how many; waits for no lock. */
@@ -99,7 +99,7 @@ extern Domain require_domain_of(const pg_uuid_t *tenant, const pg_uuid_t *user);
 /* Locks the tenant for somebody who may join it by their domain; errors as above. */
 extern Domain lock_tenant_by_domain(const pg_uuid_t *tenant, const pg_uuid_t *user);
 
-/* Ends the domains that this member, or former member, could no longer allow; the tenant is locked. */
+/* Ends the domains that this member, or former member, or for NULL whoever allowed them, could no longer allow. */
 extern void end_domains_beyond(const pg_uuid_t *tenant, const pg_uuid_t *allower);
 
 #endif /* TEAMRBAC_JOIN_H */

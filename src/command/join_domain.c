@@ -153,7 +153,7 @@ teamrbac_allow_domain(PG_FUNCTION_ARGS)
 	if (had)
 		require_authority_over_role(&tenant, old.role);
 	if (is_public_mail_domain(domain.domain))
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errreason("public_mail_domain"),
 		                errmsg("\"%s\" is a public mail domain", domain.domain),
 		                errdetail("Anybody may have an address there.")));
 
@@ -192,7 +192,8 @@ teamrbac_disallow_domain(PG_FUNCTION_ARGS)
 	lock_tenant_for(&tenant, PERMISSION_MANAGE_TEAM);
 
 	if (!find_domain(&tenant, name, &domain))
-		ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND), errmsg("the domain is not allowed")));
+		ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND), errreason("domain_not_allowed"),
+		                errmsg("the domain is not allowed")));
 	require_authority_over_role(&tenant, domain.role);
 
 	end_domain(&tenant, &domain);
@@ -202,24 +203,34 @@ teamrbac_disallow_domain(PG_FUNCTION_ARGS)
 void
 end_domains_beyond(const pg_uuid_t *tenant, const pg_uuid_t *allower)
 {
-	static SavedQuery select = {
-		.sql = "SELECT domain, role::pg_catalog.text, automatic FROM teamrbac.tenant_domain"
-			   " WHERE tenant_id = $1 AND allowed_by = $2 ORDER BY domain FOR UPDATE",
+	static SavedQuery select_allowed = {
+		.sql =
+			"SELECT domain, role::pg_catalog.text, automatic, allowed_by FROM teamrbac.tenant_domain"
+			" WHERE tenant_id = $1 AND allowed_by = $2 ORDER BY domain FOR UPDATE",
 		.nargs = 2,
 		.argtypes = {UUIDOID, UUIDOID},
 	};
+	static SavedQuery select_all = {
+		.sql =
+			"SELECT domain, role::pg_catalog.text, automatic, allowed_by FROM teamrbac.tenant_domain"
+			" WHERE tenant_id = $1 ORDER BY domain FOR UPDATE",
+		.nargs = 1,
+		.argtypes = {UUIDOID},
+	};
+	Datum  args[] = {UUIDPGetDatum(tenant), allower != NULL ? UUIDPGetDatum(allower) : (Datum) 0};
 	Datum *values;
 	bool  *nulls;
-	uint64 ndomains = query_rows(&select, (Datum[]){UUIDPGetDatum(tenant), UUIDPGetDatum(allower)},
-	                             NULL, 3, &values, &nulls);
+	uint64 ndomains =
+		query_rows(allower != NULL ? &select_allowed : &select_all, args, NULL, 4, &values, &nulls);
 
 	for (uint64 i = 0; i < ndomains; i++)
 	{
-		Domain domain = {.domain = TextDatumGetCString(values[3 * i]),
-		                 .role = TextDatumGetCString(values[3 * i + 1]),
-		                 .automatic = DatumGetBool(values[3 * i + 2])};
+		Domain domain = {.domain = TextDatumGetCString(values[4 * i]),
+		                 .role = TextDatumGetCString(values[4 * i + 1]),
+		                 .automatic = DatumGetBool(values[4 * i + 2]),
+		                 .allowed_by = *DatumGetUUIDP(values[4 * i + 3])};
 
-		if (!member_may_give_role(tenant, allower, domain.role))
+		if (!member_may_give_role(tenant, &domain.allowed_by, domain.role))
 			end_domain(tenant, &domain);
 	}
 }
@@ -246,7 +257,7 @@ require_domain_of(const pg_uuid_t *tenant, const pg_uuid_t *user)
 	if (!query_row(&select, (Datum[]){UUIDPGetDatum(tenant), UUIDPGetDatum(user)}, NULL, 4, values,
 	               nulls))
 		refuse_command(
-			tenant, "permission denied for tenant",
+			tenant, "permission_denied", "permission denied for tenant",
 			"There is no such tenant, or it lets in nobody with an e-mail address like yours.",
 			NULL);
 	domain.domain = TextDatumGetCString(values[0]);
@@ -310,7 +321,7 @@ teamrbac_join_tenant(PG_FUNCTION_ARGS)
 	require_no_member(&tenant, &user);
 	require_not_barred(&tenant, &user);
 	if (!domain.automatic)
-		refuse_command(&tenant, "joining the tenant must be approved", NULL,
+		refuse_command(&tenant, "approval_needed", "joining the tenant must be approved", NULL,
 		               "Ask by teamrbac.request_to_join.");
 	require_giver(&tenant, &domain.allowed_by, domain.role);
 

@@ -35,6 +35,10 @@ PG_FUNCTION_INFO_V1(teamrbac_revoke_invitation_link);
 	" l.made_by, l.expires_at, l.revoked_at IS NOT NULL FROM teamrbac.invitation_link AS l" \
 	" JOIN teamrbac.tenant AS t ON t.tenant_id = l.tenant_id WHERE t.deleted_at IS NULL AND "
 #define LINK_NCOLUMNS 9
+#define AND_ACTIVE                                     \
+	" AND l.revoked_at IS NULL AND l.used < l.uses"    \
+	" AND l.expires_at > pg_catalog.clock_timestamp()" \
+	" FOR UPDATE OF l"
 
 static void
 fill_link(Link *link, const Datum *values)
@@ -103,17 +107,22 @@ link_state_on_acceptance(const Link *link)
 
 /* ---- joining ---------------------------------------------------------------------------------------- */
 
+pg_noreturn static void
+refuse_link(const char *reason, const char *message)
+{
+	ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errreason(reason),
+	                errmsg("%s", message), errhint("Ask whoever sent the link for another one.")));
+}
+
 static void
 require_usable(const Link *link)
 {
-	const char *message = link->revoked              ? "invitation has been cancelled"
-	                      : link->used >= link->uses ? "invitation link has been used up"
-	                      : link->expires_at <= GetCurrentTimestamp() ? "invitation has expired"
-	                                                                  : NULL;
-
-	if (message != NULL)
-		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errmsg("%s", message),
-		                errhint("Ask whoever sent the link for another one.")));
+	if (link->revoked)
+		refuse_link("invitation_cancelled", "invitation has been cancelled");
+	if (link->used >= link->uses)
+		refuse_link("link_used_up", "invitation link has been used up");
+	if (link->expires_at <= GetCurrentTimestamp())
+		refuse_link("invitation_expired", "invitation has expired");
 }
 
 static void
@@ -163,7 +172,7 @@ uses_arg(FunctionCallInfo fcinfo, int arg)
 	if (PG_ARGISNULL(arg))
 		refuse_null("uses");
 	if (PG_GETARG_INT32(arg) < 1 || PG_GETARG_INT32(arg) > USES_MAX)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errreason("uses_out_of_range"),
 		                errmsg("uses must be between 1 and %d", USES_MAX)));
 	return PG_GETARG_INT32(arg);
 }
@@ -178,7 +187,7 @@ end_arg(FunctionCallInfo fcinfo, int arg)
 		return now + setting_duration(SETTING_INVITATION_LIFETIME);
 	end = PG_GETARG_TIMESTAMPTZ(arg);
 	if (end <= now || TIMESTAMP_NOT_FINITE(end))
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errreason("time_not_in_future"),
 		                errmsg("expires_at must be in the future, and not infinite")));
 	return end;
 }
@@ -272,7 +281,7 @@ teamrbac_revoke_invitation_link(PG_FUNCTION_ARGS)
 
 	if (link.revoked)
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-		                errmsg("link is revoked already")));
+		                errreason("link_revoked"), errmsg("link is revoked already")));
 
 	end_link(&link);
 	PG_RETURN_VOID();
@@ -281,24 +290,28 @@ teamrbac_revoke_invitation_link(PG_FUNCTION_ARGS)
 void
 end_links_beyond(const pg_uuid_t *tenant, const pg_uuid_t *maker)
 {
-	static SavedQuery select = {
-		.sql = SELECT_LINK "l.tenant_id = $1 AND l.made_by = $2 AND l.revoked_at IS NULL"
-						   " AND l.used < l.uses AND l.expires_at > pg_catalog.clock_timestamp()"
-						   " FOR UPDATE OF l",
+	static SavedQuery select_made = {
+		.sql = SELECT_LINK "l.tenant_id = $1 AND l.made_by = $2" AND_ACTIVE,
 		.nargs = 2,
 		.argtypes = {UUIDOID, UUIDOID},
 	};
+	static SavedQuery select_all = {
+		.sql = SELECT_LINK "l.tenant_id = $1" AND_ACTIVE,
+		.nargs = 1,
+		.argtypes = {UUIDOID},
+	};
+	Datum  args[] = {UUIDPGetDatum(tenant), maker != NULL ? UUIDPGetDatum(maker) : (Datum) 0};
 	Datum *values;
 	bool  *nulls;
-	uint64 nlinks = query_rows(&select, (Datum[]){UUIDPGetDatum(tenant), UUIDPGetDatum(maker)},
-	                           NULL, LINK_NCOLUMNS, &values, &nulls);
+	uint64 nlinks = query_rows(maker != NULL ? &select_made : &select_all, args, NULL,
+	                           LINK_NCOLUMNS, &values, &nulls);
 
 	for (uint64 i = 0; i < nlinks; i++)
 	{
 		Link link;
 
 		fill_link(&link, values + i * LINK_NCOLUMNS);
-		if (!member_may_give_role(tenant, maker, link.role))
+		if (!member_may_give_role(tenant, &link.made_by, link.role))
 			end_link(&link);
 	}
 }

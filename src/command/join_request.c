@@ -56,8 +56,8 @@ require_request(const pg_uuid_t *tenant, const pg_uuid_t *user)
 	JoinRequest request;
 
 	if (!find_request(tenant, user, &request))
-		ereport(ERROR,
-		        (errcode(ERRCODE_NO_DATA_FOUND), errmsg("user does not ask to join the tenant")));
+		ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND), errreason("join_request_not_found"),
+		                errmsg("user does not ask to join the tenant")));
 	return request;
 }
 
@@ -92,6 +92,7 @@ teamrbac_request_to_join(PG_FUNCTION_ARGS)
 	{
 		if (request.refused)
 			ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			                errreason("join_request_refused"),
 			                errmsg("the request to join has been refused"),
 			                errhint("Ask somebody who manages the team for an invitation.")));
 		PG_RETURN_VOID();
@@ -114,7 +115,7 @@ teamrbac_withdraw_join_request(PG_FUNCTION_ARGS)
 
 	if (!find_request(&tenant, &user, &request) || !lock_tenant_to_join(&tenant, &user) ||
 	    !find_request(&tenant, &user, &request) || request.refused)
-		refuse_command(&tenant, "permission denied for tenant",
+		refuse_command(&tenant, "permission_denied", "permission denied for tenant",
 		               "There is no such tenant, or you do not ask to join it.", NULL);
 
 	forget_joining(&tenant, &user);
@@ -141,7 +142,7 @@ teamrbac_approve_join_request(PG_FUNCTION_ARGS)
 
 	if (!lock_active_user(&user))
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-		                errmsg("the user is disabled")));
+		                errreason("user_disabled"), errmsg("the user is disabled")));
 
 	admit_member(&tenant, &user, role, DT_NOEND);
 

@@ -167,9 +167,9 @@ teamrbac_revoke_api_keys(PG_FUNCTION_ARGS)
 	uint64    revoked;
 
 	if (PG_ARGISNULL(1) && PG_ARGISNULL(2) && PG_ARGISNULL(3))
-		ereport(ERROR,
-		        (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("at least one filter is needed"),
-		         errhint("To revoke all keys of the tenant, let name_like be '%%'.")));
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errreason("filter_missing"),
+		                errmsg("at least one filter is needed"),
+		                errhint("To revoke all keys of the tenant, let name_like be '%%'.")));
 	if (!PG_ARGISNULL(1))
 	{
 		creator = uuid_arg(fcinfo, 1, "created_by");
@@ -272,6 +272,7 @@ teamrbac_revoke_user_keys(PG_FUNCTION_ARGS)
 	}
 	/* The keys of a user who was deleted are still theirs. */
 	if (revoked == 0 && query_execute(&find, (Datum[]){UUIDPGetDatum(&user)}, NULL) == 0)
-		ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND), errmsg("there is no such user")));
+		ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND), errreason("user_not_found"),
+		                errmsg("there is no such user")));
 	return revoked_row(fcinfo, revoked);
 }

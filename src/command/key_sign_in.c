@@ -172,7 +172,7 @@ teamrbac_sign_in_with_api_key(PG_FUNCTION_ARGS)
 	Datum        result;
 
 	if (key == NULL)
-		refuse_identity("invalid API key",
+		refuse_identity("key_invalid", "invalid API key",
 		                "It is malformed, unknown, revoked or expired, or its tenant is deleted.",
 		                NULL);
 	result = result_row(&key->identity, role);

@@ -73,10 +73,10 @@ tenant_limit(const pg_uuid_t *tenant, int limit)
 
 /* refuse_more raises 55000: all limits are refused here. */
 pg_noreturn static void
-refuse_more(const char *message, const char *detail, const char *hint)
+refuse_more(const char *reason, const char *message, const char *detail, const char *hint)
 {
-	ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errmsg("%s", message),
-	                errdetail("%s", detail), errhint("%s", hint)));
+	ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errreason(reason),
+	                errmsg("%s", message), errdetail("%s", detail), errhint("%s", hint)));
 }
 
 /* count_up_to counts the rows that a query with LIMIT $2 finds about one id, or about two with LIMIT $3. */
@@ -104,7 +104,7 @@ require_room_for_member(const pg_uuid_t *tenant)
 
 	if (limit != NO_LIMIT && count_up_to(&count, tenant, NULL, limit) >= limit)
 		refuse_more(
-			"tenant has too many members",
+			"too_many_members", "tenant has too many members",
 			psprintf("It may have %d (teamrbac.set_tenant_limit, teamrbac.max_members).", limit),
 			"Somebody else must leave before, or the limit be raised.");
 }
@@ -122,7 +122,7 @@ require_room_for_key(const pg_uuid_t *tenant, const pg_uuid_t *member)
 	int limit = tenant_limit(tenant, LIMIT_KEYS_PER_MEMBER);
 
 	if (limit != NO_LIMIT && count_up_to(&count, tenant, member, limit) >= limit)
-		refuse_more("member has too many API keys",
+		refuse_more("too_many_keys", "member has too many API keys",
 		            psprintf("A member may have %d (teamrbac.set_tenant_limit, "
 		                     "teamrbac.max_keys_per_member).",
 		                     limit),
@@ -149,7 +149,7 @@ room_for_invitations(const pg_uuid_t *tenant)
 void
 refuse_too_many_invitations(const pg_uuid_t *tenant)
 {
-	refuse_more("too many invitations are pending",
+	refuse_more("too_many_invitations", "too many invitations are pending",
 	            psprintf("A tenant may have %d at once (teamrbac.max_pending_invitations).",
 	                     tenant_limit(tenant, LIMIT_PENDING_INVITATIONS)),
 	            "Cancel some, or wait until they are accepted or expire.");
@@ -169,7 +169,7 @@ require_room_for_link(const pg_uuid_t *tenant)
 
 	if (limit != NO_LIMIT && count_up_to(&count, tenant, NULL, limit) >= limit)
 		refuse_more(
-			"tenant has too many links",
+			"too_many_links", "tenant has too many links",
 			psprintf("It may have %d that can be used (teamrbac.max_pending_invitations).", limit),
 			"Revoke some, by teamrbac.revoke_invitation_link.");
 }
@@ -187,7 +187,8 @@ limit_arg(FunctionCallInfo fcinfo, int arg)
 			return i;
 	}
 	ereport(ERROR,
-	        (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("unknown limit"),
+	        (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errreason("unknown_limit"),
+	         errmsg("unknown limit"),
 	         errhint("There are \"members\", \"keys_per_member\" and \"pending_invitations\".")));
 }
 
@@ -232,9 +233,9 @@ teamrbac_set_tenant_limit(PG_FUNCTION_ARGS)
 	bool      had_own;
 
 	if (value < NO_LIMIT)
-		ereport(ERROR,
-		        (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("value must be at least -1"),
-		         errhint("-1 is no limit, NULL what the setting says.")));
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errreason("limit_out_of_range"),
+		                errmsg("value must be at least -1"),
+		                errhint("-1 is no limit, NULL what the setting says.")));
 	if (!lock_tenant(&tenant))
 		refuse_unknown_tenant();
 

@@ -19,6 +19,7 @@
 #include "store/catalog.h"
 #include "store/dependents.h"
 #include "store/query.h"
+#include "store/reason.h"
 
 PG_FUNCTION_INFO_V1(teamrbac_link_identity);
 PG_FUNCTION_INFO_V1(teamrbac_unlink_identity);
@@ -69,7 +70,7 @@ name_arg(FunctionCallInfo fcinfo, int arg, const char *name)
 	char *value = text_arg(fcinfo, arg, name);
 
 	if (*value == '\0' || strlen(value) > 1000)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errreason("text_wrong_length"),
 		                errmsg("%s must have 1 to 1000 bytes", name)));
 	return value;
 }
@@ -108,9 +109,9 @@ teamrbac_link_identity(PG_FUNCTION_ARGS)
 
 	if (!insert_link(issuer, subject, &user) &&
 	    !(linked_user(issuer, subject, &present) && uuid_same(&present, &user)))
-		ereport(ERROR,
-		        (errcode(ERRCODE_UNIQUE_VIOLATION), errmsg("this subject is another user already"),
-		         errhint("Undo that by teamrbac.unlink_identity.")));
+		ereport(ERROR, (errcode(ERRCODE_UNIQUE_VIOLATION), errreason("subject_taken"),
+		                errmsg("this subject is another user already"),
+		                errhint("Undo that by teamrbac.unlink_identity.")));
 	PG_RETURN_VOID();
 }
 
@@ -136,7 +137,8 @@ teamrbac_unlink_identity(PG_FUNCTION_ARGS)
 	                            (Datum[]){CStringGetTextDatum(issuer), CStringGetTextDatum(subject),
 	                                      UUIDPGetDatum(&user)},
 	                            NULL) == 0)
-		ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND), errmsg("there is no such link")));
+		ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND), errreason("identity_not_linked"),
+		                errmsg("there is no such link")));
 	if (number != 0)
 		revoke_tokens_of(&user, number);
 
@@ -173,7 +175,7 @@ teamrbac_register_token_user(PG_FUNCTION_ARGS)
 	}
 	if (linked && !insert_link(issuer, subject, user))
 		ereport(ERROR,
-		        (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+		        (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE), errreason("changed_meanwhile"),
 		         errmsg("this subject has become another user meanwhile"), errhint("Try again.")));
 	PG_RETURN_UUID_P(user);
 }

@@ -50,7 +50,7 @@ end_membership(const pg_uuid_t *tenant, const pg_uuid_t *user)
 static char *
 this_users_name(const pg_uuid_t *tenant)
 {
-	pg_uuid_t user = require_user(tenant);
+	pg_uuid_t user = require_person(tenant);
 
 	return user_display_name(&user);
 }
@@ -134,7 +134,7 @@ teamrbac_leave_tenant(PG_FUNCTION_ARGS)
 
 	role = member_role(&tenant, &user, NULL);
 	if (strcmp(role, ROLE_OWNER) == 0)
-		refuse_command(&tenant, "the Owner cannot leave the tenant", NULL,
+		refuse_command(&tenant, "owner_cannot_leave", "the Owner cannot leave the tenant", NULL,
 		               "Transfer ownership first, by teamrbac.transfer_ownership.");
 
 	end_membership(&tenant, &user);
@@ -165,7 +165,7 @@ teamrbac_set_membership_expiry(PG_FUNCTION_ARGS)
 	role = expired_role != NULL ? expired_role : member_role(&tenant, &user, &old_expires_at);
 	require_authority_over_role(&tenant, role);
 	if (expires_at <= GetCurrentTimestamp())
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errreason("time_not_in_future"),
 		                errmsg("expires_at must be in the future"),
 		                errhint("Use teamrbac.remove_member to end a membership now.")));
 	/* One that has ended took no room. */

@@ -47,11 +47,11 @@ metadata_arg(FunctionCallInfo fcinfo, int arg)
 	/* Its size in memory first, since it may be huge: "1, " of the text is 16 bytes there. */
 	if (VARSIZE_ANY_EXHDR(PG_GETARG_JSONB_P(arg)) > 8 * METADATA_MAX_BYTES ||
 	    strlen(jsonb_text(metadata)) > METADATA_MAX_BYTES)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errreason("metadata_too_large"),
 		                errmsg("metadata must not have more than %d bytes", METADATA_MAX_BYTES)));
 	if (!JB_ROOT_IS_OBJECT(PG_GETARG_JSONB_P(arg)))
-		ereport(ERROR,
-		        (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("metadata must be an object")));
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errreason("metadata_not_object"),
+		                errmsg("metadata must be an object")));
 	return metadata;
 }
 

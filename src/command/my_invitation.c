@@ -82,7 +82,7 @@ lock_my_invitation(const pg_uuid_t *id, const pg_uuid_t *user)
 	if (!find_invitation(id, false, &invitation) || !is_invitee(&invitation, user) ||
 	    !lock_tenant_to_join(&invitation.tenant_id, user) ||
 	    !find_invitation(id, true, &invitation) || !is_invitee(&invitation, user))
-		refuse_command(NULL, "permission denied for invitation",
+		refuse_command(NULL, "permission_denied", "permission denied for invitation",
 		               "There is no such invitation, or it is not for your e-mail address.", NULL);
 	return invitation;
 }

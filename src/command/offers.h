@@ -8,8 +8,8 @@
 #include "utils/uuid.h"
 
 /*
- * Ends what this member, or former member, has offered and could no longer offer: pending invitations, links and
- * domains.  The caller has locked the tenant and changed the member.
+ * Ends what this member, or former member, or for NULL anybody, has offered and could no longer offer: pending
+ * invitations, links and domains.  The caller has locked the tenant and changed the member, or what roles give.
  */
 extern void end_offers_beyond(const pg_uuid_t *tenant, const pg_uuid_t *member);
 

@@ -17,6 +17,7 @@
 #include "store/catalog.h"
 #include "store/dirty_scan.h"
 #include "store/query.h"
+#include "store/reason.h"
 #include "store/settings.h"
 
 /* count_owned counts the tenants that a user owns, in transactions in progress too. */
@@ -57,7 +58,7 @@ require_tenant_allowance(const pg_uuid_t *user)
 {
 	if (count_owned(user) > max_tenants_per_user)
 		ereport(ERROR,
-		        (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+		        (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errreason("too_many_tenants"),
 		         errmsg("user owns too many tenants"),
 		         errdetail("A user may own %d (teamrbac.max_tenants_per_user); those deleted "
 		                   "within the last day count.",

@@ -37,15 +37,16 @@ require_heir(const pg_uuid_t *tenant, const pg_uuid_t *heir)
 
 	if (strcmp(member_role(tenant, heir, &expires_at), ROLE_ADMIN) != 0)
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-		                errmsg("the new owner must be an Admin"),
+		                errreason("heir_not_admin"), errmsg("the new owner must be an Admin"),
 		                errhint("Give them role \"admin\" first, by teamrbac.change_role.")));
 	if (expires_at != DT_NOEND)
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+		                errreason("heir_membership_ends"),
 		                errmsg("the new owner's membership must not expire"),
 		                errhint("Let it last, by teamrbac.set_membership_expiry with NULL.")));
 	if (!lock_active_user(heir))
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-		                errmsg("the new owner is disabled")));
+		                errreason("user_disabled"), errmsg("the new owner is disabled")));
 }
 
 /* mail_transfer tells both who owns the tenant now. */
@@ -128,19 +129,20 @@ teamrbac_assign_owner(PG_FUNCTION_ARGS)
 	char     *before = NULL;
 
 	if (!superuser_arg(GetOuterUserId()))
-		refuse_command(&tenant, "only a superuser may assign an owner", NULL,
+		refuse_command(&tenant, "superuser_only", "only a superuser may assign an owner", NULL,
 		               "The Owner may hand the tenant on by teamrbac.transfer_ownership.");
 	if (!lock_tenant(&tenant))
 		refuse_unknown_tenant();
 	if (!lock_active_user(&user))
-		ereport(ERROR,
-		        (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("unknown or disabled user")));
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errreason("unknown_user"),
+		                errmsg("unknown or disabled user")));
 
 	if (find_owner(&tenant, &owner))
 	{
 		if (uuid_same(&owner, &user))
-			ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-			                errmsg("user is the owner of the tenant already")));
+			ereport(ERROR,
+			        (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errreason("owner_already"),
+			         errmsg("user is the owner of the tenant already")));
 		set_member_role(&tenant, &owner, ROLE_ADMIN);
 		before = audit_fields("owner", uuid_text(&owner), NULL);
 	}
@@ -170,7 +172,7 @@ teamrbac_delete_tenant(PG_FUNCTION_ARGS)
 
 	if (query_execute(&update, (Datum[]){UUIDPGetDatum(&tenant), CStringGetTextDatum(confirm_name)},
 	                  NULL) == 0)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errreason("confirm_name_wrong"),
 		                errmsg("confirm_name is not the tenant's name"),
 		                errhint("Repeat the tenant's name, to the letter.")));
 
@@ -187,7 +189,7 @@ require_restorable(TimestampTz deleted_at, bool purge_began)
 	    GetCurrentTimestamp() - deleted_at < setting_duration(SETTING_DELETED_TENANT_RETENTION))
 		return;
 	ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-	                errmsg("tenant can no longer be restored"),
+	                errreason("tenant_not_restorable"), errmsg("tenant can no longer be restored"),
 	                purge_began ? errdetail("Its rows are being purged.")
 	                            : errdetail("It was deleted longer ago than "
 	                                        "teamrbac.deleted_tenant_retention allows.")));
@@ -263,7 +265,7 @@ teamrbac_restore_tenant(PG_FUNCTION_ARGS)
 		refuse_unknown_tenant();
 	if (nulls[0])
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-		                errmsg("tenant is not deleted")));
+		                errreason("tenant_not_deleted"), errmsg("tenant is not deleted")));
 	require_restorable(DatumGetTimestampTz(values[0]), !nulls[1]);
 
 	lost_slug = restore(&tenant);

@@ -126,7 +126,7 @@ open_table(Oid relid)
 
 	/* Ownership before the lock: a stranger must not be able to block the table. */
 	if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(relid)))
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errreason("unknown_table"),
 		                errmsg("there is no table with OID %u", relid)));
 	if (!compat_is_relation_owner(relid, GetUserId()))
 		aclcheck_error(ACLCHECK_NOT_OWNER, get_relkind_objtype(get_rel_relkind(relid)),
@@ -135,7 +135,7 @@ open_table(Oid relid)
 	if (relkind != RELKIND_RELATION && relkind != RELKIND_PARTITIONED_TABLE)
 		ereport(
 			ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errreason("not_a_table"),
 		     errmsg("\"%s\" is not a table", get_rel_name(relid)),
 		     errdetail("Only ordinary and partitioned tables can be protected."),
 		     relkind == RELKIND_VIEW
@@ -145,9 +145,10 @@ open_table(Oid relid)
 	table = table_open(relid, AccessExclusiveLock);
 	if (IsCatalogRelation(table) ||
 	    strcmp(get_namespace_name(RelationGetNamespace(table)), "teamrbac") == 0)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-		                errmsg("\"%s\" is not a table of the application",
-		                       RelationGetRelationName(table))));
+		ereport(
+			ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errreason("table_not_of_application"),
+		     errmsg("\"%s\" is not a table of the application", RelationGetRelationName(table))));
 	return table;
 }
 
@@ -160,7 +161,7 @@ require_column(Relation table, const char *argument, const char *column, bool no
 	AttrNumber        number;
 
 	if (!HeapTupleIsValid(tuple) || ((Form_pg_attribute) GETSTRUCT(tuple))->attnum <= 0)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errreason("unknown_column"),
 		                errmsg("table \"%s\" has no column \"%s\"", RelationGetRelationName(table),
 		                       column),
 		                errhint("Name the column that holds the %s as %s.",
@@ -168,7 +169,7 @@ require_column(Relation table, const char *argument, const char *column, bool no
 	attribute = (Form_pg_attribute) GETSTRUCT(tuple);
 	number = attribute->attnum;
 	if (attribute->atttypid != UUIDOID || (not_null && !attribute->attnotnull))
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errreason("column_wrong_type"),
 		                errmsg("column \"%s\" of table \"%s\" is not uuid%s", column,
 		                       RelationGetRelationName(table), not_null ? " NOT NULL" : ""),
 		                errdetail("It has type %s%s.", format_type_be(attribute->atttypid),
@@ -363,13 +364,14 @@ refuse_present_policies(Relation table)
 	if (ours != NIL)
 		ereport(
 			ERROR,
-			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errreason("table_protected"),
 		     errmsg("table \"%s\" is protected already", RelationGetRelationName(table)),
 		     errhint(
 				 "Call teamrbac.unprotect_table first, in the same transaction, to change its permissions.")));
 	if (permissive.len > 0)
 		ereport(ERROR,
 		        (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+		         errreason("permissive_policies"),
 		         errmsg("table \"%s\" has permissive policies", RelationGetRelationName(table)),
 		         errdetail("Each of these lets rows through whatever teamrbac says: %s.",
 		                   permissive.data),
@@ -390,11 +392,12 @@ protection_args(FunctionCallInfo fcinfo)
 	if (!PG_ARGISNULL(5))
 		protection.owner_column = NameStr(*PG_GETARG_NAME(5));
 	if (has_own != (protection.owner_column != NULL))
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-		                has_own ? errmsg("owner_column must not be null")
-		                        : errmsg("owner_column needs a permission"),
-		                errhint("Name owner_column together with edit_own_permission or "
-		                        "view_own_permission.")));
+		ereport(ERROR,
+		        (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errreason("owner_column_mismatch"),
+		         has_own ? errmsg("owner_column must not be null")
+		                 : errmsg("owner_column needs a permission"),
+		         errhint("Name owner_column together with edit_own_permission or "
+		                 "view_own_permission.")));
 	return protection;
 }
 
@@ -471,6 +474,7 @@ teamrbac_unprotect_table(PG_FUNCTION_ARGS)
 	survey_policies(table, &ours, &nothers, &permissive);
 	if (ours == NIL)
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+		                errreason("table_not_protected"),
 		                errmsg("table \"%s\" is not protected", RelationGetRelationName(table)),
 		                errhint("Call teamrbac.protect_table to protect it.")));
 	name = qualified_name(table);
@@ -500,7 +504,7 @@ require_permission_of_row(const FmgrInfo *flinfo, const TriggerData *trigdata, H
 	if (column <= 0 || TupleDescAttr(tupdesc, column - 1)->atttypid != UUIDOID)
 		ereport(
 			ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errreason("unknown_column"),
 		     errmsg("table \"%s\" has no uuid column \"%s\"",
 		            RelationGetRelationName(trigdata->tg_relation), args[1]),
 		     errhint(

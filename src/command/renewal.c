@@ -15,6 +15,7 @@
 #include "utils/rel.h"
 #include "utils/timestamp.h"
 
+#include "authority/check.h"
 #include "command/renewal.h"
 #include "compat.h"
 #include "store/query.h"
@@ -73,6 +74,7 @@ renew_membership(const pg_uuid_t *tenant, const pg_uuid_t *user, TimestampTz exp
 	};
 	Datum args[] = {UUIDPGetDatum(tenant), UUIDPGetDatum(user), TimestampTzGetDatum(expires_at)};
 
+	require_no_own_access(tenant, user);
 	query_execute(&renew, args, expires_at == DT_NOEND ? "  n" : NULL);
 }
 

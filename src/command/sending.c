@@ -28,7 +28,7 @@ membership_end_arg(FunctionCallInfo fcinfo, int arg)
 	TimestampTz end = PG_ARGISNULL(arg) ? DT_NOEND : PG_GETARG_TIMESTAMPTZ(arg);
 
 	if (end <= GetCurrentTimestamp())
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errreason("time_not_in_future"),
 		                errmsg("membership_expires_at must be in the future")));
 	return end;
 }

@@ -64,7 +64,7 @@ static pg_uuid_t *
 user_arg(FunctionCallInfo fcinfo)
 {
 	if (PG_ARGISNULL(0))
-		refuse_identity("user_id must not be null", NULL, NULL);
+		refuse_identity("argument_null", "user_id must not be null", NULL, NULL);
 	return PG_GETARG_UUID_P(0);
 }
 
@@ -120,10 +120,11 @@ teamrbac_act_in_tenant(PG_FUNCTION_ARGS)
 	if (identity.kind == IDENTITY_NONE)
 		refuse_nobody(&tenant);
 	if (identity.in_tenant && !uuid_same(&identity.tenant_id, &tenant))
-		refuse_command(&tenant, "another tenant has been entered already",
+		refuse_command(&tenant, "other_tenant_entered", "another tenant has been entered already",
 		               "An identity acts in one tenant until the next sign-in.", NULL);
 	if (!local && !identity_outlives_transaction())
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+		                errreason("identity_ends_earlier"),
 		                errmsg("the identity ends with the transaction"),
 		                errhint("Enter the tenant with local => true, as you signed in.")));
 	enter_tenant(&identity, &tenant);

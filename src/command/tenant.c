@@ -44,7 +44,8 @@ insert_tenant(const char *name, const char *slug)
 	/* Not by waiting for whoever inserts it: anybody might keep it for as long as they like. */
 	if ((slug != NULL && !reserve_slug(slug)) ||
 	    !query_row(&insert, args, nulls, 1, &tenant, &isnull))
-		ereport(ERROR, (errcode(ERRCODE_UNIQUE_VIOLATION), errmsg("slug \"%s\" is taken", slug)));
+		ereport(ERROR, (errcode(ERRCODE_UNIQUE_VIOLATION), errreason("slug_taken"),
+		                errmsg("slug \"%s\" is taken", slug)));
 	return *DatumGetUUIDP(tenant);
 }
 
@@ -94,10 +95,10 @@ teamrbac_create_tenant(PG_FUNCTION_ARGS)
 pg_noreturn static void
 refuse_ownerless(const pg_uuid_t *tenant)
 {
-	ereport(ERROR,
-	        (errcode(ERRCODE_CHECK_VIOLATION), errmsg("a tenant must have exactly one owner"),
-	         errdetail("Tenant %s would have none.", uuid_text(tenant)),
-	         errhint("Give another member the role \"owner\" in the same transaction.")));
+	ereport(ERROR, (errcode(ERRCODE_CHECK_VIOLATION), errreason("tenant_ownerless"),
+	                errmsg("a tenant must have exactly one owner"),
+	                errdetail("Tenant %s would have none.", uuid_text(tenant)),
+	                errhint("Give another member the role \"owner\" in the same transaction.")));
 }
 
 static pg_uuid_t

@@ -14,6 +14,7 @@
 #include "command/token_revocation.h"
 #include "record/audit.h"
 #include "store/query.h"
+#include "store/reason.h"
 
 PG_FUNCTION_INFO_V1(teamrbac_revoke_tokens);
 PG_FUNCTION_INFO_V1(teamrbac_use_token);
@@ -55,7 +56,7 @@ teamrbac_revoke_tokens(PG_FUNCTION_ARGS)
 	pg_uuid_t user;
 
 	if (PG_ARGISNULL(0) && issuer == NULL)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errreason("argument_null"),
 		                errmsg("user_id and issuer must not both be null")));
 	if (issuer != NULL)
 		number = require_issuer(issuer);

@@ -331,7 +331,8 @@ enter(const Proven *proven, const char *named, Identity *identity)
 		pg_uuid_t other = find_tenant(named);
 
 		if (!uuid_same(&tenant, &other))
-			refuse_command(&other, "the token is for another tenant", NULL, NULL);
+			refuse_command(&other, "token_other_tenant", "the token is for another tenant", NULL,
+			               NULL);
 	}
 	enter_tenant(identity, &tenant);
 }

@@ -109,8 +109,8 @@ teamrbac_update_tenant(PG_FUNCTION_ARGS)
 	if (same_name(&old, &new))
 		PG_RETURN_VOID();
 	if (given.slug != NULL && (!reserve_slug(given.slug) || slug_is_taken(given.slug, &tenant)))
-		ereport(ERROR,
-		        (errcode(ERRCODE_UNIQUE_VIOLATION), errmsg("slug \"%s\" is taken", given.slug)));
+		ereport(ERROR, (errcode(ERRCODE_UNIQUE_VIOLATION), errreason("slug_taken"),
+		                errmsg("slug \"%s\" is taken", given.slug)));
 	/* Whoever wants the old one is told that it is taken, instead of waiting for this transaction's end. */
 	if (old.slug != NULL)
 		(void) reserve_slug(old.slug);

@@ -32,6 +32,7 @@
 
 #include "compat.h"
 #include "job/as_owner.h"
+#include "store/reason.h"
 
 /* ---- who ---------------------------------------------------------------------------------------------- */
 
@@ -107,6 +108,7 @@ require_table_of(Oid relation, Oid owner)
 
 	if (other != owner)
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+		                errreason("purge_owner_differs"),
 		                errmsg("table %s belongs to another role than the tables that purge would "
 		                       "read together with it",
 		                       table_name(relation)),
@@ -123,6 +125,7 @@ refuse_strange_function(Oid function, void *context)
 
 	if (other != owner && !superuser_arg(other))
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+		                errreason("purge_owner_differs"),
 		                errmsg("function %s stands behind a foreign key of tables of another role",
 		                       get_func_name(function)),
 		                errdetail("It belongs to role \"%s\", the tables belong to role \"%s\".",
@@ -172,12 +175,12 @@ analyze(const OwnerStatement *statement, Oid owner)
 
 	if (list_length(queries) != 1 || !query->canSetTag || query->querySource != QSRC_ORIGINAL)
 		ereport(ERROR,
-		        (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+		        (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errreason("purge_rule_in_way"),
 		         errmsg("table %s has a rule in the way of purge", table_name(statement->relation)),
 		         errhint("Drop the rule, or use a trigger instead.")));
 	if (linitial_node(RangeTblEntry, query->rtable)->relid != statement->relation)
 		ereport(ERROR,
-		        (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+		        (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errreason("table_renamed"),
 		         errmsg("a table to purge has been renamed meanwhile"),
 		         errdetail("The table was %s a moment ago.", table_name(statement->relation))));
 	(void) require_own_tables((Node *) query, &owner);

@@ -187,8 +187,8 @@ teamrbac_purge_audit_batch(PG_FUNCTION_ARGS)
 	ArrayType  *passed_over = construct_empty_array(TEXTOID);
 
 	if (PG_ARGISNULL(0) || PG_GETARG_INT32(0) < 1)
-		ereport(ERROR,
-		        (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("batch_size must be positive")));
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errreason("batch_size_invalid"),
+		                errmsg("batch_size must be positive")));
 	room = PG_GETARG_INT32(0);
 	catalog_require_version();
 	if (setting_duration(SETTING_AUDIT_RETENTION) == DURATION_FOREVER)

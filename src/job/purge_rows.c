@@ -26,6 +26,7 @@
 #include "job/purge_rows.h"
 #include "store/catalog.h"
 #include "store/query.h"
+#include "store/reason.h"
 
 /* A table with rows of tenants: a row of teamrbac.purge_plan. */
 typedef struct PurgeStep
@@ -116,6 +117,7 @@ require_no_strangers(const Oid *relations, int nrelations, bool deletes)
 			continue;
 		ereport(ERROR,
 		        (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+		         errreason("purge_owner_differs"),
 		         errmsg("table %s stands behind table %s and belongs to another role",
 		                table_name(DatumGetObjectId(values[4 * i + 2])),
 		                table_name(DatumGetObjectId(values[4 * i]))),
@@ -175,7 +177,7 @@ require_no_reference(Oid relation, bool ours, const char *name, const char *rows
 	if (run(relation, ours, sql, tenant, InvalidOid, (Datum) 0, NULL) > 0)
 		ereport(
 			ERROR,
-			(errcode(ERRCODE_FOREIGN_KEY_VIOLATION),
+			(errcode(ERRCODE_FOREIGN_KEY_VIOLATION), errreason("still_referenced"),
 		     errmsg("rows of table %s refer to the tenant or its rows", name),
 		     errhint(
 				 "Delete them, or declare the foreign key with ON DELETE CASCADE or SET NULL.")));
@@ -211,6 +213,7 @@ end_references(Oid parent, const DoomedTenant *tenant)
 		if (nulls[6 * i + 3])
 			ereport(ERROR,
 			        (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			         errreason("foreign_key_without_tenant"),
 			         errmsg("a foreign key of table %s names rows of a tenant without it", name),
 			         errhint("Let the foreign key include the tenant_id of the table that it "
 			                 "refers to.")));
@@ -283,9 +286,10 @@ purge_table(const PurgeStep *step, bool leaves, const DoomedTenant *tenant, int 
 		return 0;
 	ndeleted = delete_rows(step, tenant, ctids, nrows);
 	if (ndeleted == 0)
-		ereport(ERROR, (errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
-		                errmsg("rows of table %s were not deleted", step->name),
-		                errhint("Most likely a trigger of the table prevents it.")));
+		ereport(ERROR,
+		        (errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION), errreason("rows_not_deleted"),
+		         errmsg("rows of table %s were not deleted", step->name),
+		         errhint("Most likely a trigger of the table prevents it.")));
 	return ndeleted;
 }
 

@@ -26,6 +26,7 @@
 #include "compat.h"
 #include "store/query.h"
 #include "authority/team.h"
+#include "store/reason.h"
 
 #define CRON_EXTENSION "pg_cron"
 
@@ -50,6 +51,7 @@ typedef struct CronCall
 	CronOperation operation;
 	bool          done;     /* answered; if not, it did not even get there */
 	int           sqlstate; /* 0: it went well */
+	char          reason[NAMEDATALEN];
 	char          answer[32 * 1024];
 } CronCall;
 
@@ -134,10 +136,11 @@ run_here(CronOperation operation, const char *database)
 	{
 		if (operation == CRON_LIST)
 			return "[]";
-		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-		                errmsg("extension \"%s\" is not installed in database \"%s\"",
-		                       CRON_EXTENSION, get_database_name(MyDatabaseId)),
-		                errhint("CREATE EXTENSION %s there.", CRON_EXTENSION)));
+		ereport(ERROR,
+		        (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errreason("pg_cron_missing"),
+		         errmsg("extension \"%s\" is not installed in database \"%s\"", CRON_EXTENSION,
+		                get_database_name(MyDatabaseId)),
+		         errhint("CREATE EXTENSION %s there.", CRON_EXTENSION)));
 	}
 	if (operation == CRON_SCHEDULE)
 		schedule_jobs(database);
@@ -189,6 +192,8 @@ teamrbac_cron_worker(Datum main_arg)
 		error = CopyErrorData();
 		FlushErrorState();
 		AbortCurrentTransaction();
+		if (error->constraint_name != NULL)
+			strlcpy(call->reason, error->constraint_name, NAMEDATALEN);
 		answer(call, error->sqlerrcode, error->message);
 	}
 	PG_END_TRY();
@@ -234,12 +239,15 @@ run_there(CronOperation operation, const char *database, const char *cron_databa
 	if (WaitForBackgroundWorkerShutdown(handle) == BGWH_POSTMASTER_DIED || !call->done)
 		ereport(ERROR,
 		        (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+		         errreason("pg_cron_unreachable"),
 		         errmsg("could not reach pg_cron in database \"%s\"", cron_database),
 		         errhint("The server's log says why; role \"%s\" must be able to connect to it.",
 		                 call->role)));
 	if (call->sqlstate != 0)
-		ereport(ERROR, (errcode(call->sqlstate), errmsg("%s", call->answer),
-		                errcontext("pg_cron in database \"%s\"", cron_database)));
+		ereport(ERROR,
+		        (errcode(call->sqlstate), call->reason[0] != '\0' ? errreason(call->reason) : 0,
+		         errmsg("%s", call->answer),
+		         errcontext("pg_cron in database \"%s\"", cron_database)));
 	jobs = pstrdup(call->answer);
 	dsm_detach(segment);
 	return jobs;
@@ -272,7 +280,7 @@ run(CronOperation operation)
 			return "[]";
 		ereport(
 			ERROR,
-			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errreason("pg_cron_missing"),
 		     errmsg("%s is not running on this server", CRON_EXTENSION),
 		     errhint(
 				 "Install it, add it to shared_preload_libraries, set cron.database_name, restart, and "
@@ -299,7 +307,8 @@ teamrbac_cron_call(PG_FUNCTION_ARGS)
 		if (strcmp(name, names[operation]) == 0)
 			PG_RETURN_TEXT_P(cstring_to_text(run(operation)));
 	}
-	ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("unknown operation")));
+	ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errreason("unknown_operation"),
+	                errmsg("unknown operation")));
 }
 
 /* ---- DROP EXTENSION --------------------------------------------------------------------------------- */

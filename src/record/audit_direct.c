@@ -265,6 +265,6 @@ teamrbac_guard_audit(PG_FUNCTION_ARGS)
 	if (!query_may_change_audit() && !superuser() &&
 	    !(TRIGGER_FIRED_BY_INSERT(trigdata->tg_event) && restoring(trigdata->tg_relation) &&
 	      GetUserId() == GetOuterUserId()))
-		refuse_command(NULL, "only a superuser may change the audit", NULL, NULL);
+		refuse_command(NULL, "superuser_only", "only a superuser may change the audit", NULL, NULL);
 	return PointerGetDatum(NULL);
 }

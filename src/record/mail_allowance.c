@@ -17,6 +17,7 @@
 #include "record/mail_allowance.h"
 #include "store/dirty_scan.h"
 #include "store/query.h"
+#include "store/reason.h"
 #include "store/settings.h"
 
 /* The place of mail_id among the outbox's columns. */
@@ -86,7 +87,7 @@ require_mail_allowance(const pg_uuid_t *tenant, const char *recipient)
 {
 	if (count_tenant_mails(tenant) > max_tenant_mails_per_day)
 		ereport(ERROR,
-		        (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+		        (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errreason("too_many_mails"),
 		         errmsg("too many mails have been queued for the tenant"),
 		         errdetail("There may be %d within 24 hours (teamrbac.max_tenant_mails_per_day).",
 		                   max_tenant_mails_per_day),
@@ -95,6 +96,7 @@ require_mail_allowance(const pg_uuid_t *tenant, const char *recipient)
 		ereport(
 			ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+		     errreason("too_many_mails_to_address"),
 		     errmsg("too many mails have been queued for this e-mail address"),
 		     errdetail("There may be %d within 24 hours (teamrbac.max_recipient_mails_per_day).",
 		               max_recipient_mails_per_day),

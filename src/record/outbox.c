@@ -120,7 +120,7 @@ static int
 batch_arg(FunctionCallInfo fcinfo, int arg)
 {
 	if (PG_ARGISNULL(arg) || PG_GETARG_INT32(arg) < 1 || PG_GETARG_INT32(arg) > BATCH_MAX)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errreason("batch_size_invalid"),
 		                errmsg("batch must be between 1 and %d", BATCH_MAX)));
 	return PG_GETARG_INT32(arg);
 }
@@ -135,8 +135,8 @@ lease_arg(FunctionCallInfo fcinfo, int arg, TimestampTz now)
 		end = DatumGetTimestampTz(DirectFunctionCall2(
 			timestamptz_pl_interval, TimestampTzGetDatum(now), PG_GETARG_DATUM(arg)));
 	if (end <= now || TIMESTAMP_NOT_FINITE(end))
-		ereport(ERROR,
-		        (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("lease must be positive")));
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errreason("lease_invalid"),
+		                errmsg("lease must be positive")));
 	return end;
 }
 

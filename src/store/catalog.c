@@ -30,6 +30,7 @@
 
 #include "store/catalog.h"
 #include "compat.h"
+#include "store/reason.h"
 
 #define EXTENSION_NAME "teamrbac"
 
@@ -37,6 +38,8 @@ static const char *const table_names[CATALOG_TABLES] = {
 	[CATALOG_PERMISSION] = "permission",
 	[CATALOG_ROLE] = "role",
 	[CATALOG_ROLE_PERMISSION] = "role_permission",
+	[CATALOG_TENANT_ROLE] = "tenant_role",
+	[CATALOG_TENANT_ROLE_PERMISSION] = "tenant_role_permission",
 	[CATALOG_APP_USER] = "app_user",
 	[CATALOG_TENANT] = "tenant",
 	[CATALOG_MEMBERSHIP] = "membership",
@@ -54,8 +57,10 @@ static const char *const table_names[CATALOG_TABLES] = {
 /* Which caches must be dropped when a table itself is redefined, truncated or dropped. */
 static const Facts table_facts[CATALOG_TABLES] = {
 	[CATALOG_PERMISSION] = FACTS_DEFINITIONS,
-	[CATALOG_ROLE] = FACTS_DEFINITIONS,
-	[CATALOG_ROLE_PERMISSION] = FACTS_DEFINITIONS,
+	[CATALOG_ROLE] = FACTS_ROLES,
+	[CATALOG_ROLE_PERMISSION] = FACTS_ROLES,
+	[CATALOG_TENANT_ROLE] = FACTS_ROLES,
+	[CATALOG_TENANT_ROLE_PERMISSION] = FACTS_ROLES,
 	[CATALOG_APP_USER] = FACTS_USERS,
 	[CATALOG_TENANT] = FACTS_TENANTS,
 	[CATALOG_MEMBERSHIP] = FACTS_MEMBERSHIPS,
@@ -70,46 +75,66 @@ static const Facts table_facts[CATALOG_TABLES] = {
 	[CATALOG_LINKED_IDENTITY] = FACTS_REVOCATIONS,
 };
 
-static const char *const index_names[CATALOG_INDEXES] = {
-	[CATALOG_ROLE_PKEY] = "role_pkey",
-	[CATALOG_ROLE_PERMISSION_PKEY] = "role_permission_pkey",
-	[CATALOG_APP_USER_PKEY] = "app_user_pkey",
-	[CATALOG_TENANT_DELETED_IDX] = "tenant_deleted_idx",
-	[CATALOG_TENANT_SLUG_KEY] = "tenant_slug_key",
-	[CATALOG_MEMBERSHIP_USER_IDX] = "membership_user_idx",
-	[CATALOG_DATABASE_ROLE_PKEY] = "database_role_pkey",
-	[CATALOG_API_KEY_PKEY] = "api_key_pkey",
-	[CATALOG_API_KEY_KEY_ID_IDX] = "api_key_key_id_idx",
-	[CATALOG_API_KEY_USE_PKEY] = "api_key_use_pkey",
-	[CATALOG_USER_ACTIVITY_PKEY] = "user_activity_pkey",
-	[CATALOG_TOKEN_ISSUER_PKEY] = "token_issuer_pkey",
-	[CATALOG_TOKEN_ISSUER_NUMBER_KEY] = "token_issuer_number_key",
-	[CATALOG_TOKEN_KEY_PKEY] = "token_key_pkey",
-	[CATALOG_TOKEN_SECRET_PKEY] = "token_secret_pkey",
-	[CATALOG_TOKEN_REVOCATION_PKEY] = "token_revocation_pkey",
-	[CATALOG_LINKED_IDENTITY_PKEY] = "linked_identity_pkey",
+/* An index goes or changes together with its table, which is the one that is watched. */
+static const struct
+{
+	const char  *name;
+	CatalogTable table;
+} indexes[CATALOG_INDEXES] = {
+	[CATALOG_ROLE_PKEY] = {"role_pkey", CATALOG_ROLE},
+	[CATALOG_ROLE_PERMISSION_PKEY] = {"role_permission_pkey", CATALOG_ROLE_PERMISSION},
+	[CATALOG_TENANT_ROLE_PKEY] = {"tenant_role_pkey", CATALOG_TENANT_ROLE},
+	[CATALOG_TENANT_ROLE_NAME_IDX] = {"tenant_role_name_idx", CATALOG_TENANT_ROLE},
+	[CATALOG_TENANT_ROLE_PERMISSION_PKEY] = {"tenant_role_permission_pkey",
+                                             CATALOG_TENANT_ROLE_PERMISSION},
+	[CATALOG_APP_USER_PKEY] = {"app_user_pkey", CATALOG_APP_USER},
+	[CATALOG_TENANT_DELETED_IDX] = {"tenant_deleted_idx", CATALOG_TENANT},
+	[CATALOG_TENANT_SLUG_KEY] = {"tenant_slug_key", CATALOG_TENANT},
+	[CATALOG_MEMBERSHIP_USER_IDX] = {"membership_user_idx", CATALOG_MEMBERSHIP},
+	[CATALOG_DATABASE_ROLE_PKEY] = {"database_role_pkey", CATALOG_DATABASE_ROLE},
+	[CATALOG_API_KEY_PKEY] = {"api_key_pkey", CATALOG_API_KEY},
+	[CATALOG_API_KEY_KEY_ID_IDX] = {"api_key_key_id_idx", CATALOG_API_KEY},
+	[CATALOG_API_KEY_USE_PKEY] = {"api_key_use_pkey", CATALOG_API_KEY_USE},
+	[CATALOG_USER_ACTIVITY_PKEY] = {"user_activity_pkey", CATALOG_USER_ACTIVITY},
+	[CATALOG_TOKEN_ISSUER_PKEY] = {"token_issuer_pkey", CATALOG_TOKEN_ISSUER},
+	[CATALOG_TOKEN_ISSUER_NUMBER_KEY] = {"token_issuer_number_key", CATALOG_TOKEN_ISSUER},
+	[CATALOG_TOKEN_KEY_PKEY] = {"token_key_pkey", CATALOG_TOKEN_KEY},
+	[CATALOG_TOKEN_SECRET_PKEY] = {"token_secret_pkey", CATALOG_TOKEN_SECRET},
+	[CATALOG_TOKEN_REVOCATION_PKEY] = {"token_revocation_pkey", CATALOG_TOKEN_REVOCATION},
+	[CATALOG_LINKED_IDENTITY_PKEY] = {"linked_identity_pkey", CATALOG_LINKED_IDENTITY},
 };
 
 static const char *const signal_names[FACTS_KINDS] = {
-	[FACTS_DEFINITIONS] = "definitions_changed", [FACTS_USERS] = "users_changed",
-	[FACTS_TENANTS] = "tenants_changed",         [FACTS_MEMBERSHIPS] = "memberships_changed",
-	[FACTS_API_KEYS] = "api_keys_changed",       [FACTS_ISSUERS] = "issuers_changed",
+	[FACTS_DEFINITIONS] = "definitions_changed",
+	[FACTS_ROLES] = "roles_changed",
+	[FACTS_USERS] = "users_changed",
+	[FACTS_TENANTS] = "tenants_changed",
+	[FACTS_MEMBERSHIPS] = "memberships_changed",
+	[FACTS_API_KEYS] = "api_keys_changed",
+	[FACTS_ISSUERS] = "issuers_changed",
 	[FACTS_REVOCATIONS] = "revocations_changed",
 };
 
 uint64 generation[FACTS_KINDS];
 uint64 any_generation;
 
-typedef struct CatalogOids
+/*
+ * A relation as it was found last.  One that is no longer known to be right keeps being watched until another
+ * replaces it.  One that has not been looked for has no OID: nothing was read from it yet.
+ */
+typedef struct Found
 {
-	Oid tables[CATALOG_TABLES];
-	Oid indexes[CATALOG_INDEXES];
-	Oid signals[FACTS_KINDS];
-} CatalogOids;
+	Oid  oid;
+	bool valid;
+} Found;
 
-/* The OIDs found last.  They keep being watched when they are no longer valid, until others replace them. */
-static CatalogOids found;
-static bool        found_valid = false;
+static Found found_tables[CATALOG_TABLES];
+static Found found_indexes[CATALOG_INDEXES];
+static Found found_signals[FACTS_KINDS];
+
+/* Whether the extension is here in our version, its schema is this one, and all signals are found. */
+static bool found_valid = false;
+static Oid  found_schema;
 
 /* Counts all news, to notice what arrives during a look-up. */
 static uint64 news;
@@ -130,6 +155,19 @@ generation_advance(void)
 		count_change(kind);
 }
 
+/* forget_found has everything looked for again when it is needed next. */
+static void
+forget_found(void)
+{
+	found_valid = false;
+	for (int table = 0; table < CATALOG_TABLES; table++)
+		found_tables[table].valid = false;
+	for (int index = 0; index < CATALOG_INDEXES; index++)
+		found_indexes[index].valid = false;
+	for (int kind = 0; kind < FACTS_KINDS; kind++)
+		found_signals[kind].valid = false;
+}
+
 /*
  * relcache_callback only counts: it runs wherever invalidations are accepted, in the middle of a scan of
  * ours as well, and must neither read nor free anything.
@@ -140,20 +178,20 @@ relcache_callback(Datum arg, Oid relid)
 	news++;
 	if (!OidIsValid(relid))
 	{
-		found_valid = false;
+		forget_found();
 		generation_advance();
 		return;
 	}
 	for (int kind = 0; kind < FACTS_KINDS; kind++)
 	{
-		if (relid == found.signals[kind])
+		if (relid == found_signals[kind].oid)
 			count_change(kind);
 	}
 	for (int table = 0; table < CATALOG_TABLES; table++)
 	{
-		if (relid == found.tables[table])
+		if (relid == found_tables[table].oid)
 		{
-			found_valid = false;
+			forget_found();
 			count_change(table_facts[table]);
 		}
 	}
@@ -207,13 +245,13 @@ require_our_version(void)
 
 	if (version == NULL)
 		ereport(ERROR,
-		        (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+		        (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errreason("extension_missing"),
 		         errmsg("extension \"%s\" is not installed in this database", EXTENSION_NAME),
 		         errhint("Run CREATE EXTENSION %s.", EXTENSION_NAME)));
 	if (!is_our_version(version))
 		ereport(
 			ERROR,
-			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errreason("extension_version"),
 		     errmsg("extension \"%s\" does not have the version of its library", EXTENSION_NAME),
 		     errdetail(
 				 "The extension in this database has version %s, the library loaded has version %s.",
@@ -235,66 +273,98 @@ catalog_is_installed(void)
 }
 
 static Oid
-find_relation(Oid schema, const char *name)
+look_up_relation(const char *name)
 {
-	Oid oid = get_relname_relid(name, schema);
+	Oid oid = get_relname_relid(name, found_schema);
 
 	if (!OidIsValid(oid))
-		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-		                errmsg("extension \"%s\" is damaged", EXTENSION_NAME),
-		                errdetail("%s.%s is missing.", EXTENSION_NAME, name)));
+		ereport(ERROR,
+		        (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errreason("extension_damaged"),
+		         errmsg("extension \"%s\" is damaged", EXTENSION_NAME),
+		         errdetail("%s.%s is missing.", EXTENSION_NAME, name)));
 	return oid;
 }
 
-static void
-find_each(CatalogOids *oids)
+/*
+ * find sees to it that a relation's OID is right, in the schema found; false if all that was found must be looked at
+ * again: a look-up can accept invalidations, among them the news that what was just found has gone.
+ */
+static bool
+find(Found *relation, const char *name)
 {
-	Oid schema;
+	uint64 news_before = news;
+	Oid    oid;
 
-	require_our_version();
-	schema = get_namespace_oid(EXTENSION_NAME, false);
-	for (int table = 0; table < CATALOG_TABLES; table++)
-		oids->tables[table] = find_relation(schema, table_names[table]);
-	for (int index = CATALOG_NO_INDEX + 1; index < CATALOG_INDEXES; index++)
-		oids->indexes[index] = find_relation(schema, index_names[index]);
-	for (int kind = 0; kind < FACTS_KINDS; kind++)
-		oids->signals[kind] = find_relation(schema, signal_names[kind]);
+	if (relation->valid)
+		return true;
+	oid = look_up_relation(name);
+	if (news != news_before)
+		return false;
+	/* What was read from another one of this name, or told by it, may be no longer so. */
+	if (OidIsValid(relation->oid) && relation->oid != oid)
+		generation_advance();
+	relation->oid = oid;
+	relation->valid = true;
+	return true;
 }
 
-/*
- * find_all sees to it that the OIDs are right.  A look-up can accept invalidations, among them the news
- * that what was just found has gone: then it looks again.
- */
+/* find_signals must be first: from a table whose signal nobody watches nothing may be read. */
+static bool
+find_signals(void)
+{
+	for (int kind = 0; kind < FACTS_KINDS; kind++)
+	{
+		if (!find(&found_signals[kind], signal_names[kind]))
+			return false;
+	}
+	return true;
+}
+
+/* find_extension sees to it that the extension is here, and that its signals are watched. */
 static void
-find_all(void)
+find_extension(void)
 {
 	while (!found_valid)
 	{
-		CatalogOids oids = {0};
-		uint64      news_before = news;
+		uint64 news_before = news;
 
 		CHECK_FOR_INTERRUPTS();
-		find_each(&oids);
-		if (news != news_before)
-			continue;
-		if (memcmp(&oids, &found, sizeof(found)) != 0)
-			generation_advance();
-		found = oids;
-		found_valid = true;
+		require_our_version();
+		found_schema = get_namespace_oid(EXTENSION_NAME, false);
+		found_valid = find_signals() && news == news_before;
 	}
+}
+
+static Oid
+find_table(CatalogTable table)
+{
+	do
+	{
+		CHECK_FOR_INTERRUPTS();
+		find_extension();
+	} while (!find(&found_tables[table], table_names[table]) || !found_valid);
+	return found_tables[table].oid;
+}
+
+static Oid
+find_index(CatalogIndex index)
+{
+	do
+		(void) find_table(indexes[index].table);
+	while (!find(&found_indexes[index], indexes[index].name) || !found_valid);
+	return found_indexes[index].oid;
 }
 
 void
 catalog_require_version(void)
 {
-	find_all();
+	find_extension();
 }
 
 Oid
 catalog_table_oid(CatalogTable table)
 {
-	find_all();
-	return found.tables[table];
+	return find_table(table);
 }
 
 Oid
@@ -314,16 +384,16 @@ catalog_relation_owner(Oid relation)
 Oid
 catalog_index_oid(CatalogIndex index)
 {
-	find_all();
-	return found.indexes[index];
+	return find_index(index);
 }
 
 Snapshot
 catalog_snapshot(void)
 {
-	find_all();
+	Oid table = find_table(CATALOG_MEMBERSHIP);
+
 	/* Of a table without a catalogue cache, the snapshot for catalogue scans is always a new one. */
-	return RegisterSnapshot(GetCatalogSnapshot(found.tables[CATALOG_MEMBERSHIP]));
+	return RegisterSnapshot(GetCatalogSnapshot(table));
 }
 
 /* scan_operator is the equality of the types that our keys have. */
@@ -349,17 +419,17 @@ catalog_scan_begin(Snapshot snapshot, CatalogTable table, CatalogIndex index, in
 {
 	CatalogScan result;
 	ScanKeyData scankeys[2];
+	Oid         index_oid = index == CATALOG_NO_INDEX ? InvalidOid : find_index(index);
+	Oid         table_oid = find_table(table);
 
 	Assert(nkeys <= (int) lengthof(scankeys));
-	find_all();
 	for (int i = 0; i < nkeys; i++)
 		ScanKeyInit(&scankeys[i], keycols[i], BTEqualStrategyNumber, scan_operator(keytypes[i]),
 		            keys[i]);
 
-	result.relation = table_open(found.tables[table], AccessShareLock);
-	result.scan =
-		systable_beginscan(result.relation, found.indexes[index], index != CATALOG_NO_INDEX,
-	                       snapshot, nkeys, nkeys > 0 ? scankeys : NULL);
+	result.relation = table_open(table_oid, AccessShareLock);
+	result.scan = systable_beginscan(result.relation, index_oid, index != CATALOG_NO_INDEX,
+	                                 snapshot, nkeys, nkeys > 0 ? scankeys : NULL);
 	return result;
 }
 
@@ -396,8 +466,8 @@ catalog_scan_end(CatalogScan *scan)
 void
 catalog_signal(Facts kind)
 {
-	find_all();
-	CacheInvalidateRelcacheByRelid(found.signals[kind]);
+	find_extension();
+	CacheInvalidateRelcacheByRelid(found_signals[kind].oid);
 }
 
 /* The trigger function behind every change of a table that a cache depends on, a DBA's own included. */

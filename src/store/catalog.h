@@ -16,6 +16,8 @@ typedef enum CatalogTable
 	CATALOG_PERMISSION,
 	CATALOG_ROLE,
 	CATALOG_ROLE_PERMISSION,
+	CATALOG_TENANT_ROLE,
+	CATALOG_TENANT_ROLE_PERMISSION,
 	CATALOG_APP_USER,
 	CATALOG_TENANT,
 	CATALOG_MEMBERSHIP,
@@ -34,30 +36,34 @@ typedef enum CatalogTable
 typedef enum CatalogIndex
 {
 	CATALOG_NO_INDEX,
-	CATALOG_ROLE_PKEY,               /* role */
-	CATALOG_ROLE_PERMISSION_PKEY,    /* role, permission */
-	CATALOG_APP_USER_PKEY,           /* user_id */
-	CATALOG_TENANT_DELETED_IDX,      /* tenant_id, of deleted tenants only */
-	CATALOG_TENANT_SLUG_KEY,         /* slug */
-	CATALOG_MEMBERSHIP_USER_IDX,     /* user_id, tenant_id */
-	CATALOG_DATABASE_ROLE_PKEY,      /* database_role */
-	CATALOG_API_KEY_PKEY,            /* tenant_id, key_id */
-	CATALOG_API_KEY_KEY_ID_IDX,      /* key_id, not unique */
-	CATALOG_API_KEY_USE_PKEY,        /* tenant_id, key_id */
-	CATALOG_USER_ACTIVITY_PKEY,      /* user_id */
-	CATALOG_TOKEN_ISSUER_PKEY,       /* issuer */
-	CATALOG_TOKEN_ISSUER_NUMBER_KEY, /* issuer_number */
-	CATALOG_TOKEN_KEY_PKEY,          /* issuer_number, key_hash */
-	CATALOG_TOKEN_SECRET_PKEY,       /* issuer_number, secret_hash */
-	CATALOG_TOKEN_REVOCATION_PKEY,   /* user_id, issuer_number */
-	CATALOG_LINKED_IDENTITY_PKEY,    /* issuer, subject */
-	CATALOG_INDEXES                  /* how many there are */
+	CATALOG_ROLE_PKEY,                   /* role */
+	CATALOG_ROLE_PERMISSION_PKEY,        /* role, permission */
+	CATALOG_TENANT_ROLE_PKEY,            /* tenant_id, role */
+	CATALOG_TENANT_ROLE_NAME_IDX,        /* role, not unique */
+	CATALOG_TENANT_ROLE_PERMISSION_PKEY, /* tenant_id, role, permission */
+	CATALOG_APP_USER_PKEY,               /* user_id */
+	CATALOG_TENANT_DELETED_IDX,          /* tenant_id, of deleted tenants only */
+	CATALOG_TENANT_SLUG_KEY,             /* slug */
+	CATALOG_MEMBERSHIP_USER_IDX,         /* user_id, tenant_id */
+	CATALOG_DATABASE_ROLE_PKEY,          /* database_role */
+	CATALOG_API_KEY_PKEY,                /* tenant_id, key_id */
+	CATALOG_API_KEY_KEY_ID_IDX,          /* key_id, not unique */
+	CATALOG_API_KEY_USE_PKEY,            /* tenant_id, key_id */
+	CATALOG_USER_ACTIVITY_PKEY,          /* user_id */
+	CATALOG_TOKEN_ISSUER_PKEY,           /* issuer */
+	CATALOG_TOKEN_ISSUER_NUMBER_KEY,     /* issuer_number */
+	CATALOG_TOKEN_KEY_PKEY,              /* issuer_number, key_hash */
+	CATALOG_TOKEN_SECRET_PKEY,           /* issuer_number, secret_hash */
+	CATALOG_TOKEN_REVOCATION_PKEY,       /* user_id, issuer_number */
+	CATALOG_LINKED_IDENTITY_PKEY,        /* issuer, subject */
+	CATALOG_INDEXES                      /* how many there are */
 } CatalogIndex;
 
 /* The kinds of facts in our tables; the change of each has a signal of its own (see sql/parts/00_schema.sql). */
 typedef enum Facts
 {
-	FACTS_DEFINITIONS,
+	FACTS_DEFINITIONS, /* which permissions there are; mapped database roles */
+	FACTS_ROLES,
 	FACTS_USERS,
 	FACTS_TENANTS,
 	FACTS_MEMBERSHIPS,
@@ -75,6 +81,13 @@ typedef enum Facts
 #define Anum_role_permission_role 1
 #define Anum_role_permission_permission 2
 
+#define Anum_tenant_role_tenant_id 1
+#define Anum_tenant_role_role 2
+
+#define Anum_tenant_role_permission_tenant_id 1
+#define Anum_tenant_role_permission_role 2
+#define Anum_tenant_role_permission_permission 3
+
 #define Anum_app_user_user_id 1
 #define Anum_app_user_disabled_at 5
 
@@ -85,6 +98,7 @@ typedef enum Facts
 #define Anum_membership_user_id 2
 #define Anum_membership_role 3
 #define Anum_membership_expires_at 4
+#define Anum_membership_own_role 5
 
 #define Anum_database_role_database_role 1
 #define Anum_database_role_user_id 2
@@ -96,6 +110,7 @@ typedef enum Facts
 #define Anum_api_key_secret_hash 6
 #define Anum_api_key_expires_at 9
 #define Anum_api_key_revoked_at 11
+#define Anum_api_key_own_role 14
 
 #define Anum_token_issuer_issuer 1
 #define Anum_token_issuer_issuer_number 2

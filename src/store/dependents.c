@@ -26,6 +26,7 @@
 
 #include "store/catalog.h"
 #include "store/dependents.h"
+#include "store/reason.h"
 
 /* A foreign key to a table of ours: a row of teamrbac.dependents. */
 typedef struct Dependent
@@ -73,7 +74,7 @@ refuse_foreign_code(const Dependent *dependent, const char *table, const char *b
 {
 	ereport(
 		ERROR,
-		(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+		(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errreason("table_owner_differs"),
 	     errmsg("foreign key \"%s\" of table %s reaches a table of another owner",
 	            dependent->constraint, dependent->relation),
 	     errdetail("Deleting a row of teamrbac.%s would change table %s as well, whose triggers "
@@ -177,7 +178,7 @@ end_dependent(const Dependent *dependent, Relation table, HeapTupleHeader row)
 	if (dependent->statement != NULL)
 		(void) run_on_key(dependent, dependent->statement, tupdesc, row);
 	if (run_on_key(dependent, dependent->probe, tupdesc, row) > 0)
-		ereport(ERROR, (errcode(ERRCODE_FOREIGN_KEY_VIOLATION),
+		ereport(ERROR, (errcode(ERRCODE_FOREIGN_KEY_VIOLATION), errreason("still_referenced"),
 		                errmsg("rows of table %s refer to the row of teamrbac.%s",
 		                       dependent->relation, RelationGetRelationName(table)),
 		                errdetail("They do by foreign key \"%s\".", dependent->constraint),

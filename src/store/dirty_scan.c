@@ -17,6 +17,7 @@
 #include "compat.h"
 #include "store/catalog.h"
 #include "store/dirty_scan.h"
+#include "store/reason.h"
 
 static Oid
 our_relation(const char *name)
@@ -24,9 +25,10 @@ our_relation(const char *name)
 	Oid oid = get_relname_relid(name, get_namespace_oid("teamrbac", false));
 
 	if (!OidIsValid(oid))
-		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-		                errmsg("extension \"%s\" is damaged", "teamrbac"),
-		                errdetail("%s.%s is missing.", "teamrbac", name)));
+		ereport(ERROR,
+		        (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errreason("extension_damaged"),
+		         errmsg("extension \"%s\" is damaged", "teamrbac"),
+		         errdetail("%s.%s is missing.", "teamrbac", name)));
 	return oid;
 }
 

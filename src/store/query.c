@@ -20,6 +20,7 @@
 #include "store/catalog.h"
 #include "compat.h"
 #include "store/query.h"
+#include "store/reason.h"
 
 /* How many of our statements are running, one inside the other. */
 static int depth = 0;
@@ -88,6 +89,7 @@ require_tables_of(SavedQuery *query)
 		if (catalog_relation_owner(relation) != query->tables_of)
 			ereport(ERROR,
 			        (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			         errreason("table_owner_differs"),
 			         errmsg("table \"%s\" does not belong to role \"%s\"", get_rel_name(relation),
 			                GetUserNameFromId(query->tables_of, true)),
 			         errdetail("Its owner's code would run with the rights of that role.")));

@@ -15,6 +15,7 @@
 #include "store/settings.h"
 
 int  max_pending_invitations;
+int  max_tenant_roles;
 int  max_tenants_per_user;
 int  max_members;
 int  max_keys_per_member;
@@ -121,6 +122,9 @@ settings_init(void)
 	/* As far as clocks differ that nobody looks after; what has ended is never given more time. */
 	define_duration(SETTING_TOKEN_LEEWAY, "teamrbac.token_leeway",
 	                "How far ahead of our clock a token's nbf and iat may be.", NULL, "30 seconds");
+	/* A working day: whoever goes on tomorrow says so, and why, once more. */
+	define_duration(SETTING_MAX_STAFF_VISIT, "teamrbac.max_staff_visit",
+	                "How long a visit by sign_in_as_staff may last.", NULL, "8 hours");
 	/* A contractor who is back after a season is renewed; one of years ago is invited like a stranger. */
 	define_duration(SETTING_MEMBERSHIP_RENEWAL_PERIOD, "teamrbac.membership_renewal_period",
 	                "How long after its end an expired membership can be renewed.", NULL,
@@ -129,6 +133,10 @@ settings_init(void)
 	DefineCustomIntVariable(
 		"teamrbac.max_pending_invitations", "How many invitations of one tenant may be pending.",
 		NULL, &max_pending_invitations, 1000, 0, 1000000, PGC_SUSET, 0, NULL, NULL, NULL);
+	/* Against somebody who fills the table; more than people can tell apart. */
+	DefineCustomIntVariable("teamrbac.max_tenant_roles",
+	                        "How many roles of its own a tenant may have.", NULL, &max_tenant_roles,
+	                        100, 0, 100000, PGC_SUSET, 0, NULL, NULL, NULL);
 	define_limit("teamrbac.max_members", "How many members a tenant may have.", &max_members);
 	define_limit("teamrbac.max_keys_per_member",
 	             "How many active API keys a member may have made in a tenant.",

@@ -16,6 +16,7 @@ typedef enum DurationSetting
 	SETTING_MEMBERSHIP_RENEWAL_PERIOD, /* teamrbac.membership_renewal_period */
 	SETTING_TOKEN_LEEWAY,              /* teamrbac.token_leeway */
 	SETTING_YIELD_AFTER,               /* teamrbac.yield_after */
+	SETTING_MAX_STAFF_VISIT,           /* teamrbac.max_staff_visit */
 	DURATION_SETTINGS                  /* how many there are */
 } DurationSetting;
 
@@ -24,6 +25,9 @@ typedef enum DurationSetting
 
 /* How many invitations of a tenant may be pending at once (teamrbac.max_pending_invitations). */
 extern PGDLLIMPORT int max_pending_invitations;
+
+/* How many roles of its own a tenant may have (teamrbac.max_tenant_roles). */
+extern PGDLLIMPORT int max_tenant_roles;
 
 /* How many tenants one user may own (teamrbac.max_tenants_per_user). */
 extern PGDLLIMPORT int max_tenants_per_user;

@@ -13,6 +13,7 @@
 #include "utils/formatting.h"
 
 #include "store/characters.h"
+#include "store/reason.h"
 #include "store/text_rules.h"
 
 #define NAME_MAX_CHARACTERS 200
@@ -102,20 +103,22 @@ require_printable_name(const char *argument, const char *name)
 			break;
 		case NAME_LENGTH:
 			ereport(ERROR,
-			        (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			        (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errreason("name_wrong_length"),
 			         errmsg("%s must have 1 to %d characters", argument, NAME_MAX_CHARACTERS)));
 			break;
 		case NAME_INVISIBLE:
-			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			                errmsg("%s must have a visible character", argument)));
+			ereport(ERROR,
+			        (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errreason("name_not_printable"),
+			         errmsg("%s must have a visible character", argument)));
 			break;
 		case NAME_CONTROL:
-			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			                errmsg("%s must not contain control characters", argument)));
+			ereport(ERROR,
+			        (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errreason("name_not_printable"),
+			         errmsg("%s must not contain control characters", argument)));
 			break;
 		case NAME_HIDDEN:
 			ereport(ERROR,
-			        (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			        (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errreason("name_not_printable"),
 			         errmsg("%s must not contain invisible characters", argument),
 			         errdetail("Neither those of no width nor those that turn the direction of "
 			                   "writing can be part of a name.")));
@@ -153,7 +156,8 @@ require_slug(const char *slug)
 	if (strlen(slug) > IDENTIFIER_MAX_BYTES || !matches(slug, "^[a-z0-9]+(-[a-z0-9]+)*$"))
 		ereport(
 			ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("malformed slug \"%s\"", shown(slug)),
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errreason("slug_malformed"),
+		     errmsg("malformed slug \"%s\"", shown(slug)),
 		     errdetail(
 				 "A slug is at most %d lower-case letters, digits and single hyphens between them.",
 				 IDENTIFIER_MAX_BYTES)));
@@ -196,7 +200,8 @@ require_email(const char *email)
 	if (!is_email(email))
 		ereport(
 			ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("malformed e-mail address"),
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errreason("email_malformed"),
+		     errmsg("malformed e-mail address"),
 		     errdetail(
 				 "An address is one name, \"@\" and one domain, at most %d bytes, without spaces, quotes, "
 				 "brackets, control characters or invisible ones.",
@@ -221,7 +226,7 @@ require_domain(const char *domain)
 	    !matches(lowered, "^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+$"))
 		ereport(
 			ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errreason("domain_malformed"),
 		     errmsg("malformed domain \"%s\"", shown(domain)),
 		     errdetail(
 				 "A domain is at most %d bytes: two labels or more, joined by dots, of letters, "
@@ -235,7 +240,7 @@ require_locale(const char *locale)
 {
 	if (strlen(locale) > LOCALE_MAX_BYTES ||
 	    !matches(locale, "^[A-Za-z]{2,3}([_-][A-Za-z0-9]{2,8})*$"))
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errreason("locale_malformed"),
 		                errmsg("malformed locale \"%s\"", shown(locale)),
 		                errdetail("A locale is a language tag such as \"de\" or \"pt-BR\".")));
 }
@@ -247,7 +252,7 @@ require_definition_name(const char *argument, const char *name)
 	    !matches(name, "^[a-z][a-z0-9_]*(\\.[a-z][a-z0-9_]*)*$"))
 		ereport(
 			ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errreason("name_malformed"),
 		     errmsg("malformed %s \"%s\"", argument, shown(name)),
 		     errdetail(
 				 "A name is at most %d lower-case letters, digits and underscores, in words that begin with a "

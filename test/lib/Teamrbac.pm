@@ -90,6 +90,13 @@ SELECT token FROM teamrbac.invite_member('$acme', 'no\@example.com', 'reader');
 SELECT token FROM teamrbac.invite_member('$acme', 'cancelled\@example.com', 'reader');
 SELECT invitation_id FROM teamrbac.invitation WHERE email = 'cancelled\@example.com' \\gset
 CALL teamrbac.cancel_invitation(:'invitation_id');
+-- Roles of a tenant's own, of a member, an invitation and a key; another tenant has one of the same name.
+SELECT teamrbac.define_tenant_role('$acme', 'editor', 'Edits', '{prompts.view,prompts.edit}');
+SELECT teamrbac.define_tenant_role('$acme', 'nobodys', 'Nothing', '{}');
+SELECT teamrbac.define_tenant_role('${\id('02')}', 'editor', 'Reads', '{prompts.view}');
+CALL teamrbac.change_role('${\id('02')}', '${\id('a3')}', 'editor');
+SELECT count(*) FROM teamrbac.invite_member('$acme', 'editor\@example.com', 'editor');
+SELECT key_id FROM teamrbac.create_api_key('$acme', 'edits', 'editor');
 SELECT teamrbac.sign_out();
 SELECT count(teamrbac.mail_sent(mail_id)) FROM teamrbac.claim_mail(1) AS m;
 SELECT teamrbac.register_user('new\@example.com', 'New', '${\id('a6')}');

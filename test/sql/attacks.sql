@@ -290,7 +290,7 @@ FROM (VALUES
 \echo == The views
 SELECT (SELECT count(*) FROM teamrbac.team WHERE tenant_id OPERATOR(pg_catalog.=) u('a0')) AS team, (SELECT count(*) FROM teamrbac.my_tenants() WHERE name OPERATOR(pg_catalog.=) 'Victim Ltd') AS tenants;
 SELECT count(*) FROM teamrbac.team WHERE leak(u('b0'), display_name) AND display_name OPERATOR(pg_catalog.<>) 'mallory';
--- What everybody may read holds rows of tenants back from functions of the reader's; the matrix has none.
+-- What everybody may read holds rows of tenants back from functions of the reader's.
 SELECT relname FROM pg_class WHERE relnamespace = 'teamrbac'::regnamespace AND relkind = 'v' AND has_table_privilege(oid, 'SELECT')
 	AND NOT COALESCE(reloptions @> '{security_barrier=true}', false) ORDER BY relname COLLATE "C";
 

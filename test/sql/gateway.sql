@@ -107,6 +107,13 @@ SELECT answer('olivia', $$SELECT email, role
 	FROM api.cancel_invitation((api.invite_member(acme(), 'x@example.com', 'reader')).invitation_id)$$);
 SELECT answer('rita', $$SELECT display_name, email, role FROM api.members(acme()) ORDER BY display_name$$);
 SELECT answer('adam', $$SELECT display_name, role FROM api.change_role(acme(), u('rita'), 'developer')$$);
+SELECT answer('adam', $$SELECT role, permissions
+	FROM api.define_tenant_role(acme(), 'editor', 'Edits prompts', '{prompts.view,prompts.edit,prompts.view}')$$);
+SELECT answer('adam', $$SELECT permission FROM api.permission_matrix() WHERE role = 'editor' AND granted$$);
+SELECT answer('adam', $$SELECT api.define_tenant_role(acme(), 'boss', 'Pays', '{billing.manage}')$$);
+SELECT answer('adam', $$SELECT api.define_tenant_role(acme(), 'admin', 'Another', '{}')$$);
+SELECT answer('adam', $$SELECT api.drop_tenant_role(acme(), 'nobodys')$$);
+SELECT answer('adam', $$SELECT role, permissions FROM api.drop_tenant_role(acme(), 'editor')$$);
 SELECT answer('adam', $$SELECT display_name, expires_at
 	FROM api.set_membership_expiry(acme(), u('rita'), '2999-01-01 UTC')$$);
 SELECT answer('rita', $$SELECT kind, user_id FROM api.whoami()$$);
@@ -180,6 +187,31 @@ COMMIT;
 SELECT answer('olivia', $$SELECT * FROM api.revoke_api_keys(acme(), name_like => 'key%')$$);
 SELECT answer('olivia', $$SELECT * FROM api.removal_impact(acme(), u('rita'))$$);
 
+-- The team page.
+SELECT answer('adam', $$SELECT role, cardinality(permissions) > 0 AS may FROM api.list_roles() WHERE built_in$$);
+SELECT answer('adam', $$SELECT role FROM api.assignable_roles(acme())$$);
+SELECT answer('adam', $$SELECT user_id, may_change_role, may_remove
+	FROM api.member_actions(acme()) ORDER BY user_id$$);
+SELECT answer('adam', $$SELECT display_name, email, role, may_remove, place
+	FROM api.members_page(acme(), search => 'AD')$$);
+SELECT answer('adam', $$SELECT p.display_name FROM api.members_page(acme(), page_size => 1) AS f,
+	api.members_page(acme(), f.place, page_size => 1) AS p$$);
+SELECT answer('adam', $$SELECT jsonb_array_length(outcomes) AS invited
+	FROM api.invite_members(acme(), '{page1@example.com,page2@example.com}', 'reader')$$);
+SELECT answer('adam', $$SELECT email, role, invited_by, mail_state, may_cancel
+	FROM api.invitations_page(acme(), page_size => 1, search => 'PAGE')$$);
+SELECT answer('adam', $$SELECT i.email FROM api.invitations_page(acme(), page_size => 1, search => 'page') AS f,
+	api.invitations_page(acme(), f.place, search => 'page') AS i$$);
+SELECT answer('adam', $$SELECT actor_name, action, subject_name
+	FROM api.audit_page(acme(), page_size => 2, of_action => 'invitation.created')$$);
+SELECT answer('adam', $$SELECT members, pending_invitations, api_keys, events > 20 AS events
+	FROM api.team_counts(acme(), 2)$$);
+SELECT page, who, answer(who, format('SELECT count(*) FROM api.%s', page)) FROM unnest('{mal,nobody}'::text[]) AS who,
+	unnest('{assignable_roles(acme()),member_actions(acme()),members_page(acme()),invitations_page(acme()),
+	audit_page(acme()),team_counts(acme()),staff_visits(acme())}'::text[]) AS page ORDER BY page COLLATE "C", who;
+SELECT answer('adam', $$SELECT api.members_page(acme(), 'elsewhere')$$);
+SELECT answer('adam', $$SELECT api.audit_page(acme(), of_action => 'x', of_subject => 'y')$$);
+
 -- Whoever goes is shown as they were.
 SELECT answer('olivia', $$SELECT display_name, role FROM api.remove_member(acme(), u('rita'))$$);
 SELECT answer('olivia', $$SELECT display_name, role FROM api.transfer_ownership(acme(), u('adam'))$$);
@@ -225,7 +257,7 @@ SELECT who, answer(who, format('SELECT count(*) FROM api.%s(acme())', list)) FRO
 	undelivered_mails}'::text[]) AS list ORDER BY list COLLATE "C", who;
 CREATE TEMP TABLE example (name text, value text);
 INSERT INTO example VALUES ('tenant_id', 'acme()'), ('user_id', 'u(''adam'')'), ('permission', '''team.manage'''),
-	('token', quote_literal(:'late'));
+	('token', quote_literal(:'late')), ('page_size', '50'), ('at_most', '9');
 BEGIN READ ONLY;
 SELECT p.proname, answer('adam', format('SELECT count(*) FROM api.%I(%s)', p.proname,
 		(SELECT string_agg(COALESCE(e.value, 'NULL'), ', ' ORDER BY n)

@@ -140,7 +140,16 @@ BEGIN;
 SELECT teamrbac.define_role('odd', 'Odd', '{prompts.view}');
 SELECT teamrbac.sign_in(u('02'));
 SELECT token AS odd FROM teamrbac.invite_by_link(u('a0'), 'odd') \gset
+CALL teamrbac.allow_domain(u('a0'), 'odd.example', 'odd');
 SELECT teamrbac.sign_out();
+SAVEPOINT s;
+SELECT teamrbac.drop_role('odd');
+ROLLBACK TO s;
+UPDATE teamrbac.invitation_link SET used = uses WHERE role = 'odd';
+SELECT teamrbac.drop_role('odd');
+ROLLBACK TO s;
+UPDATE teamrbac.invitation_link SET revoked_at = now() WHERE role = 'odd';
+DELETE FROM teamrbac.tenant_domain WHERE role = 'odd';
 SELECT teamrbac.drop_role('odd');
 SELECT state, try(u('12'), format('SELECT teamrbac.accept_invitation(%L)', :'odd'))
 	FROM teamrbac.peek_invitation(:'odd');

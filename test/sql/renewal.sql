@@ -90,13 +90,16 @@ CALL teamrbac.expire_memberships();
 INSERT INTO teamrbac.membership (tenant_id, user_id, role) VALUES (u('01'), u('c1'), 'reader');
 DELETE FROM teamrbac.membership WHERE user_id = u('c1');
 CALL teamrbac.set_membership_expiry(u('01'), u('c1'), NULL);
--- A role that is no more is not given.
+-- A role that is no more is not given, nor another of its name.
 INSERT INTO teamrbac.membership (tenant_id, user_id, role, expires_at) VALUES (u('01'), u('c1'), 'shortlived', clock_timestamp());
 CALL teamrbac.expire_memberships();
 SELECT teamrbac.drop_role('shortlived');
 CALL teamrbac.set_membership_expiry(u('01'), u('c1'), NULL);
+SELECT teamrbac.define_role('shortlived', 'Another', '{logs.view,vault.open}');
+CALL teamrbac.set_membership_expiry(u('01'), u('c1'), NULL);
 -- After the period, before and after the job; then it is forgotten.
-UPDATE teamrbac.expired_membership SET role = 'reader', expires_at = now() - interval '91 days';
+INSERT INTO teamrbac.expired_membership (tenant_id, user_id, role, expires_at, joined_at)
+	VALUES (u('01'), u('c1'), 'reader', now() - interval '91 days', now() - interval '99 days');
 CALL teamrbac.set_membership_expiry(u('01'), u('c1'), NULL);
 SET teamrbac.membership_renewal_period = '100 days';
 BEGIN;
