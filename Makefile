@@ -103,7 +103,7 @@ all install uninstall installcheck prove_installcheck clean layers:
 endif
 
 # What follows works before anything is installed, because the scripts install it.
-.PHONY: dependencies test test-postgres test-all-versions coverage sanitize fuzz demo bench bench-18 bench-mail bench-expire bench-keys bench-tokens bench-pages bench-roles bench-evidence docs format format-check deb dist test-packages test-gateways
+.PHONY: dependencies test test-postgres test-all-versions coverage sanitize fuzz demo bench bench-18 bench-mail bench-expire bench-keys bench-tokens bench-pages bench-roles bench-evidence docs format format-check deb dist test-packages test-gateways demo-web test-web
 
 dependencies:
 	scripts/install-dependencies.sh
@@ -151,6 +151,13 @@ test-gateways:
 
 demo:
 	@scripts/with-cluster.sh --cron -- demo/run.sh
+
+# The team page in a browser, and its story clicked through by one: see scripts/team-page.sh for TEAM_PAGE_PORT and PICTURES.
+demo-web:
+	@scripts/team-page.sh demo
+
+test-web:
+	@scripts/team-page.sh test
 
 # See bench/run.sh for BENCH_SECONDS, BENCH_ROUNDS and BENCH_CASES; about 12 minutes. What is written elsewhere than to
 # bench/RESULTS.md goes into no plot.
