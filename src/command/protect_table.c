@@ -396,7 +396,7 @@ teamrbac_restore_table_protection(PG_FUNCTION_ARGS)
 /* ---- transitions ----------------------------------------------------------------------------------- */
 
 static void
-require_permission_of_row(const TriggerData *trigdata, HeapTuple row)
+require_permission_of_row(const FmgrInfo *flinfo, const TriggerData *trigdata, HeapTuple row)
 {
 	char    **args = trigdata->tg_trigger->tgargs;
 	TupleDesc tupdesc = RelationGetDescr(trigdata->tg_relation);
@@ -414,7 +414,7 @@ require_permission_of_row(const TriggerData *trigdata, HeapTuple row)
 				 "The second argument of trigger \"%s\" names the column that holds the tenant.",
 				 trigdata->tg_trigger->tgname)));
 	tenant = heap_getattr(row, column, tupdesc, &isnull);
-	require_permission(isnull ? NULL : DatumGetUUIDP(tenant), args[0]);
+	require_permission_of_call(flinfo, isnull ? NULL : DatumGetUUIDP(tenant), args[0]);
 }
 
 /*
@@ -437,9 +437,9 @@ teamrbac_require_permission_on_change(PG_FUNCTION_ARGS)
 		     errhint(
 				 "EXECUTE FUNCTION teamrbac.require_permission_on_change('prompts.promote', 'tenant_id')")));
 	event = trigdata->tg_event;
-	require_permission_of_row(trigdata, trigdata->tg_trigtuple);
+	require_permission_of_row(fcinfo->flinfo, trigdata, trigdata->tg_trigtuple);
 	if (!TRIGGER_FIRED_BY_UPDATE(event))
 		return PointerGetDatum(trigdata->tg_trigtuple);
-	require_permission_of_row(trigdata, trigdata->tg_newtuple);
+	require_permission_of_row(fcinfo->flinfo, trigdata, trigdata->tg_newtuple);
 	return PointerGetDatum(trigdata->tg_newtuple);
 }

@@ -44,9 +44,20 @@ static const struct
 	{"teamrbac_delete", "DELETE", FOR_EDIT, true, false},
 };
 
+/*
+ * The policy that each row of a table is checked by besides, restrictive.  PostgreSQL takes tenant_id = permitted_tenant(...)
+ * and a query's own tenant_id = value for the same statement about the column, compares the two values with each
+ * other once, and the column with only one of them: with a value that was not the same the second time, such as a
+ * setting that the query changes, rows of another tenant would pass.  What a function is asked about the column is
+ * asked of each row.
+ */
+#define HERE_POLICY "teamrbac_here"
+
 static bool
 is_our_policy(const char *name)
 {
+	if (strcmp(name, HERE_POLICY) == 0)
+		return true;
 	for (size_t i = 0; i < lengthof(policies); i++)
 	{
 		if (strcmp(policies[i].name, name) == 0)
@@ -103,6 +114,16 @@ rows_anywhere(const char *column, const char *permission)
 	return psprintf("teamrbac.has_permission(%s, %s)", column, quote_literal_cstr(permission));
 }
 
+/*
+ * owned_by_asker: that a row is one's own.  IS TRUE keeps PostgreSQL from taking it for one of several equalities that
+ * say the same (see HERE_POLICY).
+ */
+static char *
+owned_by_asker(const char *owner)
+{
+	return psprintf("(%s " EQUALS " teamrbac.current_user_id()) IS TRUE", owner);
+}
+
 static char *
 condition_across_tenants(const char *column, const char *owner, const char *permission,
                          const char *own_permission)
@@ -111,8 +132,7 @@ condition_across_tenants(const char *column, const char *owner, const char *perm
 
 	if (own_permission == NULL)
 		return rows_anywhere(column, permission);
-	own = psprintf("%s " EQUALS " teamrbac.current_user_id() AND %s", owner,
-	               rows_anywhere(column, own_permission));
+	own = psprintf("%s AND %s", owned_by_asker(owner), rows_anywhere(column, own_permission));
 	if (permission == NULL)
 		return own;
 	return psprintf("%s OR %s", rows_anywhere(column, permission), own);
@@ -126,7 +146,8 @@ permitted_here(const char *permission)
 
 /*
  * condition_here compares the tenant's column with one value whoever asks, so that it is an index condition, for one's
- * own rows too: the tenant of either permission, and then without the first one only one's own.
+ * own rows too: the tenant of either permission, and then without the first one only one's own.  CASE, since PostgreSQL
+ * does not know of COALESCE that it tells nobody the row.
  */
 static char *
 condition_here(const char *column, const char *owner, const char *permission,
@@ -135,12 +156,12 @@ condition_here(const char *column, const char *owner, const char *permission,
 	if (own_permission == NULL)
 		return psprintf("%s " EQUALS " %s", column, permitted_here(permission));
 	if (permission == NULL)
-		return psprintf("%s " EQUALS " %s AND %s " EQUALS " teamrbac.current_user_id()", column,
-		                permitted_here(own_permission), owner);
-	return psprintf("%s " EQUALS " COALESCE(%s, %s) AND (%s IS NOT NULL OR %s " EQUALS
-	                " teamrbac.current_user_id())",
+		return psprintf("%s " EQUALS " %s AND %s", column, permitted_here(own_permission),
+		                owned_by_asker(owner));
+	return psprintf("%s " EQUALS
+	                " CASE WHEN %s IS NULL THEN %s ELSE %s END AND (%s IS NOT NULL OR %s)",
 	                column, permitted_here(permission), permitted_here(own_permission),
-	                permitted_here(permission), owner);
+	                permitted_here(permission), permitted_here(permission), owned_by_asker(owner));
 }
 
 /* column_name quotes the name of a column; NULL for none. */
@@ -164,8 +185,10 @@ policy_command(const char *command)
 			return ACL_INSERT_CHR;
 		case 'u':
 			return ACL_UPDATE_CHR;
-		default:
+		case 'd':
 			return ACL_DELETE_CHR;
+		default:
+			return '*';
 	}
 }
 
@@ -211,6 +234,13 @@ protection_statements(Relation table, const Protection *protection)
 		if (statement != NULL)
 			statements = lappend(statements, statement);
 	}
+	/* What is seen, changed or deleted is of the acting tenant.  What is written is checked as it is. */
+	if (!protection->across_tenants)
+		statements = lappend(
+			statements,
+			psprintf("CREATE POLICY " HERE_POLICY " ON %s AS RESTRICTIVE FOR ALL TO PUBLIC"
+		             " USING (teamrbac.is_acting_tenant(%s)) WITH CHECK (true)",
+		             protection_table_name(table), column_name(table, protection->tenant_column)));
 	return statements;
 }
 
@@ -242,12 +272,10 @@ stored_as_made(Relation table, Relation catalog, HeapTuple policy, AttrNumber co
 	return equal(stringToNode(TextDatumGetCString(stored)), analyzed(table, made));
 }
 
-/* policy_is_as_made tells whether a policy says what protection_statements' statement does. */
+/* policy_is_as_made tells whether a policy says what the statement that made it does. */
 static bool
-policy_is_as_made(Relation table, const char *statement)
+policy_is_as_made(Relation table, CreatePolicyStmt *made)
 {
-	CreatePolicyStmt *made = castNode(
-		CreatePolicyStmt, linitial_node(RawStmt, raw_parser(statement, RAW_PARSE_DEFAULT))->stmt);
 	Relation    catalog = table_open(PolicyRelationId, AccessShareLock);
 	ScanKeyData keys[2];
 	SysScanDesc scan;
@@ -267,8 +295,9 @@ policy_is_as_made(Relation table, const char *statement)
 				heap_getattr(tuple, Anum_pg_policy_polroles, RelationGetDescr(catalog), &isnull));
 
 		as_made =
-			policy->polpermissive && policy->polcmd == policy_command(made->cmd_name) &&
-			ARR_DIMS(roles)[0] == 1 && ((Oid *) ARR_DATA_PTR(roles))[0] == ACL_ID_PUBLIC &&
+			policy->polpermissive == made->permissive &&
+			policy->polcmd == policy_command(made->cmd_name) && ARR_DIMS(roles)[0] == 1 &&
+			((Oid *) ARR_DATA_PTR(roles))[0] == ACL_ID_PUBLIC &&
 			stored_as_made(table, catalog, tuple, Anum_pg_policy_polqual, made->qual) &&
 			stored_as_made(table, catalog, tuple, Anum_pg_policy_polwithcheck, made->with_check);
 	}
@@ -289,6 +318,7 @@ protection_gap(Relation table, const Protection *protection)
 {
 	StringInfoData permissive;
 	List          *ours;
+	ListCell      *cell;
 	int            nothers;
 
 	if (!table->rd_rel->relrowsecurity)
@@ -299,13 +329,14 @@ protection_gap(Relation table, const Protection *protection)
 	    (protection->owner_column != InvalidAttrNumber &&
 	     !is_uuid_column(table, protection->owner_column)))
 		return pstrdup(_("A column that the policies compare is no uuid any more."));
-	for (size_t i = 0; i < lengthof(policies); i++)
+	foreach(cell, protection_statements(table, protection))
 	{
-		char *statement = policy_statement(table, protection, i);
+		RawStmt          *parsed = linitial(raw_parser(lfirst(cell), RAW_PARSE_DEFAULT));
+		CreatePolicyStmt *made = castNode(CreatePolicyStmt, parsed->stmt);
 
-		if (statement != NULL && !policy_is_as_made(table, statement))
+		if (!policy_is_as_made(table, made))
 			return psprintf(_("Policy \"%s\" is gone or other than protect_table made it."),
-			                policies[i].name);
+			                made->policy_name);
 	}
 	initStringInfo(&permissive);
 	protection_survey(table, &ours, &nothers, &permissive);

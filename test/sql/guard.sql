@@ -17,12 +17,17 @@ SELECT teamrbac.protect_table('prompt', 'prompts.view', 'prompts.edit');
 CREATE TABLE log (org uuid PRIMARY KEY, line text);
 SELECT teamrbac.protect_table('log', 'logs.view', NULL, tenant_column => 'org', across_tenants => true);
 CREATE TABLE draft (tenant_id uuid PRIMARY KEY, author uuid);
-SELECT teamrbac.protect_table('draft', NULL, 'team.manage', owner_column => 'author', view_own_permission => 'prompts.view', edit_own_permission => 'prompts.edit');
+SELECT teamrbac.protect_table('draft', NULL, 'team.manage', owner_column => 'author',
+	view_own_permission => 'prompts.view', edit_own_permission => 'prompts.edit');
 CREATE TABLE plain (tenant_id uuid PRIMARY KEY);
 RESET ROLE;
 SELECT * FROM teamrbac.protected_table ORDER BY tenant_column::text;
-CREATE FUNCTION app.protection() RETURNS TABLE (relation name, enabled boolean, forced boolean, policies text) LANGUAGE sql AS $$
-	SELECT relname, relrowsecurity, relforcerowsecurity, (SELECT string_agg(polname || ' ' || COALESCE(pg_get_expr(polqual, polrelid), '') || COALESCE(pg_get_expr(polwithcheck, polrelid), ''), E'\n' ORDER BY polname) FROM pg_policy WHERE polrelid = c.oid)
+CREATE FUNCTION app.protection() RETURNS TABLE (relation name, enabled boolean, forced boolean, policies text)
+	LANGUAGE sql AS $$
+	SELECT relname, relrowsecurity, relforcerowsecurity,
+		(SELECT string_agg(concat(polname, ' ', pg_get_expr(polqual, polrelid), pg_get_expr(polwithcheck, polrelid)),
+				E'\n' ORDER BY polname)
+		 FROM pg_policy WHERE polrelid = c.oid)
 	FROM pg_class AS c WHERE relnamespace = 'app'::regnamespace AND relkind = 'r' ORDER BY relname $$;
 CREATE TABLE app.before AS SELECT * FROM app.protection();
 \pset format unaligned
@@ -47,7 +52,8 @@ SELECT teamrbac.restore_protection();
 SELECT * FROM app.protection() WHERE relation = 'logbook';
 ALTER TABLE logbook RENAME COLUMN organization TO org;
 ALTER TABLE logbook RENAME TO log;
-SELECT count(*) AS different FROM (SELECT * FROM app.protection() WHERE relation NOT IN ('before') EXCEPT SELECT * FROM app.before) AS d;
+SELECT count(*) AS different
+	FROM (SELECT * FROM app.protection() WHERE relation <> 'before' EXCEPT SELECT * FROM app.before) AS d;
 SELECT teamrbac.restore_protection('plain');
 ALTER POLICY teamrbac_delete ON prompt RENAME TO mine;
 SELECT teamrbac.restore_protection('prompt');
@@ -64,7 +70,8 @@ SELECT teamrbac.guard_tables();
 SELECT * FROM teamrbac.protected_table;
 SELECT count(*) FROM teamrbac.recorded_table();
 RESET ROLE;
-DO $$ BEGIN PERFORM teamrbac.guard_tables(); EXCEPTION WHEN OTHERS THEN RAISE WARNING '%', SQLERRM; END $$;
+DO $$ BEGIN PERFORM teamrbac.guard_tables();
+EXCEPTION WHEN OTHERS THEN RAISE WARNING '%', SQLERRM; END $$;
 GRANT EXECUTE ON FUNCTION teamrbac.guard_protection() TO regress_migrator;
 SET ROLE regress_migrator;
 SELECT teamrbac.guard_protection();
@@ -80,6 +87,7 @@ ALTER TABLE prompt DISABLE ROW LEVEL SECURITY;
 \set VERBOSITY terse
 ALTER TABLE prompt NO FORCE ROW LEVEL SECURITY;
 DROP POLICY teamrbac_view ON prompt;
+DROP POLICY teamrbac_here ON prompt;
 ALTER POLICY teamrbac_view ON prompt USING (true);
 ALTER POLICY teamrbac_view ON prompt TO regress_app;
 ALTER POLICY teamrbac_view ON prompt RENAME TO view;
@@ -147,14 +155,17 @@ DROP POLICY teamrbac_view ON draft;
 DROP POLICY teamrbac_insert ON draft;
 DROP POLICY teamrbac_update ON draft;
 DROP POLICY teamrbac_delete ON draft;
+DROP POLICY teamrbac_here ON draft;
 SELECT severity, object, problem, remedy FROM teamrbac.check_setup() WHERE object = 'app.draft';
 SELECT remedy FROM teamrbac.check_setup() WHERE object = 'app.draft' \gexec
 SELECT count(*) FROM teamrbac.check_setup() WHERE object = 'app.draft';
-SELECT policies FROM app.protection() WHERE relation = 'draft' EXCEPT SELECT policies FROM app.before WHERE relation = 'draft';
+SELECT policies FROM app.protection() WHERE relation = 'draft'
+	EXCEPT SELECT policies FROM app.before WHERE relation = 'draft';
 SELECT teamrbac.guard_protection();
 
 -- The type of the record: what is not there is none, and no reason to fail.
-SELECT 'app.draft.author'::teamrbac.table_column, 'app.draft.gone'::teamrbac.table_column AS no_column, 'gone.x.y'::teamrbac.table_column AS no_schema,
+SELECT 'app.draft.author'::teamrbac.table_column, 'app.draft.gone'::teamrbac.table_column AS no_column,
+	'gone.x.y'::teamrbac.table_column AS no_schema,
 	'app."draft".tenant_id'::teamrbac.table_column AS quoted;
 SELECT 'draft'::teamrbac.table_column;
 SELECT 'app.draft.'::teamrbac.table_column;

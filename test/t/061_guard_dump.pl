@@ -22,7 +22,10 @@ DROP TABLE dropped;
 ALTER TABLE "Shop.1"."Order" DROP COLUMN gone;
 SELECT teamrbac.guard_protection();
 SQL
-my $record = "SELECT tenant_column, view_permission, edit_permission FROM teamrbac.protected_table WHERE tenant_column::text <> '' ORDER BY 1::text;";
+my $record = <<'SQL';
+SELECT tenant_column, view_permission, edit_permission FROM teamrbac.protected_table
+	WHERE tenant_column::text <> '' ORDER BY tenant_column::text;
+SQL
 my $before = $node->safe_psql('postgres', $record);
 is($before, qq("Shop.1"."Order"."Tenant.id"|prompts.view|prompts.edit\npublic.kept.tenant_id|logs.view|),
 	'what is on record');
@@ -53,7 +56,7 @@ DROP POLICY teamrbac_view ON "Shop.1"."Order";
 ALTER TABLE "Shop.1"."Order" DISABLE ROW LEVEL SECURITY;
 SELECT * FROM teamrbac.restore_protection();
 SQL
-	is($node->safe_psql($name, q{SELECT pg_get_expr(polqual, polrelid) FROM pg_policy WHERE polrelid = '"Shop.1"."Order"'::regclass AND polname = 'teamrbac_view'}),
+	is($node->safe_psql($name, q{SELECT qual FROM pg_policies WHERE tablename = 'Order' AND policyname = 'teamrbac_view'}),
 		q{("Tenant.id" = teamrbac.permitted_tenant('prompts.view'::text))}, "$name: by the column that it was");
 }
 $node->stop;
