@@ -98,7 +98,7 @@ all install uninstall installcheck prove_installcheck clean layers:
 endif
 
 # What follows works before anything is installed, because the scripts install it.
-.PHONY: dependencies test test-postgres test-all-versions coverage sanitize fuzz demo bench bench-mail bench-expire bench-keys docs format format-check deb dist test-packages test-gateways
+.PHONY: dependencies test test-clients test-postgres test-all-versions coverage sanitize fuzz demo bench bench-mail bench-expire bench-keys docs format format-check deb dist test-packages test-gateways
 
 dependencies:
 	scripts/install-dependencies.sh
@@ -142,6 +142,11 @@ test-packages:
 
 # See scripts/test-gateways.sh for GATEWAYS.
 test-gateways:
+	@scripts/test-gateways.sh
+
+# See scripts/test-clients.sh for CLIENTS and TOOLS.
+test-clients:
+	@scripts/test-clients.sh
 	@scripts/test-gateways.sh
 
 demo:

@@ -19,9 +19,9 @@ const clients = {
     end: ({ pool }) => pool.end(),
   },
   'postgres.js': {
-    names: 'as, sql',
-    run: ({ sql }) => async (tx, text) => (tx ?? sql).unsafe(text),
-    end: ({ sql }) => sql.end(),
+    names: 'as, idle, anonymous: open().sql',
+    run: ({ anonymous }) => async (tx, text) => (tx ?? anonymous).unsafe(text),
+    end: ({ idle, anonymous }) => Promise.all([anonymous, ...idle.map(({ sql }) => sql)].map((sql) => sql.end())),
   },
   Prisma: {
     names: 'as, prisma',
@@ -124,8 +124,11 @@ async function main() {
   await interrupted()
   await client.end(made)
   console.log(`${title}: 2000 requests of 20 users, nested, interrupted: no wrong row.`)
+  process.exitCode = 0
 }
 
+// A promise that nothing will ever fulfil leaves Node without a word.
+process.exitCode = 1
 main().catch((error) => {
   console.error(title, error)
   process.exit(1)
