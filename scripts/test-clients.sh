@@ -39,3 +39,7 @@ chmod -R a+rX "$work"
 clients='node-postgres,postgres.js,Prisma,Drizzle,Kysely,Knex,psycopg 3,SQLAlchemy,Django,ActiveRecord,JDBC,pgx'
 IFS=, read -ra chosen <<<"${CLIENTS-$clients}"
 scripts/with-cluster.sh -- test/clients/run.sh "$work" "${chosen[@]}"
+
+tools='drizzle-kit,Django,Alembic,Rails'
+IFS=, read -ra chosen <<<"${TOOLS-$tools}"
+scripts/with-cluster.sh -- test/tools/run.sh "$work" "${chosen[@]}"
