@@ -23,7 +23,7 @@ COMMENT ON COLUMN teamrbac.app_user.disabled_at IS 'When set, the user can do no
 CREATE TABLE teamrbac.tenant (
 	tenant_id  uuid PRIMARY KEY,
 	name       text NOT NULL,
-	slug       text,
+	slug       text COLLATE "C",
 	created_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
 	deleted_at timestamptz,
 	purge_began_at timestamptz,

@@ -29,4 +29,8 @@ extern bool identity_outlives_transaction(void);
  */
 extern void identity_set(const Identity *identity, bool local);
 
+/* An identity as text, name=value separated by spaces, palloc'd; empty for nobody.  And back; false: malformed, or nobody. */
+extern char *identity_text(const Identity *identity);
+extern bool  identity_parse(const char *text, Identity *identity);
+
 #endif /* TEAMRBAC_IDENTITY_H */

@@ -7,7 +7,7 @@
  * workers, and describes it in a setting, which PostgreSQL copies into each worker as it copies all settings.  As with the
  * identity, nobody can set it: the check hook lets it through only while we write it, or a worker starts.
  *
- * The description: time, acting tenant, then the sets of permissions that occur, then the grants, a line each.
+ * The description: who is asking, time, acting tenant, then the sets of permissions that occur, then the grants, a line each.
  */
 #include "postgres.h"
 
@@ -85,6 +85,7 @@ describe(const Authority *authority)
 
 	initStringInfo(&sets);
 	initStringInfo(&grants);
+	appendStringInfo(&sets, "i %s\n", identity_text(principal_identity(authority->principal)));
 	appendStringInfo(&sets, "a " INT64_FORMAT " %d %s\n", authority->settled_at,
 	                 (int) authority->acting,
 	                 authority->acting == ACTING_IN_ONE ? uuid_text(&authority->tenant) : "-");
@@ -191,20 +192,31 @@ understand_grant(char *line, List *sets, Principal *principal)
 	principal_add_described(principal, &grant, require_word(&line));
 }
 
+/* understand_identity reads who is asking: the leader's word, since a proof may have ended meanwhile. */
+static Principal *
+understand_identity(const char *text)
+{
+	Identity identity = IDENTITY_INITIALIZER;
+
+	if (*text != '\0' && !identity_parse(text, &identity))
+		elog(ERROR, "malformed description of the leader's authority");
+	return principal_make_described(&identity);
+}
+
 static void
 understand(char *description, Authority *authority)
 {
-	Identity identity = identity_now();
-	List    *sets = NIL;
-	char    *line;
+	List *sets = NIL;
+	char *line;
 
-	authority->principal = principal_make_described(&identity);
 	while ((line = strsep(&description, "\n")) != NULL && *line != '\0')
 	{
 		char *rest = line + Min(strlen(line), 2);
 
 		CHECK_FOR_INTERRUPTS();
-		if (*line == 'a')
+		if (*line == 'i')
+			authority->principal = understand_identity(rest);
+		else if (*line == 'a')
 			understand_authority(rest, authority);
 		else if (*line == 's')
 			sets = lappend(sets, understand_set(rest));

@@ -11,6 +11,7 @@
 #include "utils/builtins.h"
 #include "utils/syscache.h"
 
+#include "command/account.h"
 #include "record/audit.h"
 #include "authority/principal.h"
 #include "compat.h"
@@ -51,9 +52,8 @@ require_free_email(const char *email, const pg_uuid_t *user)
 		refuse_taken("e-mail address");
 }
 
-/* register_user(email, display_name, user_id): makes a user of the application known. */
-Datum
-teamrbac_register_user(PG_FUNCTION_ARGS)
+bool
+insert_user(const pg_uuid_t *user_id, const char *email, const char *display_name)
 {
 	static SavedQuery insert = {
 		.sql = "INSERT INTO teamrbac.app_user (user_id, email, display_name) VALUES ($1, $2, $3)"
@@ -61,28 +61,39 @@ teamrbac_register_user(PG_FUNCTION_ARGS)
 		.nargs = 3,
 		.argtypes = {UUIDOID, TEXTOID, TEXTOID},
 	};
+	Datum args[3];
+
+	require_email(email);
+	display_name = require_printable_name("display_name", display_name);
+	args[0] = UUIDPGetDatum(user_id);
+	args[1] = CStringGetTextDatum(email);
+	args[2] = CStringGetTextDatum(display_name);
+	if (query_execute(&insert, args, NULL) == 0)
+		return false;
+
+	audit_user(user_id, "user.registered", NULL,
+	           audit_fields("email", email, "display_name", display_name, NULL));
+	return true;
+}
+
+/* register_user(email, display_name, user_id): makes a user of the application known. */
+Datum
+teamrbac_register_user(PG_FUNCTION_ARGS)
+{
 	char      *email = text_arg(fcinfo, 0, "email");
 	char      *display_name = text_arg(fcinfo, 1, "display_name");
 	pg_uuid_t *user = palloc(sizeof(pg_uuid_t));
-	Datum      args[3];
 
 	*user = uuid_arg(fcinfo, 2, "user_id");
 	require_email(email);
 	display_name = require_printable_name("display_name", display_name);
 	require_free_email(email, user);
-
-	args[0] = UUIDPGetDatum(user);
-	args[1] = CStringGetTextDatum(email);
-	args[2] = CStringGetTextDatum(display_name);
-	if (query_execute(&insert, args, NULL) == 0)
+	if (!insert_user(user, email, display_name))
 	{
 		/* Another transaction may have been faster since the address was looked for. */
 		require_free_email(email, user);
 		refuse_taken("user_id");
 	}
-
-	audit_user(user, "user.registered", NULL,
-	           audit_fields("email", email, "display_name", display_name, NULL));
 	PG_RETURN_UUID_P(user);
 }
 
@@ -118,6 +129,12 @@ lock_user(const pg_uuid_t *user)
 	result.display_name = TextDatumGetCString(values[1]);
 	result.disabled = !nulls[2];
 	return result;
+}
+
+void
+lock_known_user(const pg_uuid_t *user_id)
+{
+	(void) lock_user(user_id);
 }
 
 /* update_user(user_id, email, display_name): changes what the application knows of a user. */

@@ -149,8 +149,8 @@ audit_append(AuditChain *chain, const AuditEntry *entry)
 			" SELECT e.*, teamrbac.audit_hash(ROW(e.*, NULL)::teamrbac.audit_event)"
 			" FROM (SELECT $1 AS tenant_id, $2 AS scope, $3 AS sequence, pg_catalog.clock_timestamp(), $4, $5,"
 			" SESSION_USER::pg_catalog.text, $6, $7, $8,"
-			" $9::pg_catalog.jsonb - ARRAY['secret_hash', 'token_hash', 'token'],"
-			" $10::pg_catalog.jsonb - ARRAY['secret_hash', 'token_hash', 'token'],"
+			" $9::pg_catalog.jsonb - ARRAY['secret_hash', 'secret_key', 'token_hash', 'token'],"
+			" $10::pg_catalog.jsonb - ARRAY['secret_hash', 'secret_key', 'token_hash', 'token'],"
 			" $11) AS e"
 			" RETURNING hash",
 		.nargs = 11,

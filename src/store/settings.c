@@ -106,6 +106,9 @@ settings_init(void)
 	/* Fine enough to tell a key in use from a forgotten one, rare enough that nobody waits for it. */
 	define_duration(SETTING_KEY_USE_GRANULARITY, "teamrbac.key_use_granularity",
 	                "How exactly the last use of an API key is known.", NULL, "5 minutes");
+	/* As far as clocks differ that nobody looks after; what has ended is never given more time. */
+	define_duration(SETTING_TOKEN_LEEWAY, "teamrbac.token_leeway",
+	                "How far ahead of our clock a token's nbf and iat may be.", NULL, "30 seconds");
 	/* A contractor who is back after a season is renewed; one of years ago is invited like a stranger. */
 	define_duration(SETTING_MEMBERSHIP_RENEWAL_PERIOD, "teamrbac.membership_renewal_period",
 	                "How long after its end an expired membership can be renewed.", NULL,

@@ -14,6 +14,7 @@ typedef enum DurationSetting
 	SETTING_INVITATION_RETENTION,      /* teamrbac.invitation_retention; likewise */
 	SETTING_KEY_USE_GRANULARITY,       /* teamrbac.key_use_granularity */
 	SETTING_MEMBERSHIP_RENEWAL_PERIOD, /* teamrbac.membership_renewal_period */
+	SETTING_TOKEN_LEEWAY,              /* teamrbac.token_leeway */
 	SETTING_YIELD_AFTER,               /* teamrbac.yield_after */
 	DURATION_SETTINGS                  /* how many there are */
 } DurationSetting;

@@ -121,6 +121,17 @@ require_printable_name(const char *argument, const char *name)
 	return pnstrdup(name + begin, end - begin);
 }
 
+char *
+printable_name(const char *name)
+{
+	int       begin;
+	int       end;
+	NameFault fault = examine_name(name, strlen(name), &begin, &end);
+
+	return fault == NAME_FINE || fault == NAME_UNTRIMMED ? pnstrdup(name + begin, end - begin)
+	                                                     : NULL;
+}
+
 /* is_printable_name(name): the same rule as a constraint, of a name that is trimmed already. */
 Datum
 teamrbac_is_printable_name(PG_FUNCTION_ARGS)
@@ -168,6 +179,12 @@ is_email(const char *email, int bytes)
 		at_sign = at;
 	}
 	return at_sign > 0 && at_sign < bytes - 1;
+}
+
+bool
+is_email_address(const char *email)
+{
+	return is_email(email, strlen(email));
 }
 
 void

@@ -15,8 +15,14 @@
  */
 extern char *require_printable_name(const char *argument, const char *name);
 
+/* The same, but NULL for what is no such name. */
+extern char *printable_name(const char *name);
+
 /* Lower-case words joined by hyphens, at most 63 bytes. */
 extern void require_slug(const char *slug);
+
+/* Whether that is one address, as require_email requires it. */
+extern bool is_email_address(const char *email);
 
 /* One address, without anything that a mail header could take for its end or for a second address. */
 extern void require_email(const char *email);

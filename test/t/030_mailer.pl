@@ -196,7 +196,7 @@ is(kinds("error_kind = 'sender' AND next_attempt_at > now()"), "@sender", 'about
 is(kinds("error_kind = 'recipient' AND failed_at IS NOT NULL"), "@recipient", 'about the recipient: given up');
 is(kinds("error_kind = 'temporary' AND next_attempt_at > now()"), "@unknown", 'about nobody knows what: kept, as long as attempts are left');
 like($node->safe_psql('postgres', "SELECT problem FROM teamrbac.check_setup() WHERE problem LIKE '%refuses the sender%'"),
-	qr/^16 kept, since the mail server refuses the sender: RCPT TO: 5/, 'check_setup tells');
+	qr/^16 kept, since the mail server refuses the sender: 'RCPT TO: 5/, 'check_setup tells');
 # One that takes nothing from this sender is not asked again for each mail.
 my $unwelcome = start_smtp(PostgreSQL::Test::Utils::tempdir(), '--unwelcome', '550 5.7.1 you are on a list');
 $node->safe_psql('postgres', 'DELETE FROM teamrbac.outbox');
