@@ -24,7 +24,7 @@ trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 cp test/clients/node/package.json test/clients/node/schema.prisma "$work"
 # Prisma 7 does without an engine, but not with Debian's Node; its predecessor is told to.
-if ! node -e 'const [a, b] = process.versions.node.split("."); process.exit(a > 20 || (a == 20 && b >= 19) ? 0 : 1)'; then
+if ! node -e 'const [a, b] = process.versions.node.split("."); process.exit(a * 100 + +b >= 2019 ? 0 : 1)'; then
     sed -i -E '/prisma/s/\^7[.0-9]*/^6.19.0/' "$work/package.json"
     sed -i -e 's/prisma-client-js"/&\n  engineType = "client"/' -e 's/"postgresql"/&\n  url = env("DATABASE_URL")/' \
         "$work/schema.prisma"

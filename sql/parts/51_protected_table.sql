@@ -116,7 +116,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION teamrbac.guard_protection() IS
-	'Installs two event triggers, teamrbac_guard_tables and teamrbac_guard_tables_drop, which from then on refuse (55000) what takes from a table anything that protect_table made: to disable or no longer force row-level security, to drop or change its policies or the columns that they compare, to add a permissive policy, to give the table to a role for whom policies do not hold. unprotect_table does so, and DROP TABLE. They are dumped with the database, and go with DROP EXTENSION teamrbac CASCADE. May be called again. Superusers only (42501).';
+	'Installs two event triggers, teamrbac_guard_tables and teamrbac_guard_tables_drop, which from then on refuse (55000) what takes from a table anything that protect_table made: to disable or no longer force row-level security, to drop or change its policies or the columns that they compare, to add a permissive policy, to give the table to a role for whom policies do not hold, to make it a partition or child of a table without them. unprotect_table does so, and DROP TABLE. They are dumped with the database, and go with DROP EXTENSION teamrbac CASCADE. May be called again. Superusers only (42501).';
 CREATE FUNCTION teamrbac.unguard_protection() RETURNS void
 	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$

@@ -112,7 +112,7 @@ public class Load {
                 check(run(inner, WHO).equals(List.of(user(7).toString())), "somebody else");
                 return null;
             });
-            check(run(connection, WHO).equals(List.of(user(3).toString())), "the inner identity has outlived its block");
+            check(run(connection, WHO).equals(List.of(user(3).toString())), "the inner identity outlived its block");
             return null;
         });
 

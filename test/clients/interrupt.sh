@@ -1,5 +1,5 @@
 #!/bin/bash
-# Waits until clients are in the middle of something, then kills their backends, and what connections the pooler has left.
+# Waits until clients are in the middle of something, then kills their backends, and what connections the pooler has.
 set -euo pipefail
 asleep="SELECT count(*) FROM pg_stat_activity WHERE usename = 'web' AND query LIKE '%pg_sleep%' AND state = 'active'"
 for ((i = 0; i < 600; i++)); do

@@ -18,7 +18,10 @@ trap stop EXIT
 trap 'exit 143' TERM HUP INT
 
 # A port that nobody listens on.
-POOLER_PORT=${POOLER_PORT:-$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')}
+if [ -z "${POOLER_PORT:-}" ]; then
+    POOLER_PORT=$(perl -MIO::Socket::INET \
+        -e 'print IO::Socket::INET->new(LocalAddr => "127.0.0.1", Listen => 1)->sockport')
+fi
 export POOLER_PORT
 echo '"web" ""' >"$work/users"
 cat >"$work/pgbouncer.ini" <<INI

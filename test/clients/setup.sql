@@ -10,7 +10,8 @@ CREATE FUNCTION team(n int) RETURNS uuid LANGUAGE sql IMMUTABLE
 SELECT count(teamrbac.register_user(n || '@example.com', 'User ' || n, person(n))) FROM generate_series(0, 19) AS n;
 BEGIN;
 INSERT INTO teamrbac.tenant (tenant_id, name) SELECT team(n), 'Team ' || n FROM generate_series(0, 19) AS n;
-INSERT INTO teamrbac.membership (tenant_id, user_id, role) SELECT team(n), person(n), 'owner' FROM generate_series(0, 19) AS n;
+INSERT INTO teamrbac.membership (tenant_id, user_id, role)
+	SELECT team(n), person(n), 'owner' FROM generate_series(0, 19) AS n;
 COMMIT;
 CREATE TABLE note (
 	tenant_id uuid NOT NULL REFERENCES teamrbac.tenant ON DELETE CASCADE,

@@ -28,17 +28,17 @@ value() {
 }
 
 is_protected() {
-    [ "$(value "SELECT count(*) FROM teamrbac.check_setup() WHERE object = 'public.note' AND severity <> 'notice'")" = 0 ] &&
+    [ -z "$(value "SELECT 1 FROM teamrbac.check_setup() WHERE object = 'public.note' AND severity <> 'notice'")" ] &&
         [ "$(value "SELECT relrowsecurity AND relforcerowsecurity FROM pg_class WHERE oid = 'note'::regclass")" = t ] &&
         [ "$(value "SELECT count(*) FROM pg_policy WHERE polrelid = 'note'::regclass")" = 5 ]
 }
 
 has_column() {
-    [ "$(value "SELECT count(*) FROM pg_attribute WHERE attrelid = 'note'::regclass AND attname = '$1'")" = 1 ]
+    [ "$(value "SELECT 1 FROM pg_attribute WHERE attrelid = 'note'::regclass AND attname = '$1'")" = 1 ]
 }
 
 push() {
-    (cd "$work/drizzle" && SCHEMA=./$1 timeout 120 npx --no-update-notifier drizzle-kit push --force --verbose </dev/null) \
+    (cd "$work/drizzle" && SCHEMA=./$1 timeout 120 npx drizzle-kit push --force --verbose </dev/null) \
         >"$work/out" 2>&1
 }
 
@@ -64,7 +64,8 @@ JS
     value 'SELECT teamrbac.unguard_protection()'
     push undeclared.js
     ! is_protected || fail 'push has learnt to leave policies alone: the document says that it does not'
-    value "SELECT severity FROM teamrbac.check_setup() WHERE object = 'public.note'" | grep -q critical || fail 'not found'
+    [[ $(value "SELECT severity FROM teamrbac.check_setup() WHERE object = 'public.note'") == *critical* ]] ||
+        fail 'not found'
     value 'SELECT teamrbac.restore_protection()' >/dev/null
     is_protected || fail 'not put back'
 }
@@ -101,8 +102,8 @@ PY
     block Django >"$work/django/notes/migrations/0002_protect.py"
     manage migrate
     is_protected || fail "the document's migration protects nothing"
-    sed -i 's/    n = .*/&\n    added = models.IntegerField(null=True)/; s/n = models.IntegerField/n = models.BigIntegerField/' \
-        "$work/django/notes/models.py"
+    sed -i -e 's/    n = .*/&\n    added = models.IntegerField(null=True)/' \
+        -e 's/n = models.Integer/n = models.BigInteger/' "$work/django/notes/models.py"
     manage makemigrations notes
     manage migrate
     is_protected && has_column added || fail 'a column added, another one changed'
@@ -154,8 +155,9 @@ rails() {
     ruby - "$work/schema.rb" <<'RB' || fail 'schema.rb'
 require 'active_record'
 require 'active_record/schema_dumper'
-options = { adapter: 'postgresql', host: ENV['PGHOST'], port: ENV['PGPORT'], username: 'migrator', database: ENV['PGDATABASE'] }
-ActiveRecord::Base.establish_connection(options)
+ActiveRecord::Base.establish_connection(
+  adapter: 'postgresql', host: ENV['PGHOST'], port: ENV['PGPORT'], username: 'migrator', database: ENV['PGDATABASE']
+)
 ActiveRecord::Migration.verbose = false
 Class.new(ActiveRecord::Migration[6.1]) { def change = add_column(:note, :added, :integer) }.new.migrate(:up)
 File.open(ARGV[0], 'w') { |file| ActiveRecord::SchemaDumper.dump(ActiveRecord::Base.connection, file) }

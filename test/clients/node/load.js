@@ -1,4 +1,4 @@
-// The clients of Node: see ../README.md.  TITLE is the section of docs/clients.md, MODULES where npm has put its packages.
+// The clients of Node: see ../README.md.  TITLE is the section of docs/clients.md, MODULES where npm put its packages.
 const assert = require('node:assert/strict')
 const { execFile } = require('node:child_process')
 const { readFileSync } = require('node:fs')
