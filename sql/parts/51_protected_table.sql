@@ -76,13 +76,19 @@ CREATE FUNCTION teamrbac.require_protection(relation oid, command pg_ddl_command
 	LANGUAGE c AS 'MODULE_PATHNAME', 'teamrbac_require_protection';
 COMMENT ON FUNCTION teamrbac.require_protection(oid, pg_ddl_command) IS
 	'Internal to the guard: refuses (55000) what leaves a table without its protection that is on record as protected.';
+CREATE FUNCTION teamrbac.forget_protected_table(relation oid) RETURNS boolean
+	LANGUAGE c AS 'MODULE_PATHNAME', 'teamrbac_forget_protected_table';
+COMMENT ON FUNCTION teamrbac.forget_protected_table(oid) IS
+	'Internal to the guard: takes a table that was dropped off the record; whether it was on it.';
 CREATE FUNCTION teamrbac.guard_tables() RETURNS event_trigger
 	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
 AS $$
 BEGIN
 	IF TG_EVENT = 'sql_drop' THEN
-		DELETE FROM teamrbac.protected_table AS p USING pg_event_trigger_dropped_objects() AS d
-			WHERE d.classid = 'pg_class'::regclass AND d.objsubid = 0 AND teamrbac.table_of(p.tenant_column) = d.objid;
+		PERFORM teamrbac.forget_protected_table(d.objid)
+			FROM pg_event_trigger_dropped_objects() AS d JOIN teamrbac.protected_table AS p
+				ON teamrbac.table_of(p.tenant_column) = d.objid
+			WHERE d.classid = 'pg_class'::regclass AND d.objsubid = 0;
 		-- Not by a cast to regclass, for which we may lack a privilege on the schema.
 		PERFORM teamrbac.require_protection(c.oid, NULL)
 			FROM pg_event_trigger_dropped_objects() AS d
@@ -137,6 +143,7 @@ REVOKE ALL ON FUNCTION teamrbac.table_column_in(cstring) FROM PUBLIC;
 REVOKE ALL ON FUNCTION teamrbac.table_column_out(teamrbac.table_column) FROM PUBLIC;
 REVOKE ALL ON FUNCTION teamrbac.table_of(teamrbac.table_column) FROM PUBLIC;
 REVOKE ALL ON FUNCTION teamrbac.require_protection(oid, pg_ddl_command) FROM PUBLIC;
+REVOKE ALL ON FUNCTION teamrbac.forget_protected_table(oid) FROM PUBLIC;
 REVOKE ALL ON FUNCTION teamrbac.guard_tables() FROM PUBLIC;
 REVOKE ALL ON FUNCTION teamrbac.guard_protection() FROM PUBLIC;
 REVOKE ALL ON FUNCTION teamrbac.unguard_protection() FROM PUBLIC;

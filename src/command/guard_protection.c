@@ -24,6 +24,7 @@
 #include "store/protected_table.h"
 
 PG_FUNCTION_INFO_V1(teamrbac_require_protection);
+PG_FUNCTION_INFO_V1(teamrbac_forget_protected_table);
 
 static bool
 is_open(Oid relid)
@@ -143,4 +144,14 @@ teamrbac_require_protection(PG_FUNCTION_ARGS)
 	if (gap != NULL)
 		refuse(relid, gap);
 	PG_RETURN_VOID();
+}
+
+/*
+ * forget_protected_table(table oid): takes a table that was dropped off the record.  Not by a DELETE, which a publication
+ * of all tables would refuse for want of a key.
+ */
+Datum
+teamrbac_forget_protected_table(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_BOOL(!PG_ARGISNULL(0) && protected_table_forget(PG_GETARG_OID(0)));
 }

@@ -22,3 +22,12 @@ CREATE TABLE note (
 INSERT INTO note (tenant_id, id) SELECT team(n), id FROM generate_series(0, 19) AS n, generate_series(1, 5) AS id;
 SELECT teamrbac.protect_table('note', 'prompts.view', 'prompts.edit');
 GRANT SELECT, INSERT, UPDATE, DELETE ON note TO web;
+-- README.md's.
+CREATE TABLE endpoint (
+	tenant_id uuid NOT NULL REFERENCES teamrbac.tenant ON DELETE CASCADE,
+	id        bigint NOT NULL,
+	PRIMARY KEY (tenant_id, id)
+);
+INSERT INTO endpoint SELECT team(n), id FROM generate_series(0, 19) AS n, generate_series(1, 60) AS id;
+SELECT teamrbac.protect_table('endpoint', 'endpoints.view', NULL);
+GRANT SELECT ON endpoint TO web;

@@ -118,8 +118,22 @@ async function interrupted() {
   }
 }
 
+// README.md's block, which is node-postgres's.
+async function readme() {
+  const text = readFileSync(path.join(__dirname, '../../../README.md'), 'utf8')
+  const lines = text.split('## In a pooled application\n')[1].match(/^```js\n(.*?)^```/ms)[1]
+  const connection = await made.pool.connect()
+  const AsyncFunction = (async () => {}).constructor
+  const endpoints = await new AsyncFunction('client', 'userId', `${lines}\nreturn endpoints`)(connection, user(4))
+  assert.deepEqual([...new Set(endpoints.rows.map((row) => row.tenant_id))], [id('02', 4)])
+  assert.equal(endpoints.rows.length, 50)
+  assert.deepEqual((await connection.query('SELECT FROM endpoint')).rows, [])
+  connection.release()
+}
+
 async function main() {
   await load()
+  if (title === 'node-postgres') await readme()
   await nested()
   await interrupted()
   await client.end(made)
