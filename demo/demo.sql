@@ -389,4 +389,22 @@ COMMIT;
 \echo :before 'prompts, then' :after
 RESET ROLE;
 SELECT 1 / (:'contained'::boolean AND :before = 300 AND :after = 0)::int \g /dev/null
+
+\echo '== 13. Three seats, a link, and a list of addresses'
+CALL teamrbac.set_tenant_limit(:'acme', 'members', 3);
+SELECT teamrbac.register_user('vera@example.com', 'Vera', '00000000-0000-4000-8000-0000000000b1'),
+	teamrbac.register_user('walt@example.com', 'Walt', '00000000-0000-4000-8000-0000000000b2') \g /dev/null
+SET ROLE demo_app;
+BEGIN; SELECT teamrbac.sign_in(person('Adam')) \g /dev/null
+SELECT email, outcome FROM teamrbac.invite_members(:'acme', '{una@example.com,rita@example.com,nonsense}', 'reader');
+SELECT token AS link FROM teamrbac.invite_by_link(:'acme', 'developer', uses => 10) \gset
+COMMIT;
+BEGIN; SELECT teamrbac.sign_in(person('Vera')) \g /dev/null
+SELECT role AS "Vera is now" FROM teamrbac.accept_invitation(:'link');
+SELECT teamrbac.sign_in(person('Walt')) \g /dev/null
+SELECT reason(format('SELECT teamrbac.accept_invitation(%L)', :'link')) AS walt \gset
+\echo 'And Walt:' :walt
+COMMIT;
+RESET ROLE;
+SELECT 1 / (:'walt' = '55000 tenant has too many members')::int \g /dev/null
 \echo 'Everything printed above was checked as it happened.'

@@ -14,6 +14,7 @@
 #include "command/account.h"
 #include "record/audit.h"
 #include "authority/principal.h"
+#include "command/account.h"
 #include "compat.h"
 #include "authority/errors.h"
 #include "store/dependents.h"
@@ -97,6 +98,12 @@ teamrbac_register_user(PG_FUNCTION_ARGS)
 	PG_RETURN_UUID_P(user);
 }
 
+void
+refuse_no_such_user(void)
+{
+	ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND), errmsg("there is no such user")));
+}
+
 /* A user's row, locked. */
 typedef struct LockedUser
 {
@@ -124,7 +131,7 @@ lock_user(const pg_uuid_t *user)
 
 	take_precedence(GATE_USER, user);
 	if (!query_row(&lock, (Datum[]){UUIDPGetDatum(user)}, NULL, 3, values, nulls))
-		ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND), errmsg("there is no such user")));
+		refuse_no_such_user();
 	result.email = TextDatumGetCString(values[0]);
 	result.display_name = TextDatumGetCString(values[1]);
 	result.disabled = !nulls[2];
@@ -188,22 +195,23 @@ set_disabled(const pg_uuid_t *user, bool disabled)
 	query_execute(&update, (Datum[]){UUIDPGetDatum(user), BoolGetDatum(disabled)}, NULL);
 }
 
-/* refuse_owner refuses to disable whoever owns a tenant: nobody could manage it. */
-static void
-refuse_owner(const pg_uuid_t *user)
+void
+refuse_owner(const pg_uuid_t *user, bool deleted_too)
 {
 	static SavedQuery find = {
 		.sql = "SELECT m.tenant_id FROM teamrbac.membership AS m"
 			   " JOIN teamrbac.tenant AS t ON t.tenant_id = m.tenant_id"
 			   " WHERE m.user_id = $1 AND m.role = '" ROLE_OWNER "'"
-			   " AND t.deleted_at IS NULL ORDER BY m.tenant_id LIMIT 1",
-		.nargs = 1,
-		.argtypes = {UUIDOID},
+			   " AND (t.deleted_at IS NULL OR $2 AND t.purge_began_at IS NULL)"
+			   " ORDER BY t.deleted_at NULLS FIRST, m.tenant_id LIMIT 1",
+		.nargs = 2,
+		.argtypes = {UUIDOID, BOOLOID},
 	};
 	Datum tenant;
 	bool  isnull;
 
-	if (query_row(&find, (Datum[]){UUIDPGetDatum(user)}, NULL, 1, &tenant, &isnull))
+	if (query_row(&find, (Datum[]){UUIDPGetDatum(user), BoolGetDatum(deleted_too)}, NULL, 1,
+	              &tenant, &isnull))
 		ereport(
 			ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -225,7 +233,7 @@ teamrbac_disable_user(PG_FUNCTION_ARGS)
 	if (lock_user(&user).disabled)
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 		                errmsg("user is disabled already")));
-	refuse_owner(&user);
+	refuse_owner(&user, false);
 
 	set_disabled(&user, true);
 
@@ -255,7 +263,7 @@ database_role_subject(Oid role)
 	return psprintf("database_role:%s", DatumGetCString(DirectFunctionCall1(regroleout, role)));
 }
 
-static void
+void
 unmap_database_role(Oid role)
 {
 	static SavedQuery delete = {

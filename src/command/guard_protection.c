@@ -153,5 +153,6 @@ teamrbac_require_protection(PG_FUNCTION_ARGS)
 Datum
 teamrbac_forget_protected_table(PG_FUNCTION_ARGS)
 {
+	catalog_require_version();
 	PG_RETURN_BOOL(!PG_ARGISNULL(0) && protected_table_forget(PG_GETARG_OID(0)));
 }

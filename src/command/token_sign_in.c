@@ -146,8 +146,7 @@ register_subject(const TrustedIssuer *issuer, const Token *token, const pg_uuid_
 
 	if (!issuer->register_users)
 		refuse_unregistered("The token's subject is no user.");
-	if (email == NULL || !claim_is_true(token->claims, "email_verified") ||
-	    !is_email_address(email))
+	if (email == NULL || !claim_is_true(token->claims, "email_verified") || !is_email(email))
 		refuse_unregistered("The token's subject is no user, and has no verified e-mail address.");
 	if (XactReadOnly)
 		refuse_unregistered(
