@@ -52,6 +52,7 @@ for ((i = 0; i < 100; i++)); do
 done
 
 javascript() {
+    [ "$modules" != - ] || export NODE_PATH=/usr/share/nodejs
     TITLE=$1 MODULES=$modules node test/clients/node/load.js
 }
 
