@@ -103,7 +103,7 @@ all install uninstall installcheck prove_installcheck clean layers:
 endif
 
 # What follows works before anything is installed, because the scripts install it.
-.PHONY: dependencies test test-postgres test-all-versions coverage sanitize fuzz demo bench bench-18 bench-mail bench-expire bench-keys bench-tokens bench-pages bench-roles bench-evidence docs format format-check deb dist test-packages test-gateways demo-web test-web
+.PHONY: dependencies test test-postgres test-all-versions coverage sanitize fuzz demo bench bench-18 bench-mail bench-expire bench-keys bench-tokens bench-pages bench-roles bench-evidence docs format format-check deb dist test-packages test-gateways demo-web test-web test-clients
 
 dependencies:
 	scripts/install-dependencies.sh
@@ -147,6 +147,11 @@ test-packages:
 
 # See scripts/test-gateways.sh for GATEWAYS.
 test-gateways:
+	@scripts/test-gateways.sh
+
+# See scripts/test-clients.sh for CLIENTS and TOOLS.
+test-clients:
+	@scripts/test-clients.sh
 	@scripts/test-gateways.sh
 
 demo:

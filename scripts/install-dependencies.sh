@@ -29,6 +29,8 @@ packages=(
     python3-aiosmtpd         # tests, demo and benchmark: a mail server on loopback
     openssl                  # tests: a certificate for it
     sqlsmith                 # tests: random queries
+    python3-psycopg          # tests: a client as its users write it
+    python3-psycopg-pool
     clang-format             # make format, make format-check
     util-linux               # runuser, setsid, flock
     "$@"
@@ -38,6 +40,9 @@ packages=(
 if [ "$major" = 15 ]; then
     packages+=(postgresql-15-pgaudit postgresql-15-pg-qualstats postgresql-15-hypopg postgresql-15-set-user)
 fi
+
+# Tests: another one, which npm has for a Node that is not Debian's.
+command -v npm >/dev/null || packages+=(nodejs node-pg)
 
 if ! command -v dpkg-query >/dev/null; then
     echo "install-dependencies: this is no Debian; please provide the like of: ${packages[*]}" >&2

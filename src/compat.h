@@ -62,6 +62,14 @@ compat_find_setting(const char *name)
 #endif
 }
 
+/* 16 has a way to report a bad name without an error. */
+#include "utils/regproc.h"
+#if PG_VERSION_NUM < 160000
+#define compat_string_to_names(text) stringToQualifiedNameList(text)
+#else
+#define compat_string_to_names(text) stringToQualifiedNameList((text), NULL)
+#endif
+
 /* 17 numbers backends from 0, as their places in the array of processes are. */
 #if PG_VERSION_NUM < 170000
 #include "storage/backendid.h"

@@ -40,7 +40,10 @@ AS $$
 				WHEN t.is_reference THEN 'references teamrbac.tenant, but no policy asks teamrbac'
 				ELSE format('has a tenant''s column, %s, but no policy asks teamrbac', t.column_name) END
 		   || COALESCE(', nor can it be protected as it is: ' || t.obstacle, ''),
-		   CASE WHEN t.obstacle IS NULL
+		   CASE WHEN t.relation IN (SELECT * FROM teamrbac.recorded_table())
+				THEN format('SELECT teamrbac.restore_protection(%s)',
+				            teamrbac.printable_literal(t.relation::regclass::text))
+				WHEN t.obstacle IS NULL
 				THEN format('SELECT teamrbac.protect_table(%s, %L, %s, %s)',
 							teamrbac.printable_literal(t.relation::regclass::text), p.view_permission,
 							quote_nullable(p.edit_permission), teamrbac.printable_literal(t.tenant_column)) END

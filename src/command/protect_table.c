@@ -1,21 +1,18 @@
 /*
- * policy.c
+ * protect_table.c
  *	  Protection of the application's tables: the policies, and the trigger that guards a transition.
  *
  * These run with the caller's own privileges: who owns the table may protect it.
  */
 #include "postgres.h"
 
-#include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "catalog/catalog.h"
-#include "catalog/indexing.h"
 #include "catalog/pg_am_d.h"
 #include "catalog/pg_attribute.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_index.h"
-#include "catalog/pg_policy.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "executor/spi.h"
@@ -24,102 +21,25 @@
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
-#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
 
 #include "authority/check.h"
-#include "authority/permission.h"
-#include "compat.h"
 #include "authority/errors.h"
+#include "authority/permission.h"
+#include "command/protection.h"
+#include "compat.h"
+#include "store/protected_table.h"
 
 PG_FUNCTION_INFO_V1(teamrbac_protect_table);
 PG_FUNCTION_INFO_V1(teamrbac_unprotect_table);
+PG_FUNCTION_INFO_V1(teamrbac_restore_table_protection);
 PG_FUNCTION_INFO_V1(teamrbac_require_permission_on_change);
-
-/* The policies that protect_table makes, one a command. */
-static const struct
-{
-	const char *name;
-	const char *command;
-	bool        uses_edit; /* the edit permission, not the view permission */
-	bool        is_using;
-	bool        is_check;
-} policies[] = {
-	{"teamrbac_view", "SELECT", false, true, false},
-	{"teamrbac_insert", "INSERT", true, false, true},
-	{"teamrbac_update", "UPDATE", true, true, true},
-	{"teamrbac_delete", "DELETE", true, true, false},
-};
-
-/*
- * The policy that each row of a table is checked by besides, restrictive.  PostgreSQL takes tenant_id = permitted_tenant(...)
- * and a query's own tenant_id = value for the same statement about the column, compares the two values with each
- * other once, and the column with only one of them: with a value that was not the same the second time, such as a
- * setting that the query changes, rows of another tenant would pass.  What a function is asked about the column is
- * asked of each row.
- */
-#define HERE_POLICY "teamrbac_here"
-
-static bool
-is_our_policy(const char *name)
-{
-	if (strcmp(name, HERE_POLICY) == 0)
-		return true;
-	for (size_t i = 0; i < lengthof(policies); i++)
-	{
-		if (strcmp(policies[i].name, name) == 0)
-			return true;
-	}
-	return false;
-}
-
-/*
- * survey_policies reads a table's policies: the names of ours, how many others there are, and the names of
- * the permissive ones among these.
- */
-static void
-survey_policies(Relation table, List **ours, int *nothers, StringInfo permissive)
-{
-	Relation    catalog = table_open(PolicyRelationId, AccessShareLock);
-	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple   tuple;
-
-	*ours = NIL;
-	*nothers = 0;
-	ScanKeyInit(&key, Anum_pg_policy_polrelid, BTEqualStrategyNumber, F_OIDEQ,
-	            ObjectIdGetDatum(RelationGetRelid(table)));
-	scan = systable_beginscan(catalog, PolicyPolrelidPolnameIndexId, true, NULL, 1, &key);
-	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
-	{
-		Form_pg_policy policy = (Form_pg_policy) GETSTRUCT(tuple);
-
-		if (is_our_policy(NameStr(policy->polname)))
-		{
-			*ours = lappend(*ours, pstrdup(NameStr(policy->polname)));
-			continue;
-		}
-		(*nothers)++;
-		if (policy->polpermissive)
-			appendStringInfo(permissive, "%s%s", permissive->len > 0 ? ", " : "",
-			                 quote_identifier(NameStr(policy->polname)));
-	}
-	systable_endscan(scan);
-	table_close(catalog, AccessShareLock);
-}
-
-static char *
-qualified_name(Relation table)
-{
-	return quote_qualified_identifier(get_namespace_name(RelationGetNamespace(table)),
-	                                  RelationGetRelationName(table));
-}
 
 /* open_table locks the table and makes sure that it is one, and the caller's. */
 static Relation
-open_table(Oid relid)
+open_table(Oid relid, LOCKMODE lockmode)
 {
 	Relation table;
 	char     relkind;
@@ -142,7 +62,7 @@ open_table(Oid relid)
 		         ? errhint(
 					   "Protect the tables under the view, and create it with (security_invoker = true).")
 		         : 0));
-	table = table_open(relid, AccessExclusiveLock);
+	table = table_open(relid, lockmode);
 	if (IsCatalogRelation(table) ||
 	    strcmp(get_namespace_name(RelationGetNamespace(table)), "teamrbac") == 0)
 		ereport(
@@ -176,10 +96,26 @@ require_column(Relation table, const char *argument, const char *column, bool no
 		                          attribute->attnotnull ? "" : " and allows nulls"),
 		                attribute->atttypid == UUIDOID
 		                    ? errhint("ALTER TABLE %s ALTER COLUMN %s SET NOT NULL;",
-		                              qualified_name(table), quote_identifier(column))
+		                              protection_table_name(table), quote_identifier(column))
 		                    : 0));
 	ReleaseSysCache(tuple);
 	return number;
+}
+
+/* require_column_number is require_column for a column on record, which may have been dropped or changed since. */
+static void
+require_column_number(Relation table, const char *argument, AttrNumber column, bool not_null)
+{
+	char *name = get_attname(RelationGetRelid(table), column, true);
+
+	if (name == NULL)
+		ereport(
+			ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errreason("unknown_column"),
+		     errmsg("table \"%s\" has lost the column that was its %s",
+		            RelationGetRelationName(table), argument),
+		     errhint("Call teamrbac.unprotect_table, then teamrbac.protect_table with another.")));
+	(void) require_column(table, argument, name, not_null);
 }
 
 static bool
@@ -241,115 +177,16 @@ run_ddl(const char *statement)
 		elog(ERROR, "SPI_execute failed: %s", SPI_result_code_string(result));
 }
 
-/* What the rows of a table are seen and changed by. */
-typedef struct Protection
-{
-	char *tenant_column;
-	bool  across_tenants;
-	char *owner_column; /* NULL: rows belong to nobody in particular */
-} Protection;
-
-/* Of the server's schema: the caller's search_path, which others may have made, must not choose what a policy asks. */
-#define EQUALS "OPERATOR(pg_catalog.=)"
-
-/* rows_anywhere is the condition that somebody has a permission in the row's tenant, whichever that is. */
-static char *
-rows_anywhere(const char *column, const char *permission)
-{
-	return psprintf("teamrbac.has_permission(%s, %s)", column, quote_literal_cstr(permission));
-}
-
-/*
- * owned_by_asker: that a row is one's own.  IS TRUE keeps PostgreSQL from taking it for one of several equalities that
- * say the same (see HERE_POLICY).
- */
-static char *
-owned_by_asker(const char *owner)
-{
-	return psprintf("(%s " EQUALS " teamrbac.current_user_id()) IS TRUE", owner);
-}
-
-static char *
-condition_across_tenants(const char *column, const char *owner, const char *permission,
-                         const char *own_permission)
-{
-	char *own;
-
-	if (own_permission == NULL)
-		return rows_anywhere(column, permission);
-	own = psprintf("%s AND %s", owned_by_asker(owner), rows_anywhere(column, own_permission));
-	if (permission == NULL)
-		return own;
-	return psprintf("%s OR %s", rows_anywhere(column, permission), own);
-}
-
-static char *
-permitted_here(const char *permission)
-{
-	return psprintf("teamrbac.permitted_tenant(%s)", quote_literal_cstr(permission));
-}
-
-/*
- * condition_here compares the tenant's column with one value whoever asks, so that it is an index condition, for one's
- * own rows too: the tenant of either permission, and then without the first one only one's own.  CASE, since PostgreSQL
- * does not know of COALESCE that it tells nobody the row.
- */
-static char *
-condition_here(const char *column, const char *owner, const char *permission,
-               const char *own_permission)
-{
-	if (own_permission == NULL)
-		return psprintf("%s " EQUALS " %s", column, permitted_here(permission));
-	if (permission == NULL)
-		return psprintf("%s " EQUALS " %s AND %s", column, permitted_here(own_permission),
-		                owned_by_asker(owner));
-	return psprintf("%s " EQUALS
-	                " CASE WHEN %s IS NULL THEN %s ELSE %s END AND (%s IS NOT NULL OR %s)",
-	                column, permitted_here(permission), permitted_here(own_permission),
-	                permitted_here(permission), permitted_here(permission), owned_by_asker(owner));
-}
-
-/* condition makes what a policy says of the rows that these permissions let through; one of the two may be NULL. */
-static char *
-condition(const Protection *protection, const char *permission, const char *own_permission)
-{
-	const char *column = quote_identifier(protection->tenant_column);
-	const char *owner =
-		protection->owner_column != NULL ? quote_identifier(protection->owner_column) : NULL;
-
-	return protection->across_tenants
-	           ? condition_across_tenants(column, owner, permission, own_permission)
-	           : condition_here(column, owner, permission, own_permission);
-}
-
 static void
-create_policies(const char *table, const Protection *protection, const char *const permissions[2],
-                const char *const own_permissions[2])
+refuse_permissive_policies(Relation table, const char *permissive)
 {
-	for (size_t i = 0; i < lengthof(policies); i++)
-	{
-		const char *permission = permissions[policies[i].uses_edit];
-		const char *own_permission = own_permissions[policies[i].uses_edit];
-		char       *check;
-
-		if (permission == NULL && own_permission == NULL)
-			continue; /* no policy, nobody */
-		check = psprintf("(%s)", condition(protection, permission, own_permission));
-		run_ddl(psprintf("CREATE POLICY %s ON %s AS PERMISSIVE FOR %s TO PUBLIC%s%s%s%s",
-		                 policies[i].name, table, policies[i].command,
-		                 policies[i].is_using ? " USING " : "", policies[i].is_using ? check : "",
-		                 policies[i].is_check ? " WITH CHECK " : "",
-		                 policies[i].is_check ? check : ""));
-	}
-}
-
-/* create_here_policy: what is seen, changed or deleted is of the acting tenant.  What is written is checked as it is. */
-static void
-create_here_policy(const char *table, const Protection *protection)
-{
-	run_ddl(psprintf("CREATE POLICY " HERE_POLICY " ON %s AS RESTRICTIVE FOR ALL TO PUBLIC"
-	                 " USING (teamrbac.is_acting_tenant(%s)) WITH CHECK (true)",
-	                 table, quote_identifier(protection->tenant_column)));
+	if (permissive[0] == '\0')
+		return;
+	ereport(ERROR,
+	        (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errreason("permissive_policies"),
+	         errmsg("table \"%s\" has permissive policies", RelationGetRelationName(table)),
+	         errdetail("Each of these lets rows through whatever teamrbac says: %s.", permissive),
+	         errhint("Drop them, or make them AS RESTRICTIVE.")));
 }
 
 static void
@@ -360,7 +197,7 @@ refuse_present_policies(Relation table)
 	int            nothers;
 
 	initStringInfo(&permissive);
-	survey_policies(table, &ours, &nothers, &permissive);
+	protection_survey(table, &ours, &nothers, &permissive);
 	if (ours != NIL)
 		ereport(
 			ERROR,
@@ -368,30 +205,26 @@ refuse_present_policies(Relation table)
 		     errmsg("table \"%s\" is protected already", RelationGetRelationName(table)),
 		     errhint(
 				 "Call teamrbac.unprotect_table first, in the same transaction, to change its permissions.")));
-	if (permissive.len > 0)
-		ereport(ERROR,
-		        (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-		         errreason("permissive_policies"),
-		         errmsg("table \"%s\" has permissive policies", RelationGetRelationName(table)),
-		         errdetail("Each of these lets rows through whatever teamrbac says: %s.",
-		                   permissive.data),
-		         errhint("Drop them, or make them AS RESTRICTIVE.")));
+	refuse_permissive_policies(table, permissive.data);
 }
 
-/* protection_args takes how a table is to be protected: all arguments but the table and the permissions. */
+/* protection_args takes how a table is to be protected: all arguments but the table. */
 static Protection
 protection_args(FunctionCallInfo fcinfo)
 {
 	Protection protection = {0};
 	bool       has_own = !PG_ARGISNULL(6) || !PG_ARGISNULL(7);
 
+	if (PG_ARGISNULL(1) && PG_ARGISNULL(7))
+		refuse_null("view_permission");
+	protection.permissions[FOR_VIEW] = permission_arg(fcinfo, 1);
+	protection.permissions[FOR_EDIT] = permission_arg(fcinfo, 2);
+	protection.own_permissions[FOR_EDIT] = permission_arg(fcinfo, 6);
+	protection.own_permissions[FOR_VIEW] = permission_arg(fcinfo, 7);
 	if (PG_ARGISNULL(3))
 		refuse_null("tenant_column");
-	protection.tenant_column = NameStr(*PG_GETARG_NAME(3));
 	protection.across_tenants = !PG_ARGISNULL(4) && PG_GETARG_BOOL(4);
-	if (!PG_ARGISNULL(5))
-		protection.owner_column = NameStr(*PG_GETARG_NAME(5));
-	if (has_own != (protection.owner_column != NULL))
+	if (has_own == PG_ARGISNULL(5))
 		ereport(ERROR,
 		        (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errreason("owner_column_mismatch"),
 		         has_own ? errmsg("owner_column must not be null")
@@ -406,11 +239,44 @@ warn_of_missing_index(Relation table, const char *column, AttrNumber number)
 {
 	if (has_leading_index(table, number))
 		return;
-	ereport(WARNING,
-	        (errmsg("no index of table \"%s\" leads with column \"%s\"",
-	                RelationGetRelationName(table), column),
-	         errdetail("Each query will read the rows of all tenants."),
-	         errhint("CREATE INDEX ON %s (%s);", qualified_name(table), quote_identifier(column))));
+	ereport(WARNING, (errmsg("no index of table \"%s\" leads with column \"%s\"",
+	                         RelationGetRelationName(table), column),
+	                  errdetail("Each query will read the rows of all tenants."),
+	                  errhint("CREATE INDEX ON %s (%s);", protection_table_name(table),
+	                          quote_identifier(column))));
+}
+
+/*
+ * protect makes the policies and records them.  While the table is off the record, guard_protection's event trigger
+ * leaves alone what is half done.
+ */
+static void
+protect(Relation table, const Protection *protection)
+{
+	Oid       relid = RelationGetRelid(table);
+	char     *name = protection_table_name(table);
+	List     *statements = protection_statements(table, protection);
+	ListCell *cell;
+
+	(void) protected_table_forget(relid);
+	table_close(table, NoLock);
+	SPI_connect();
+	foreach(cell, statements)
+		run_ddl(lfirst(cell));
+	run_ddl(psprintf("ALTER TABLE %s ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY", name));
+	SPI_finish();
+	protected_table_record(relid, protection);
+}
+
+static void
+drop_policies(const char *table, List *policies)
+{
+	ListCell *cell;
+
+	SPI_connect();
+	foreach(cell, policies)
+		run_ddl(psprintf("DROP POLICY %s ON %s", (char *) lfirst(cell), table));
+	SPI_finish();
 }
 
 /*
@@ -421,38 +287,23 @@ warn_of_missing_index(Relation table, const char *column, AttrNumber number)
 Datum
 teamrbac_protect_table(PG_FUNCTION_ARGS)
 {
-	Protection  protection;
-	Relation    table;
-	char       *name;
-	AttrNumber  number;
-	const char *permissions[2];
-	const char *own_permissions[2];
+	Protection protection;
+	Relation   table;
+	char      *tenant_column;
 
 	if (PG_ARGISNULL(0))
 		refuse_null("table");
-	if (PG_ARGISNULL(1) && PG_ARGISNULL(7))
-		refuse_null("view_permission");
-	permissions[false] = permission_arg(fcinfo, 1);
-	permissions[true] = permission_arg(fcinfo, 2);
-	own_permissions[true] = permission_arg(fcinfo, 6);
-	own_permissions[false] = permission_arg(fcinfo, 7);
 	protection = protection_args(fcinfo);
-	table = open_table(PG_GETARG_OID(0));
-	number = require_column(table, "tenant_column", protection.tenant_column, true);
-	if (protection.owner_column != NULL)
-		(void) require_column(table, "owner_column", protection.owner_column, false);
+	tenant_column = NameStr(*PG_GETARG_NAME(3));
+	table = open_table(PG_GETARG_OID(0), AccessExclusiveLock);
+	protection.tenant_column = require_column(table, "tenant_column", tenant_column, true);
+	if (!PG_ARGISNULL(5))
+		protection.owner_column =
+			require_column(table, "owner_column", NameStr(*PG_GETARG_NAME(5)), false);
 	refuse_present_policies(table);
+	warn_of_missing_index(table, tenant_column, protection.tenant_column);
 
-	name = qualified_name(table);
-	warn_of_missing_index(table, protection.tenant_column, number);
-	table_close(table, NoLock);
-
-	SPI_connect();
-	create_policies(name, &protection, permissions, own_permissions);
-	if (!protection.across_tenants)
-		create_here_policy(name, &protection);
-	run_ddl(psprintf("ALTER TABLE %s ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY", name));
-	SPI_finish();
+	protect(table, &protection);
 	PG_RETURN_VOID();
 }
 
@@ -465,29 +316,85 @@ teamrbac_unprotect_table(PG_FUNCTION_ARGS)
 	char          *name;
 	List          *ours;
 	int            nothers;
-	ListCell      *cell;
+	bool           on_record;
 
 	if (PG_ARGISNULL(0))
 		refuse_null("table");
-	table = open_table(PG_GETARG_OID(0));
+	table = open_table(PG_GETARG_OID(0), AccessExclusiveLock);
 	initStringInfo(&permissive);
-	survey_policies(table, &ours, &nothers, &permissive);
-	if (ours == NIL)
+	protection_survey(table, &ours, &nothers, &permissive);
+	on_record = protected_table_forget(RelationGetRelid(table));
+	if (ours == NIL && !on_record)
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 		                errreason("table_not_protected"),
 		                errmsg("table \"%s\" is not protected", RelationGetRelationName(table)),
 		                errhint("Call teamrbac.protect_table to protect it.")));
-	name = qualified_name(table);
+	name = protection_table_name(table);
 	table_close(table, NoLock);
 
-	SPI_connect();
-	foreach(cell, ours)
-		run_ddl(psprintf("DROP POLICY %s ON %s", (char *) lfirst(cell), name));
+	drop_policies(name, ours);
 	if (nothers == 0)
+	{
+		SPI_connect();
 		run_ddl(psprintf("ALTER TABLE %s DISABLE ROW LEVEL SECURITY, NO FORCE ROW LEVEL SECURITY",
 		                 name));
-	SPI_finish();
+		SPI_finish();
+	}
 	PG_RETURN_VOID();
+}
+
+/* open_if_gap opens a table that lacks some of its protection, and NULL for one that doesn't. */
+static Relation
+open_if_gap(Oid relid, LOCKMODE lockmode, Protection *protection)
+{
+	Relation table = open_table(relid, lockmode);
+
+	if (!protected_table_find(relid, protection))
+		ereport(
+			ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errreason("table_not_protected"),
+		     errmsg("table \"%s\" is not on record as protected", RelationGetRelationName(table)),
+		     errhint("Call teamrbac.protect_table to protect it.")));
+	if (protection_gap(table, protection) != NULL)
+		return table;
+	table_close(table, lockmode);
+	return NULL;
+}
+
+/*
+ * restore_table_protection(table): puts back what is missing of what protect_table made, and tells whether anything
+ * was.
+ */
+Datum
+teamrbac_restore_table_protection(PG_FUNCTION_ARGS)
+{
+	Protection     protection;
+	Relation       table;
+	StringInfoData permissive;
+	List          *ours;
+	int            nothers;
+
+	if (PG_ARGISNULL(0))
+		refuse_null("table");
+	/* A table that lacks nothing stays in use. */
+	table = open_if_gap(PG_GETARG_OID(0), AccessShareLock, &protection);
+	if (table == NULL)
+		PG_RETURN_BOOL(false);
+	table_close(table, AccessShareLock);
+	table = open_if_gap(PG_GETARG_OID(0), AccessExclusiveLock, &protection);
+	if (table == NULL)
+		PG_RETURN_BOOL(false);
+	require_column_number(table, "tenant_column", protection.tenant_column, true);
+	if (protection.owner_column != InvalidAttrNumber)
+		require_column_number(table, "owner_column", protection.owner_column, false);
+	initStringInfo(&permissive);
+	protection_survey(table, &ours, &nothers, &permissive);
+	refuse_permissive_policies(table, permissive.data);
+
+	(void) protected_table_forget(RelationGetRelid(table));
+	drop_policies(protection_table_name(table), ours);
+	protect(table, &protection);
+	PG_RETURN_BOOL(true);
 }
 
 /* ---- transitions ----------------------------------------------------------------------------------- */

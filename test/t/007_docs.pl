@@ -10,7 +10,7 @@ my $node = PostgreSQL::Test::Cluster->new('main');
 $node->init;
 $node->start;
 
-for my $name ('security', 'operations', 'cookbook', 'mail', 'gateways', 'audit')
+for my $name ('security', 'operations', 'cookbook', 'mail', 'gateways', 'audit', 'migrations')
 {
 	my $text = slurp_file("$ENV{TESTDIR}/docs/$name.md");
 	my @blocks = $text =~ /^```sql\n(.*?)^```/msg;

@@ -28,6 +28,8 @@ SELECT format('%s teamrbac.%I(%s);', CASE prokind WHEN 'p' THEN 'CALL' ELSE 'SEL
 		 FROM unnest(proargtypes) WITH ORDINALITY AS a(t, n)))
 	FROM pg_proc
 	WHERE pronamespace = 'teamrbac'::regnamespace AND prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype) AND NOT 'internal'::regtype = ANY (proargtypes)
+	  -- What a type is written and read by, and what only an event trigger can be given, look at no table of ours.
+	  AND NOT proargtypes::regtype[] && '{cstring,teamrbac.table_column,pg_ddl_command}'::regtype[]
 	  AND prolang = (SELECT oid FROM pg_language WHERE lanname = 'c') AND provolatile <> 'i'
 	ORDER BY oid::regprocedure::text;
 SQL
