@@ -42,9 +42,9 @@ is_open(Oid relid)
 	return open;
 }
 
-/* refuse says what is wrong with a table. */
+/* refuse_gap says what is wrong with a table. */
 pg_noreturn static void
-refuse(Oid relid, const char *gap)
+refuse_gap(Oid relid, const char *gap)
 {
 	ereport(
 		ERROR,
@@ -63,9 +63,10 @@ require_closed_parent(Oid parent, Oid child)
 	Protection protection;
 
 	if (is_open(parent) && protected_table_find(child, &protection))
-		refuse(child,
-		       psprintf(_("Its rows would be read through table \"%s\", which is not protected."),
-		                get_rel_name(parent)));
+		refuse_gap(
+			child,
+			psprintf(_("Its rows would be read through table \"%s\", which is not protected."),
+		             get_rel_name(parent)));
 }
 
 static void
@@ -85,9 +86,10 @@ require_bound_owner(Oid relid)
 
 	if ((superuser_arg(owner) || has_bypassrls_privilege(owner)) &&
 	    protected_table_find(relid, &protection))
-		refuse(relid,
-		       psprintf(_("It would belong to \"%s\", for whom row-level security does not hold."),
-		                GetUserNameFromId(owner, false)));
+		refuse_gap(
+			relid,
+			psprintf(_("It would belong to \"%s\", for whom row-level security does not hold."),
+		             GetUserNameFromId(owner, false)));
 }
 
 /* check_parts looks at what no state shows, because a table may be so from the beginning. */
@@ -143,7 +145,7 @@ teamrbac_require_protection(PG_FUNCTION_ARGS)
 	gap = protection_gap(table, &protection);
 	table_close(table, AccessShareLock);
 	if (gap != NULL)
-		refuse(relid, gap);
+		refuse_gap(relid, gap);
 	PG_RETURN_VOID();
 }
 
