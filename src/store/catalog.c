@@ -308,7 +308,10 @@ find(Found *relation, const char *name)
 	return true;
 }
 
-/* find_signals must be first: from a table whose signal nobody watches nothing may be read. */
+/*
+ * find_signals must be first: from a table whose signal nobody watches nothing may be read.  News of a signal does
+ * not say whether it was dropped, so the table that the script creates first is watched with them.
+ */
 static bool
 find_signals(void)
 {
@@ -317,7 +320,7 @@ find_signals(void)
 		if (!find(&found_signals[kind], signal_names[kind]))
 			return false;
 	}
-	return true;
+	return find(&found_tables[CATALOG_PERMISSION], table_names[CATALOG_PERMISSION]);
 }
 
 /* find_extension sees to it that the extension is here, and that its signals are watched. */
