@@ -268,10 +268,10 @@ CREATE FUNCTION teamrbac.register_token_user(issuer text, subject text, user_id 
 COMMENT ON FUNCTION teamrbac.register_token_user(text, text, uuid, text, text) IS
 	'Internal to sign_in_with_token: makes a user of a verified token''s claims, and links the subject unless its id is the user''s. Returns the user, who may have been registered meanwhile; NULL if the address is another user''s.';
 CREATE FUNCTION teamrbac.use_token(issuer_number integer, token_hash bytea, expires_at timestamptz) RETURNS boolean
-	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
+	LANGUAGE c STRICT SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
 	AS 'MODULE_PATHNAME', 'teamrbac_use_token';
 COMMENT ON FUNCTION teamrbac.use_token(integer, bytea, timestamptz) IS
-	'Internal to sign_in_with_token: notes that a token is used, and returns whether this is the first time. Waits for a transaction that is using it.';
+	'Internal to sign_in_with_token: notes that a token is used, and returns whether this is the first time; NULL if an argument is. Waits for a transaction that is using it.';
 
 -- Signing in.
 

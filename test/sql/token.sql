@@ -71,6 +71,11 @@ SELECT refused($$SELECT teamrbac.trust_issuer('https://mine', jwks('the secret t
 	refused($$SELECT teamrbac.replace_issuer_keys(1, '{}', now())$$) AS replace,
 	refused($$SELECT * FROM teamrbac.token_secret$$) AS secret;
 RESET ROLE;
+-- What only this extension calls withstands nulls.
+SELECT teamrbac.use_token(1, NULL, now()) AS use,
+	refused($$SELECT teamrbac.register_token_user(NULL, NULL, NULL, NULL, NULL)$$) AS register,
+	refused($$SELECT teamrbac.register_token_user('x', NULL, NULL, NULL, NULL)$$) AS without_subject,
+	refused($$SELECT teamrbac.replace_issuer_keys(NULL, NULL, NULL)$$) AS replace;
 
 -- What makes no issuer.
 SELECT refused(format('SELECT teamrbac.trust_issuer(%s)', arguments)) AS refused, arguments FROM (VALUES
