@@ -16,6 +16,7 @@
 #include "utils/timestamp.h"
 
 #include "authority/check.h"
+#include "authority/cluster.h"
 #include "authority/errors.h"
 #include "authority/identity.h"
 #include "authority/permission.h"
@@ -193,6 +194,7 @@ require_user(const pg_uuid_t *tenant)
 		refuse_nobody(tenant);
 	if (identity.kind == IDENTITY_KEY)
 		refuse_command(tenant, "an API key may not do this", "This is for people only.", NULL);
+	cluster_require_team();
 	if (!user_is_active(&identity.user_id))
 		refuse_identity("unknown or disabled user", NULL, NULL);
 	return identity.user_id;

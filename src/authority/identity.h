@@ -29,4 +29,12 @@ extern bool identity_outlives_transaction(void);
  */
 extern void identity_set(const Identity *identity, bool local);
 
+/* An identity as text, palloc'd, and back; false, without an error, if the text is none. */
+extern char *identity_text(const Identity *identity);
+extern bool  parse_identity(const char *text, Identity *identity);
+
+/* Who another server says is asking, if one does; asked before anything else. */
+typedef bool (*IdentityCarrier)(Identity *identity);
+extern void identity_carried_by(IdentityCarrier carrier);
+
 #endif /* TEAMRBAC_IDENTITY_H */

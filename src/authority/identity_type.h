@@ -29,6 +29,7 @@ typedef struct Identity
 	TimestampTz ends_at;    /* when its proof ends; DT_NOEND: never */
 	TimestampTz issued_at;  /* when its proof was issued; DT_NOBEGIN: it has none */
 	int32       issuer;     /* who issued its proof; 0: nobody */
+	bool carried; /* a ticket says so, and what it has (ticket.c); nothing of it is in our tables */
 } Identity;
 
 /* Nobody, from which every other identity is made: the fields that it leaves alone mean "none". */

@@ -97,6 +97,9 @@ extern void principal_complete(Principal *principal);
 extern Principal *principal_make_described(const Identity *identity);
 extern void principal_add_described(Principal *principal, const Grant *grant, const char *role);
 
+/* Whoever asks by a ticket is this principal from now on; NULL: nobody does. */
+extern void principal_carry(Principal *principal);
+
 /* Whether the user exists and isn't disabled, read at this moment from the table. */
 extern bool user_is_active(const pg_uuid_t *user_id);
 

@@ -26,9 +26,11 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "authority/distributed.h"
 #include "authority/identity.h"
 #include "authority/permission.h"
 #include "authority/statement.h"
+#include "authority/ticket.h"
 #include "authority/worker.h"
 #include "compat.h"
 #include "store/catalog.h"
@@ -47,6 +49,7 @@ struct Statement
 	MemoryContextCallback callback;
 	MemoryContext         context; /* the query's own; holds this struct */
 	bool                  settled;
+	bool                  carried; /* to Citus' workers */
 	Authority             authority;
 	Reliance              reliance;
 };
@@ -178,6 +181,8 @@ static void
 newest_authority(Authority *authority)
 {
 	authority->principal = current_principal();
+	if (principal_identity(authority->principal)->kind == IDENTITY_NONE)
+		ticket_require();
 	authority->settled_at =
 		principal_expires(authority->principal) ? GetCurrentTimestamp() : DT_NOBEGIN;
 	find_acting_tenant(authority);
@@ -213,6 +218,8 @@ settle(Statement *statement)
 	}
 	AcceptInvalidationMessages();
 	identity = identity_now();
+	if (identity.kind == IDENTITY_NONE)
+		ticket_require();
 	authority->principal = principal_for_statement(&identity);
 	statement->settled = true;
 	authority->settled_at =
@@ -369,11 +376,44 @@ hand_over(Frame *frame)
 {
 	Statement *statement;
 
-	if (!catalog_is_installed())
+	if (!catalog_is_installed() || ticket_is_missing())
 		return;
 	statement = statement_of_frame(frame);
 	settle(statement);
 	worker_hand_over(&statement->authority);
+}
+
+/*
+ * carry has Citus give its workers the authority of a query that it sends them, and tells whether a block was begun for
+ * that.  What they will check is not known here: the query relies on all it has.  A query that Citus runs for a part of
+ * another goes with that one's.
+ */
+static bool
+carry(Frame *frame)
+{
+	Statement    *statement;
+	const Grant **grants;
+	Bitmapset    *permissions = NULL;
+	int           ngrants;
+	bool          begun;
+
+	for (Frame *outer = frame->outer; outer != NULL; outer = outer->outer)
+	{
+		if (outer->statement != NULL && outer->statement->carried)
+			return false;
+	}
+	if (!ticket_is_wanted())
+		return false;
+	statement = statement_of_frame(frame);
+	settle(statement);
+	begun = begin_statement_block();
+	ticket_carry(&statement->authority);
+	statement->carried = true;
+	grants = principal_known_grants(statement->authority.principal, &ngrants);
+	for (int i = 0; i < ngrants; i++)
+		permissions = bms_add_members(permissions, grants[i]->permissions);
+	pass_reliance_on(frame, &statement->authority, permissions, false);
+	return begun;
 }
 
 static void
@@ -418,14 +458,21 @@ static void
 run_query(EXECUTOR_RUN_PARAMETERS)
 {
 	Frame frame = {.query = query, .outer = innermost};
-	int   settings = query->plannedstmt->parallelModeNeeded ? NewGUCNestLevel() : 0;
+	bool  block = false;
+	int   settings;
 
 	if (!ScanDirectionIsNoMovement(direction))
+	{
 		resume(&frame);
+		block = query_is_distributed(query) && carry(&frame);
+	}
+	settings = query->plannedstmt->parallelModeNeeded ? NewGUCNestLevel() : 0;
 	run_in_frame(&frame, EXECUTOR_RUN_ARGUMENTS);
 	/* What workers were handed goes; after an error, the end of the transaction sees to that. */
 	if (settings > 0)
 		AtEOXact_GUC(true, settings);
+	if (block)
+		end_statement_block();
 }
 
 static void

@@ -44,6 +44,7 @@ static const char *const table_names[CATALOG_TABLES] = {
 	[CATALOG_API_KEY] = "api_key",
 	[CATALOG_API_KEY_USE] = "api_key_use",
 	[CATALOG_USER_ACTIVITY] = "user_activity",
+	[CATALOG_CLUSTER] = "cluster",
 };
 
 /* Which caches must be dropped when a table itself is redefined, truncated or dropped. */
@@ -58,6 +59,7 @@ static const Facts table_facts[CATALOG_TABLES] = {
 	[CATALOG_API_KEY] = FACTS_API_KEYS,
 	[CATALOG_API_KEY_USE] = FACTS_API_KEYS,
 	[CATALOG_USER_ACTIVITY] = FACTS_USERS,
+	[CATALOG_CLUSTER] = FACTS_DEFINITIONS,
 };
 
 static const char *const index_names[CATALOG_INDEXES] = {

@@ -23,6 +23,7 @@ typedef enum CatalogTable
 	CATALOG_API_KEY,
 	CATALOG_API_KEY_USE,
 	CATALOG_USER_ACTIVITY,
+	CATALOG_CLUSTER,
 	CATALOG_TABLES /* how many there are */
 } CatalogTable;
 
@@ -81,6 +82,10 @@ typedef enum Facts
 #define Anum_api_key_secret_hash 6
 #define Anum_api_key_expires_at 9
 #define Anum_api_key_revoked_at 11
+
+#define Anum_cluster_keeps_team 2
+#define Anum_cluster_secret 3
+#define Anum_cluster_previous_secret 4
 
 /*
  * The generation of each kind of facts, and of all together: counts the changes that this backend has been told
