@@ -20,6 +20,16 @@ CREATE FUNCTION teamrbac.permitted_tenant(permission text) RETURNS uuid
 	LANGUAGE c STABLE PARALLEL SAFE COST 1 AS 'MODULE_PATHNAME', 'teamrbac_permitted_tenant';
 COMMENT ON FUNCTION teamrbac.permitted_tenant(text) IS
 	'The acting tenant if whoever is asking has the permission there, else NULL; one value in all of a query. The policies of protect_table compare the tenant''s column with it. Errors: 55000 in several tenants and none entered, 22023 unknown permission. For everybody.';
+CREATE FUNCTION teamrbac.is_acting_tenant_support(internal) RETURNS internal
+	LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'teamrbac_is_acting_tenant_support';
+COMMENT ON FUNCTION teamrbac.is_acting_tenant_support(internal) IS
+	'Planner support for is_acting_tenant: selectivity and cost.';
+REVOKE ALL ON FUNCTION teamrbac.is_acting_tenant_support(internal) FROM PUBLIC;
+CREATE FUNCTION teamrbac.is_acting_tenant(tenant_id uuid) RETURNS boolean
+	LANGUAGE c STABLE PARALLEL SAFE COST 1 SUPPORT teamrbac.is_acting_tenant_support
+	AS 'MODULE_PATHNAME', 'teamrbac_is_acting_tenant';
+COMMENT ON FUNCTION teamrbac.is_acting_tenant(uuid) IS
+	'Whether this is the acting tenant; false for NULL and where there is none. What the policies of protect_table ask each row besides, since PostgreSQL may compare the column with a value of the query''s instead of permitted_tenant''s. Errors: 55000 in several tenants and none entered. For everybody.';
 CREATE FUNCTION teamrbac.permitted_tenants(permission text) RETURNS uuid[]
 	LANGUAGE c STABLE PARALLEL SAFE COST 10 AS 'MODULE_PATHNAME', 'teamrbac_permitted_tenants';
 COMMENT ON FUNCTION teamrbac.permitted_tenants(text) IS

@@ -36,7 +36,7 @@ PG_FUNCTION_INFO_V1(teamrbac_explain_permission);
  * since policies for one's own rows ask for each row.
  */
 static const Authority *
-authority_of_asker(FunctionCallInfo fcinfo, Authority *anew)
+authority_of_asker(FunctionCallInfo fcinfo, Authority *anew, int relies)
 {
 	const Authority *authority = fcinfo->flinfo != NULL ? fcinfo->flinfo->fn_extra : NULL;
 	Statement       *statement;
@@ -45,7 +45,7 @@ authority_of_asker(FunctionCallInfo fcinfo, Authority *anew)
 		return authority;
 	statement = statement_of_call(fcinfo->flinfo);
 	authority = authority_of_call(statement, anew);
-	rely_on(authority, -1);
+	rely_on(authority, relies);
 	if (statement != NULL)
 		fcinfo->flinfo->fn_extra = unconstify(Authority *, authority);
 	return authority;
@@ -82,7 +82,7 @@ teamrbac_current_identity(PG_FUNCTION_ARGS)
 {
 	Authority anew;
 
-	PG_RETURN_DATUM(identity_datum(authority_of_asker(fcinfo, &anew)));
+	PG_RETURN_DATUM(identity_datum(authority_of_asker(fcinfo, &anew, ON_MEMBERSHIPS)));
 }
 
 static Datum
@@ -99,7 +99,8 @@ Datum
 teamrbac_current_user_id(PG_FUNCTION_ARGS)
 {
 	Authority       anew;
-	const Identity *identity = principal_identity(authority_of_asker(fcinfo, &anew)->principal);
+	const Identity *identity =
+		principal_identity(authority_of_asker(fcinfo, &anew, ON_IDENTITY)->principal);
 
 	if (identity->kind != IDENTITY_USER)
 		PG_RETURN_NULL();
@@ -111,7 +112,7 @@ Datum
 teamrbac_current_tenant_id(PG_FUNCTION_ARGS)
 {
 	Authority        anew;
-	const Authority *authority = authority_of_asker(fcinfo, &anew);
+	const Authority *authority = authority_of_asker(fcinfo, &anew, ON_MEMBERSHIPS);
 
 	if (authority->acting != ACTING_IN_ONE)
 		PG_RETURN_NULL();
@@ -145,14 +146,19 @@ teamrbac_my_tenants(PG_FUNCTION_ARGS)
 		.nargs = 2,
 		.argtypes = {UUIDARRAYOID, TEXTARRAYOID},
 	};
+	Authority     anew;
 	int           ngrants;
-	const Grant **grants = principal_grants(principal_everywhere(), &ngrants);
+	const Grant **grants;
 	TimestampTz   now = GetCurrentTimestamp();
-	Datum        *tenants = palloc_extended((ngrants + 1) * sizeof(Datum), MCXT_ALLOC_HUGE);
-	Datum        *roles = palloc_extended((ngrants + 1) * sizeof(Datum), MCXT_ALLOC_HUGE);
+	Datum        *tenants;
+	Datum        *roles;
 	int           n = 0;
 	Datum         args[2];
 
+	rely_on(authority_of_call(statement_of_call(fcinfo->flinfo), &anew), ON_MEMBERSHIPS);
+	grants = principal_grants(principal_everywhere(), &ngrants);
+	tenants = palloc_extended((ngrants + 1) * sizeof(Datum), MCXT_ALLOC_HUGE);
+	roles = palloc_extended((ngrants + 1) * sizeof(Datum), MCXT_ALLOC_HUGE);
 	for (int i = 0; i < ngrants; i++)
 	{
 		if (!grant_is_live(grants[i], now))
@@ -218,6 +224,7 @@ teamrbac_explain_permission(PG_FUNCTION_ARGS)
 	name = PG_GETARG_TEXT_PP(1);
 	authority = authority_of_call(statement_of_call(fcinfo->flinfo), &anew);
 	permission = require_known_permission(VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name));
+	rely_on(authority, ON_MEMBERSHIPS);
 	rely_on(authority, permission);
 	if (!PG_ARGISNULL(0))
 		grant = principal_grant(authority->principal, PG_GETARG_UUID_P(0));

@@ -27,6 +27,7 @@ PG_FUNCTION_INFO_V1(teamrbac_has_permission);
 PG_FUNCTION_INFO_V1(teamrbac_require_permission);
 PG_FUNCTION_INFO_V1(teamrbac_permitted_tenant);
 PG_FUNCTION_INFO_V1(teamrbac_permitted_tenants);
+PG_FUNCTION_INFO_V1(teamrbac_is_acting_tenant);
 PG_FUNCTION_INFO_V1(teamrbac_visible_tenants);
 PG_FUNCTION_INFO_V1(teamrbac_my_permissions);
 
@@ -171,6 +172,20 @@ asker_may(const pg_uuid_t *tenant, const char *permission)
 }
 
 void
+require_permission_of_call(const FmgrInfo *flinfo, const pg_uuid_t *tenant, const char *permission)
+{
+	int              number = require_known_permission(permission, strlen(permission));
+	Authority        anew;
+	const Authority *authority = authority_of_call(statement_of_call(flinfo), &anew);
+
+	counters->checks++;
+	rely_on(authority, number);
+	if (tenant == NULL ||
+	    !grant_allows(principal_grant(authority->principal, tenant), number, authority->settled_at))
+		refuse_asker(principal_identity(authority->principal), tenant, permission);
+}
+
+void
 require_permission(const pg_uuid_t *tenant, const char *permission)
 {
 	Identity identity;
@@ -212,20 +227,21 @@ refuse_undecided(void)
 	                        "teamrbac.sign_in_as_member instead.")));
 }
 
+/* acts_somewhere tells whether there is an acting tenant; 55000 while it is undecided which. */
+static bool
+acts_somewhere(const Authority *authority)
+{
+	if (authority->acting == ACTING_UNDECIDED)
+		refuse_undecided();
+	return authority->acting == ACTING_IN_ONE;
+}
+
 /* permitted_here answers whether the acting tenant, if there is one, gives the permission. */
 static bool
 permitted_here(const Authority *authority, int permission)
 {
-	switch (authority->acting)
-	{
-		case ACTING_NOWHERE:
-			return false;
-		case ACTING_UNDECIDED:
-			refuse_undecided();
-			break;
-		case ACTING_IN_ONE:
-			break;
-	}
+	if (!acts_somewhere(authority))
+		return false;
 	return grant_allows(principal_grant(authority->principal, &authority->tenant), permission,
 	                    authority->settled_at);
 }
@@ -265,6 +281,38 @@ teamrbac_permitted_tenant(PG_FUNCTION_ARGS)
 	if (!site->answer)
 		PG_RETURN_NULL();
 	PG_RETURN_UUID_P(&site->tenant);
+}
+
+static pg_noinline bool
+is_acting_tenant_slowly(FunctionCallInfo fcinfo)
+{
+	Statement       *statement = statement_of_call(fcinfo->flinfo);
+	Authority        anew;
+	const Authority *authority = authority_of_call(statement, &anew);
+	bool             somewhere = acts_somewhere(authority);
+	CallSite        *site;
+
+	rely_on(authority, ON_IDENTITY);
+	if (statement != NULL)
+	{
+		site = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(CallSite));
+		site->answer = somewhere;
+		site->tenant = authority->tenant;
+		fcinfo->flinfo->fn_extra = site;
+	}
+	return somewhere && !PG_ARGISNULL(0) && uuid_same(&authority->tenant, PG_GETARG_UUID_P(0));
+}
+
+/* is_acting_tenant(tenant_id): whether a row's tenant is the one whose rows are seen; what each row is asked. */
+Datum
+teamrbac_is_acting_tenant(PG_FUNCTION_ARGS)
+{
+	const CallSite *site = fcinfo->flinfo != NULL ? fcinfo->flinfo->fn_extra : NULL;
+
+	if (unlikely(site == NULL))
+		PG_RETURN_BOOL(is_acting_tenant_slowly(fcinfo));
+	PG_RETURN_BOOL(site->answer && !PG_ARGISNULL(0) &&
+	               uuid_same(&site->tenant, PG_GETARG_UUID_P(0)));
 }
 
 /* ---- lists ----------------------------------------------------------------------------------------- */
@@ -317,7 +365,7 @@ teamrbac_visible_tenants(PG_FUNCTION_ARGS)
 	Authority        anew;
 	const Authority *authority = authority_of_call(statement_of_call(fcinfo->flinfo), &anew);
 
-	rely_on(authority, -1);
+	rely_on(authority, ON_MEMBERSHIPS);
 	PG_RETURN_ARRAYTYPE_P(tenants_array(authority, -1));
 }
 
@@ -333,6 +381,7 @@ teamrbac_my_permissions(PG_FUNCTION_ARGS)
 	int              npermissions = 0;
 	int              number = -1;
 
+	rely_on(authority, ON_MEMBERSHIPS);
 	if (PG_ARGISNULL(0))
 		PG_RETURN_ARRAYTYPE_P(construct_empty_array(TEXTOID));
 	grant = principal_grant(authority->principal, PG_GETARG_UUID_P(0));

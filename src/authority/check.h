@@ -5,6 +5,7 @@
 #ifndef TEAMRBAC_CHECK_H
 #define TEAMRBAC_CHECK_H
 
+#include "fmgr.h"
 #include "utils/uuid.h"
 
 /*
@@ -18,6 +19,10 @@ extern bool asker_may(const pg_uuid_t *tenant, const char *permission);
  * this moment, 22023 for an unknown permission.
  */
 extern void require_permission(const pg_uuid_t *tenant, const char *permission);
+
+/* The same by the authority of the query that a call belongs to, as policies ask. */
+extern void require_permission_of_call(const FmgrInfo *flinfo, const pg_uuid_t *tenant,
+                                       const char *permission);
 
 /*
  * The user who is asking.  Errors: 28000 for nobody, 42501 for an API key.  tenant: see errors.h.

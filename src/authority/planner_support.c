@@ -26,6 +26,7 @@
 #include "compat.h"
 
 PG_FUNCTION_INFO_V1(teamrbac_has_permission_support);
+PG_FUNCTION_INFO_V1(teamrbac_is_acting_tenant_support);
 
 /* ---- answers --------------------------------------------------------------------------------------- */
 
@@ -123,6 +124,29 @@ teamrbac_has_permission_support(PG_FUNCTION_ARGS)
 	{
 		if (selectivity((SupportRequestSelectivity *) request))
 			answer = request;
+	}
+	else if (IsA(request, SupportRequestCost))
+	{
+		cost((SupportRequestCost *) request);
+		answer = request;
+	}
+	PG_RETURN_POINTER(answer);
+}
+
+/*
+ * is_acting_tenant stands in policies beside an equality that lets no other rows through: it takes none of their estimate,
+ * and costs a comparison.
+ */
+Datum
+teamrbac_is_acting_tenant_support(PG_FUNCTION_ARGS)
+{
+	Node *request = (Node *) PG_GETARG_POINTER(0);
+	Node *answer = NULL;
+
+	if (IsA(request, SupportRequestSelectivity))
+	{
+		((SupportRequestSelectivity *) request)->selectivity = 1.0;
+		answer = request;
 	}
 	else if (IsA(request, SupportRequestCost))
 	{

@@ -40,6 +40,7 @@ typedef struct Reliance
 {
 	Authority  authority;   /* the last one relied on; no principal: none */
 	Bitmapset *permissions; /* relied on, of that and of earlier ones */
+	bool       memberships; /* relied on, whatever they give */
 	bool       withdrawn;   /* something of an earlier one is gone */
 } Reliance;
 
@@ -65,9 +66,10 @@ typedef struct Frame
 static Frame     *innermost = NULL;
 static dlist_head statements = DLIST_STATIC_INIT(statements);
 
-static ExecutorStart_hook_type previous_start_hook = NULL;
-static ExecutorRun_hook_type   previous_run_hook = NULL;
-static ExecutorEnd_hook_type   previous_end_hook = NULL;
+static ExecutorStart_hook_type  previous_start_hook = NULL;
+static ExecutorRun_hook_type    previous_run_hook = NULL;
+static ExecutorFinish_hook_type previous_finish_hook = NULL;
+static ExecutorEnd_hook_type    previous_end_hook = NULL;
 
 /* ---- statements ------------------------------------------------------------------------------------ */
 
@@ -241,7 +243,7 @@ authority_of_call(Statement *statement, Authority *anew)
 
 /* ---- relying --------------------------------------------------------------------------------------- */
 
-/* grant_is_lost tells whether permissions that a grant gave are not given in the same tenant by a later authority. */
+/* grant_is_lost tells whether what a grant gave is not given in the same tenant by a later authority. */
 static bool
 grant_is_lost(const Reliance *reliance, const Grant *grant, const Authority *now)
 {
@@ -252,7 +254,7 @@ grant_is_lost(const Reliance *reliance, const Grant *grant, const Authority *now
 	if (!grant_is_live(grant, reliance->authority.settled_at))
 		return false;
 	relied = bms_intersect(reliance->permissions, grant->permissions);
-	if (bms_is_empty(relied))
+	if (bms_is_empty(relied) && !reliance->memberships)
 		return false;
 	present = principal_grant(now->principal, &grant->tenant_id);
 	lost = !grant_is_live(present, now->settled_at) || !bms_is_subset(relied, present->permissions);
@@ -280,52 +282,53 @@ is_withdrawn(const Reliance *reliance, const Authority *now)
 	return withdrawn;
 }
 
-/* take_reliance has a statement rely on an authority and a set of permissions besides what it relied on before. */
+/* take_reliance has a statement rely on what another relies on, besides what it relied on before. */
 static void
-take_reliance(Statement *statement, const Authority *authority, const Bitmapset *permissions)
+take_reliance(Statement *statement, const Reliance *other)
 {
 	Reliance *reliance = &statement->reliance;
 
-	if (reliance->authority.principal != authority->principal)
+	reliance->withdrawn = reliance->withdrawn || other->withdrawn;
+	if (reliance->authority.principal != other->authority.principal)
 	{
-		reliance->withdrawn = reliance->withdrawn || is_withdrawn(reliance, authority);
-		principal_pin(authority->principal);
+		reliance->withdrawn = reliance->withdrawn || is_withdrawn(reliance, &other->authority);
+		principal_pin(other->authority.principal);
 		if (reliance->authority.principal != NULL)
 			principal_unpin(reliance->authority.principal);
-		reliance->authority = *authority;
+		reliance->authority = other->authority;
 	}
-	if (!bms_is_subset(permissions, reliance->permissions))
+	reliance->memberships = reliance->memberships || other->memberships;
+	if (!bms_is_subset(other->permissions, reliance->permissions))
 	{
 		MemoryContext caller = MemoryContextSwitchTo(statement->context);
 
-		reliance->permissions = bms_add_members(reliance->permissions, permissions);
+		reliance->permissions = bms_add_members(reliance->permissions, other->permissions);
 		MemoryContextSwitchTo(caller);
 	}
 }
 
-/* pass_reliance_on has the queries around a frame rely on what a statement within them relies on. */
+/* pass_reliance_on has the queries of a frame and around it rely on what one within them relies on. */
 static void
-pass_reliance_on(Frame *frame, const Authority *authority, const Bitmapset *permissions,
-                 bool withdrawn)
+pass_reliance_on(Frame *frame, const Reliance *reliance)
 {
-	for (Frame *outer = frame; outer != NULL; outer = outer->outer)
+	for (; frame != NULL; frame = frame->outer)
 	{
-		Statement *statement = statement_of_frame(outer);
+		Statement *statement = statement_of_frame(frame);
 
-		if (statement == NULL)
-			continue;
-		take_reliance(statement, authority, permissions);
-		statement->reliance.withdrawn = statement->reliance.withdrawn || withdrawn;
+		if (statement != NULL)
+			take_reliance(statement, reliance);
 	}
 }
 
 void
-rely_on(const Authority *authority, int permission)
+rely_on(const Authority *authority, int what)
 {
-	Bitmapset *permissions = permission >= 0 ? bms_make_singleton(permission) : NULL;
+	Reliance reliance = {.authority = *authority, .memberships = what == ON_MEMBERSHIPS};
 
-	pass_reliance_on(innermost, authority, permissions, false);
-	bms_free(permissions);
+	if (what >= 0)
+		reliance.permissions = bms_make_singleton(what);
+	pass_reliance_on(innermost, &reliance);
+	bms_free(reliance.permissions);
 }
 
 /* require_not_withdrawn lets a query go on only while it still has all that it relied on. */
@@ -426,11 +429,12 @@ resume(Frame *frame)
 	frame->statement = find_statement(frame->query);
 	if (frame->statement == NULL)
 		return;
-	require_not_withdrawn(frame->statement);
+	/* A worker only ever runs a part of what its leader has begun. */
+	if (!IsParallelWorker() || frame->outer != NULL)
+		require_not_withdrawn(frame->statement);
 	reliance = &frame->statement->reliance;
 	if (reliance->authority.principal != NULL)
-		pass_reliance_on(frame->outer, &reliance->authority, reliance->permissions,
-		                 reliance->withdrawn);
+		pass_reliance_on(frame->outer, reliance);
 }
 
 /* run_in_frame runs a query with its frame on the stack, whether it ends well or in an error. */
@@ -475,6 +479,29 @@ run_query(EXECUTOR_RUN_PARAMETERS)
 		end_statement_block();
 }
 
+/* What the executor leaves for the end: changes in WITH that nobody reads, and triggers after the query. */
+static void
+finish_query(QueryDesc *query)
+{
+	Frame frame = {.query = query, .outer = innermost};
+
+	if (!dlist_is_empty(&statements))
+		frame.statement = find_statement(query);
+	innermost = &frame;
+	PG_TRY();
+	{
+		if (previous_finish_hook != NULL)
+			previous_finish_hook(query);
+		else
+			standard_ExecutorFinish(query);
+	}
+	PG_FINALLY();
+	{
+		innermost = frame.outer;
+	}
+	PG_END_TRY();
+}
+
 static void
 end_query(QueryDesc *query)
 {
@@ -495,6 +522,8 @@ statement_init(void)
 	ExecutorStart_hook = start_query;
 	previous_run_hook = ExecutorRun_hook;
 	ExecutorRun_hook = run_query;
+	previous_finish_hook = ExecutorFinish_hook;
+	ExecutorFinish_hook = finish_query;
 	previous_end_hook = ExecutorEnd_hook;
 	ExecutorEnd_hook = end_query;
 }

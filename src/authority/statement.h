@@ -41,11 +41,15 @@ extern Statement *statement_of_call(const FmgrInfo *flinfo);
  */
 extern const Authority *authority_of_call(Statement *statement, Authority *anew);
 
+/* What may be relied on besides the permission of a number. */
+#define ON_IDENTITY (-1)    /* who is asking */
+#define ON_MEMBERSHIPS (-2) /* and of which tenants they are live members */
+
 /*
- * Remembers, for all queries at work, that they rely on this authority: on who is asking, and on a permission unless
- * that is -1.  When one of them is resumed, and any of that has been withdrawn, it cannot go on (24000).
+ * Remembers, for all queries at work, that they rely on this authority: on one of the above, or on a permission.  When
+ * one of them is resumed, and any of that has been withdrawn, it cannot go on (24000).
  */
-extern void rely_on(const Authority *authority, int permission);
+extern void rely_on(const Authority *authority, int what);
 
 /* Installs the executor's hooks; once, when the library is loaded. */
 extern void statement_init(void);

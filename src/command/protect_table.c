@@ -53,9 +53,20 @@ static const struct
 	{"teamrbac_delete", "DELETE", true, true, false},
 };
 
+/*
+ * The policy that each row of a table is checked by besides, restrictive.  PostgreSQL takes tenant_id = permitted_tenant(...)
+ * and a query's own tenant_id = value for the same statement about the column, compares the two values with each
+ * other once, and the column with only one of them: with a value that was not the same the second time, such as a
+ * setting that the query changes, rows of another tenant would pass.  What a function is asked about the column is
+ * asked of each row.
+ */
+#define HERE_POLICY "teamrbac_here"
+
 static bool
 is_our_policy(const char *name)
 {
+	if (strcmp(name, HERE_POLICY) == 0)
+		return true;
 	for (size_t i = 0; i < lengthof(policies); i++)
 	{
 		if (strcmp(policies[i].name, name) == 0)
@@ -247,6 +258,16 @@ rows_anywhere(const char *column, const char *permission)
 	return psprintf("teamrbac.has_permission(%s, %s)", column, quote_literal_cstr(permission));
 }
 
+/*
+ * owned_by_asker: that a row is one's own.  IS TRUE keeps PostgreSQL from taking it for one of several equalities that
+ * say the same (see HERE_POLICY).
+ */
+static char *
+owned_by_asker(const char *owner)
+{
+	return psprintf("(%s " EQUALS " teamrbac.current_user_id()) IS TRUE", owner);
+}
+
 static char *
 condition_across_tenants(const char *column, const char *owner, const char *permission,
                          const char *own_permission)
@@ -255,8 +276,7 @@ condition_across_tenants(const char *column, const char *owner, const char *perm
 
 	if (own_permission == NULL)
 		return rows_anywhere(column, permission);
-	own = psprintf("%s " EQUALS " teamrbac.current_user_id() AND %s", owner,
-	               rows_anywhere(column, own_permission));
+	own = psprintf("%s AND %s", owned_by_asker(owner), rows_anywhere(column, own_permission));
 	if (permission == NULL)
 		return own;
 	return psprintf("%s OR %s", rows_anywhere(column, permission), own);
@@ -270,7 +290,8 @@ permitted_here(const char *permission)
 
 /*
  * condition_here compares the tenant's column with one value whoever asks, so that it is an index condition, for one's
- * own rows too: the tenant of either permission, and then without the first one only one's own.
+ * own rows too: the tenant of either permission, and then without the first one only one's own.  CASE, since PostgreSQL
+ * does not know of COALESCE that it tells nobody the row.
  */
 static char *
 condition_here(const char *column, const char *owner, const char *permission,
@@ -279,12 +300,12 @@ condition_here(const char *column, const char *owner, const char *permission,
 	if (own_permission == NULL)
 		return psprintf("%s " EQUALS " %s", column, permitted_here(permission));
 	if (permission == NULL)
-		return psprintf("%s " EQUALS " %s AND %s " EQUALS " teamrbac.current_user_id()", column,
-		                permitted_here(own_permission), owner);
-	return psprintf("%s " EQUALS " COALESCE(%s, %s) AND (%s IS NOT NULL OR %s " EQUALS
-	                " teamrbac.current_user_id())",
+		return psprintf("%s " EQUALS " %s AND %s", column, permitted_here(own_permission),
+		                owned_by_asker(owner));
+	return psprintf("%s " EQUALS
+	                " CASE WHEN %s IS NULL THEN %s ELSE %s END AND (%s IS NOT NULL OR %s)",
 	                column, permitted_here(permission), permitted_here(own_permission),
-	                permitted_here(permission), owner);
+	                permitted_here(permission), permitted_here(permission), owned_by_asker(owner));
 }
 
 /* condition makes what a policy says of the rows that these permissions let through; one of the two may be NULL. */
@@ -319,6 +340,15 @@ create_policies(const char *table, const Protection *protection, const char *con
 		                 policies[i].is_check ? " WITH CHECK " : "",
 		                 policies[i].is_check ? check : ""));
 	}
+}
+
+/* create_here_policy: what is seen, changed or deleted is of the acting tenant.  What is written is checked as it is. */
+static void
+create_here_policy(const char *table, const Protection *protection)
+{
+	run_ddl(psprintf("CREATE POLICY " HERE_POLICY " ON %s AS RESTRICTIVE FOR ALL TO PUBLIC"
+	                 " USING (teamrbac.is_acting_tenant(%s)) WITH CHECK (true)",
+	                 table, quote_identifier(protection->tenant_column)));
 }
 
 static void
@@ -416,6 +446,8 @@ teamrbac_protect_table(PG_FUNCTION_ARGS)
 
 	SPI_connect();
 	create_policies(name, &protection, permissions, own_permissions);
+	if (!protection.across_tenants)
+		create_here_policy(name, &protection);
 	run_ddl(psprintf("ALTER TABLE %s ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY", name));
 	SPI_finish();
 	PG_RETURN_VOID();
@@ -457,7 +489,7 @@ teamrbac_unprotect_table(PG_FUNCTION_ARGS)
 /* ---- transitions ----------------------------------------------------------------------------------- */
 
 static void
-require_permission_of_row(const TriggerData *trigdata, HeapTuple row)
+require_permission_of_row(const FmgrInfo *flinfo, const TriggerData *trigdata, HeapTuple row)
 {
 	char    **args = trigdata->tg_trigger->tgargs;
 	TupleDesc tupdesc = RelationGetDescr(trigdata->tg_relation);
@@ -475,7 +507,7 @@ require_permission_of_row(const TriggerData *trigdata, HeapTuple row)
 				 "The second argument of trigger \"%s\" names the column that holds the tenant.",
 				 trigdata->tg_trigger->tgname)));
 	tenant = heap_getattr(row, column, tupdesc, &isnull);
-	require_permission(isnull ? NULL : DatumGetUUIDP(tenant), args[0]);
+	require_permission_of_call(flinfo, isnull ? NULL : DatumGetUUIDP(tenant), args[0]);
 }
 
 /*
@@ -498,9 +530,9 @@ teamrbac_require_permission_on_change(PG_FUNCTION_ARGS)
 		     errhint(
 				 "EXECUTE FUNCTION teamrbac.require_permission_on_change('prompts.promote', 'tenant_id')")));
 	event = trigdata->tg_event;
-	require_permission_of_row(trigdata, trigdata->tg_trigtuple);
+	require_permission_of_row(fcinfo->flinfo, trigdata, trigdata->tg_trigtuple);
 	if (!TRIGGER_FIRED_BY_UPDATE(event))
 		return PointerGetDatum(trigdata->tg_trigtuple);
-	require_permission_of_row(trigdata, trigdata->tg_newtuple);
+	require_permission_of_row(fcinfo->flinfo, trigdata, trigdata->tg_newtuple);
 	return PointerGetDatum(trigdata->tg_newtuple);
 }

@@ -26,7 +26,7 @@ SQL
 }
 
 # A team of each kind: roles and permissions of the application's own, an expired and a future membership,
-# a deleted tenant, a disabled user, tables with policies.  Only commands that 1.0 has.
+# a deleted tenant, a disabled user, tables with policies of both kinds.
 sub populate
 {
 	my ($node, $db) = @_;
@@ -61,7 +61,7 @@ CREATE ROLE psql_user LOGIN;
 SELECT teamrbac.map_database_role('$dora', 'psql_user');
 CREATE TABLE prompt (tenant_id uuid NOT NULL REFERENCES teamrbac.tenant, id int, state text DEFAULT 'draft', PRIMARY KEY (tenant_id, id));
 INSERT INTO prompt SELECT t, g FROM unnest('{${\id('01')},${\id('02')},${\id('03')}}'::uuid[]) AS t, generate_series(1, 10) AS g;
-SELECT teamrbac.protect_table('prompt', 'prompts.view', 'prompts.edit');
+SELECT teamrbac.protect_table('prompt', 'prompts.view', 'prompts.edit', across_tenants => true);
 CREATE TRIGGER promote BEFORE UPDATE ON prompt FOR EACH ROW WHEN (NEW.state = 'live')
 	EXECUTE FUNCTION teamrbac.require_permission_on_change('prompts.promote', 'tenant_id');
 CREATE TABLE report (tenant_id uuid PRIMARY KEY, body text);

@@ -92,6 +92,10 @@ SELECT teamrbac.register_user('x@example.com', 'x');
 SELECT teamrbac.update_user(u('01'), 'mallory2@example.com');
 GRANT EXECUTE ON FUNCTION teamrbac.sign_in(uuid, boolean) TO regress_mallory;
 UPDATE pg_proc SET proacl = NULL WHERE proname = 'sign_in';
+-- The tenant that she made is a second one: from now on she says which she means.
+SELECT count(*) FROM secret;
+SELECT teamrbac.act_in_tenant(u('a0'), false);
+SELECT teamrbac.act_in_tenant(u('b0'), false);
 
 \echo == The objects themselves
 ALTER TABLE secret DISABLE ROW LEVEL SECURITY;
@@ -142,6 +146,7 @@ SELECT count(*) FROM pg_stats WHERE schemaname = 'teamrbac';
 \echo == Views and functions over a protected table
 CREATE VIEW see AS SELECT * FROM secret;
 CREATE VIEW see_as_caller WITH (security_invoker = true) AS SELECT * FROM secret;
+-- A materialized view is filled by maintenance, in which nobody is asking.
 CREATE MATERIALIZED VIEW kept AS SELECT * FROM secret;
 CREATE FUNCTION see() RETURNS SETOF secret LANGUAGE sql SECURITY DEFINER AS 'SELECT * FROM secret';
 SELECT (SELECT count(*) FROM see) AS view, (SELECT count(*) FROM see_as_caller) AS invoker, (SELECT count(*) FROM kept) AS kept, (SELECT count(*) FROM see()) AS definer;

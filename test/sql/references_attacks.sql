@@ -62,7 +62,7 @@ RESET ROLE;
 -- Whose code ran as whom, and what is left of it.
 CREATE FUNCTION outcome(OUT ran_as text, OUT tables bigint, OUT times bigint) RETURNS SETOF record LANGUAGE sql AS $$
 	WITH gone AS (DELETE FROM evil.seen RETURNING *)
-	SELECT who, count(DISTINCT split_part(what, ' ', 1)), count(*) FROM gone GROUP BY who $$;
+	SELECT who::text, count(DISTINCT split_part(what, ' ', 1)), count(*) FROM gone GROUP BY who $$;
 CREATE PROCEDURE refer(member text) LANGUAGE sql AS $$
 	INSERT INTO evil.m_null VALUES (u('a0'), u(member)); INSERT INTO evil.m_default VALUES (u('a0'), u(member));
 	INSERT INTO evil.m_cascade VALUES (u('a0'), u(member)); INSERT INTO evil.m_parts VALUES (u('a0'), u(member)) $$;

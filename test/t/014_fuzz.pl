@@ -201,7 +201,7 @@ sub judge
 {
 	my ($which, $role, $me, $statements, $out) = @_;
 	my ($at, $complete) = ('', 0);
-	my $allowed = $role eq 'mallory' ? qr/^none\|\|\|$/ : qr/^(user\|$me\|\||none\|\|\|)$/;
+	my $allowed = $role eq 'mallory' ? qr/^none\|\|\|\|$/ : qr/^(user\|$me\|[-0-9a-f]*\|\||none\|\|\|\|)$/;
 	for my $line (split /\n/, $out)
 	{
 		if ($line =~ /^@@@ (.*)$/)

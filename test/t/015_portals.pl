@@ -1,5 +1,5 @@
-# A result that a driver fetches by portions (Execute with a row limit): each portion is judged anew, by whatever plan
-# the rows came.  libpq cannot ask for portions, so this speaks the protocol itself.
+# A result that a driver fetches by portions (Execute with a row limit): it goes on only while nothing that its rows were
+# read by has been withdrawn, whatever the plan.  libpq cannot ask for portions, so this speaks the protocol itself.
 use strict;
 use warnings;
 use IO::Socket::UNIX;
@@ -9,7 +9,6 @@ use Test::More;
 
 my $node = PostgreSQL::Test::Cluster->new('main');
 $node->init;
-# The first plan has to be made with the library loaded, as after any other query.
 $node->append_conf('postgresql.conf', "shared_preload_libraries = 'teamrbac'");
 $node->start;
 $node->safe_psql('postgres', <<'SQL');
@@ -28,7 +27,13 @@ INSERT INTO log SELECT g, u('0' || g % 2 + 1), 'line ' || g FROM generate_series
 CREATE INDEX ON log (tenant_id, id);
 ANALYZE log;
 SELECT teamrbac.protect_table('log', 'logs.view', NULL);
+CREATE TABLE board (LIKE log INCLUDING ALL);
+INSERT INTO board SELECT * FROM log;
+ANALYZE board;
+SELECT teamrbac.protect_table('board', 'logs.view', 'prompts.edit', across_tenants => true);
+CREATE FUNCTION lines() RETURNS SETOF log LANGUAGE plpgsql STABLE AS $$ BEGIN RETURN QUERY SELECT * FROM log ORDER BY id; END $$;
 GRANT SELECT ON log TO app;
+GRANT ALL ON board TO app;
 SQL
 
 # ---- the protocol ----
@@ -142,37 +147,54 @@ sub check_case
 	return;
 }
 
-my $merge = 'SELECT id, line FROM log ORDER BY id LIMIT 100';
-my $by_index = 'SELECT id, line FROM log';
-my $sorted = 'SELECT id, line FROM log ORDER BY line';
-check_case('merged', $merge, [1], 1, '0 end');
-check_case('by index or bitmap', $by_index, [1], 1, '0 end');
-check_case('sorted', $sorted, [1], 1, '0 end');
-check_case('named tenant', "SELECT id FROM log WHERE tenant_id = u('01') AND id > 10", [1], 1, '0 end');
-check_case('merged, one of two', $merge, [1, 2], 2, '0 24000');
-check_case('sorted, one of two', $sorted, [1, 2], 2, '0 24000');
+my $page = 'SELECT id, line FROM log ORDER BY id LIMIT 100';
+check_case('a page', $page, [1], 1, '0 24000');
+check_case('by index or bitmap', 'SELECT id, line FROM log', [1], 1, '0 24000');
+check_case('sorted', 'SELECT id, line FROM log ORDER BY line', [1], 1, '0 24000');
+check_case('named tenant', "SELECT id FROM log WHERE tenant_id = u('01') AND id > 10", [1], 1, '0 24000');
 check_case('grouped', 'SELECT id % 50, count(*) FROM log GROUP BY 1', [1], 1, '0 24000');
+check_case('unnested', 'SELECT id, l FROM log, unnest(ARRAY[1, 2, 3]) AS l', [1], 1, '0 24000');
+check_case('of a function', 'SELECT id FROM lines()', [1], 1, '0 24000');
+check_case('of a function in the list', 'SELECT lines()', [1], 1, '0 24000');
+check_case('across, one of two', 'SELECT id FROM board', [1, 2], 2, '0 24000');
+check_case('across, sorted', 'SELECT id FROM board ORDER BY line', [1, 2], 2, '0 24000');
+check_case('across, the other is the one named', "SELECT id FROM board WHERE tenant_id = u('01')", [1, 2], 1, '0 24000');
 
-# A session's second query that names its tenant by a constant is planned without the policy's call at first.
+# A session's second query, whose plan may be another.
 join_tenants(1);
 open_session();
 open_portal('SELECT id FROM log WHERE id = 2');
-is(portion(0), '1 end', 'named by a constant: the query before');
+is(portion(0), '1 end', 'the second query: the one before');
 open_portal("SELECT id FROM log WHERE tenant_id = '00000000-0000-0000-0000-000000000001' AND id > 10");
-is(portion(5), '5 more', 'named by a constant: the first portion');
+is(portion(5), '5 more', 'the second query: the first portion');
 leave_tenant(1);
-is(portion(5), '0 end', 'named by a constant: the next');
+is(portion(5), '0 24000', 'the second query: the next');
 close_session();
 
-# What changes nothing for the reader ends nothing.
+# What takes nothing away ends nothing.
 join_tenants(1);
 open_session();
-open_portal($merge);
+open_portal($page);
 is(portion(5), '5 more', 'unchanged: the first portion');
 $node->safe_psql('postgres', "UPDATE teamrbac.membership SET role = 'developer' WHERE user_id = u('a1')");
-is(portion(5), '5 more', 'unchanged: the next');
-is(portion(0), '90 end', 'unchanged: the rest');
+is(portion(5), '5 more', 'unchanged: another role that has the permission');
+$node->safe_psql('postgres', "INSERT INTO teamrbac.membership (tenant_id, user_id, role) VALUES (u('02'), u('a1'), 'reader')");
+is(portion(5), '5 more', 'unchanged: another tenant joined');
+$node->safe_psql('postgres', "DELETE FROM teamrbac.membership WHERE user_id = u('a1') AND tenant_id = u('02')");
+is(portion(5), '5 more', 'unchanged: and left');
+is(portion(0), '80 end', 'unchanged: the rest');
 close_session();
+
+# What a change returns has been read to its end before the first portion: the change has been made, of all rows.
+join_tenants(1);
+$node->safe_psql('postgres', "UPDATE teamrbac.membership SET role = 'developer' WHERE user_id = u('a1')");
+open_session();
+open_portal("UPDATE board SET line = 'x' RETURNING id");
+is(portion(5), '5 more', 'RETURNING: the first portion');
+leave_tenant(1);
+is(portion(0), '995 end', 'RETURNING: the rest');
+close_session();
+is($node->safe_psql('postgres', "SELECT count(*) FROM board WHERE line = 'x'"), '0', 'RETURNING: rolled back with its session');
 
 $node->stop;
 done_testing();
