@@ -79,3 +79,10 @@ CREATE FUNCTION teamrbac.make_ticket(database_role name DEFAULT NULL) RETURNS te
 COMMENT ON FUNCTION teamrbac.make_ticket(name) IS
 	'A ticket that says who is asking here, in which tenant and with which permissions, to be set as teamrbac.ticket on a server with the same secret, in a session that logged in as the database role (default: this session''s own). Good for teamrbac.ticket_lifetime (60 s). Errors: 55000 no secret, or a server that keeps no team; 54000 somebody who is live in more than 256 tenants and has entered none. Whoever has the ticket and the role can act as the one who asks: for superusers, and for whom they trust with that.';
 REVOKE ALL ON FUNCTION teamrbac.make_ticket(name) FROM PUBLIC;
+
+-- For the constraint that protect_table gives tables where Citus is: what is written into a shard on the coordinator by
+-- COPY passes no policy.
+CREATE FUNCTION teamrbac.policies_bind() RETURNS boolean
+	LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'teamrbac_policies_bind';
+COMMENT ON FUNCTION teamrbac.policies_bind() IS
+	'Whether a table''s policies bind whoever runs this: everybody but superusers, roles with BYPASSRLS, and the server where it enforces a foreign key. For the constraint teamrbac_rows, which protect_table makes where Citus is. For everybody.';

@@ -644,6 +644,19 @@ principal_known_grants(const Principal *principal, int *ngrants)
 	return result;
 }
 
+Bitmapset *
+principal_permissions(const Principal *principal)
+{
+	const Grant    *grant;
+	grants_iterator iterator;
+	Bitmapset      *permissions = NULL;
+
+	grants_start_iterate(principal->grants, &iterator);
+	while ((grant = grants_iterate(principal->grants, &iterator)) != NULL)
+		permissions = bms_add_members(permissions, grant->permissions);
+	return permissions;
+}
+
 void
 principal_complete(Principal *principal)
 {

@@ -81,6 +81,9 @@ extern const Grant **principal_grants(Principal *principal, int *ngrants);
 /* Those in memory: of all tenants that the principal was asked about.  In no order; palloc'd; reads no table. */
 extern const Grant **principal_known_grants(const Principal *principal, int *ngrants);
 
+/* All permissions that any of these gives; palloc'd. */
+extern Bitmapset *principal_permissions(const Principal *principal);
+
 /* Whether something that the principal has may end by itself. */
 extern bool principal_expires(const Principal *principal);
 

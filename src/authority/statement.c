@@ -50,7 +50,6 @@ struct Statement
 	MemoryContextCallback callback;
 	MemoryContext         context; /* the query's own; holds this struct */
 	bool                  settled;
-	bool                  carried; /* to Citus' workers */
 	Authority             authority;
 	Reliance              reliance;
 };
@@ -153,12 +152,14 @@ statement_of_call(const FmgrInfo *flinfo)
 
 /* ---- settling -------------------------------------------------------------------------------------- */
 
-/* find_acting_tenant completes an authority whose principal and time are known. */
+/* complete completes an authority whose principal is known. */
 static void
-find_acting_tenant(Authority *authority)
+complete(Authority *authority)
 {
 	const Identity *identity = principal_identity(authority->principal);
 
+	authority->settled_at =
+		principal_expires(authority->principal) ? GetCurrentTimestamp() : DT_NOBEGIN;
 	authority->acting = ACTING_IN_ONE;
 	if (identity->in_tenant)
 	{
@@ -185,9 +186,7 @@ newest_authority(Authority *authority)
 	authority->principal = current_principal();
 	if (principal_identity(authority->principal)->kind == IDENTITY_NONE)
 		ticket_require();
-	authority->settled_at =
-		principal_expires(authority->principal) ? GetCurrentTimestamp() : DT_NOBEGIN;
-	find_acting_tenant(authority);
+	complete(authority);
 }
 
 /* is_workers_own tells whether this is what a parallel worker was started for: the leader's query, no function's. */
@@ -224,9 +223,7 @@ settle(Statement *statement)
 		ticket_require();
 	authority->principal = principal_for_statement(&identity);
 	statement->settled = true;
-	authority->settled_at =
-		principal_expires(authority->principal) ? GetCurrentTimestamp() : DT_NOBEGIN;
-	find_acting_tenant(authority);
+	complete(authority);
 }
 
 const Authority *
@@ -388,21 +385,19 @@ hand_over(Frame *frame)
 
 /*
  * carry has Citus give its workers the authority of a query that it sends them, and tells whether a block was begun for
- * that.  What they will check is not known here: the query relies on all it has.  A query that Citus runs for a part of
- * another goes with that one's.
+ * that.  What they will check is not known here: the query relies on all it has.
  */
 static bool
 carry(Frame *frame)
 {
-	Statement    *statement;
-	const Grant **grants;
-	Bitmapset    *permissions = NULL;
-	int           ngrants;
-	bool          begun;
+	Statement *statement;
+	Reliance   reliance = {.memberships = true};
+	bool       begun;
 
+	/* One that Citus runs for a part of another goes with that one's. */
 	for (Frame *outer = frame->outer; outer != NULL; outer = outer->outer)
 	{
-		if (outer->statement != NULL && outer->statement->carried)
+		if (query_is_distributed(outer->query))
 			return false;
 	}
 	if (!ticket_is_wanted())
@@ -411,11 +406,9 @@ carry(Frame *frame)
 	settle(statement);
 	begun = begin_statement_block();
 	ticket_carry(&statement->authority);
-	statement->carried = true;
-	grants = principal_known_grants(statement->authority.principal, &ngrants);
-	for (int i = 0; i < ngrants; i++)
-		permissions = bms_add_members(permissions, grants[i]->permissions);
-	pass_reliance_on(frame, &statement->authority, permissions, false);
+	reliance.authority = statement->authority;
+	reliance.permissions = principal_permissions(statement->authority.principal);
+	pass_reliance_on(frame, &reliance);
 	return begun;
 }
 

@@ -31,6 +31,7 @@
 
 #include "authority/check.h"
 #include "authority/permission.h"
+#include "command/wall.h"
 #include "compat.h"
 #include "authority/errors.h"
 
@@ -231,15 +232,6 @@ permission_arg(FunctionCallInfo fcinfo, int arg)
 	return name;
 }
 
-static void
-run_ddl(const char *statement)
-{
-	int result = SPI_execute(statement, false, 0);
-
-	if (result < 0)
-		elog(ERROR, "SPI_execute failed: %s", SPI_result_code_string(result));
-}
-
 /* What the rows of a table are seen and changed by. */
 typedef struct Protection
 {
@@ -259,13 +251,41 @@ rows_anywhere(const char *column, const char *permission)
 }
 
 /*
+ * is_true, is_given and one_of say IS TRUE, IS NOT NULL and COALESCE.  CASE where Citus is: it analyses an expression a
+ * second time, which PostgreSQL has no support for where these tests stand in it.
+ */
+static char *
+is_true(const char *comparison)
+{
+	return wall_is_needed() ? psprintf("CASE WHEN %s THEN true ELSE false END", comparison)
+	                        : psprintf("(%s) IS TRUE", comparison);
+}
+
+static char *
+is_given(const char *value)
+{
+	return wall_is_needed() ? is_true(psprintf("%s " EQUALS " %s", value, value))
+	                        : psprintf("%s IS NOT NULL", value);
+}
+
+/* CASE, since PostgreSQL does not know of COALESCE that it tells nobody the row. */
+static char *
+one_of(const char *value, const char *other)
+{
+	return wall_is_needed()
+	           ? psprintf("CASE WHEN %s " EQUALS " %s THEN %s ELSE %s END", value, value, value,
+	                      other)
+	           : psprintf("CASE WHEN %s IS NULL THEN %s ELSE %s END", value, other, value);
+}
+
+/*
  * owned_by_asker: that a row is one's own.  IS TRUE keeps PostgreSQL from taking it for one of several equalities that
  * say the same (see HERE_POLICY).
  */
 static char *
 owned_by_asker(const char *owner)
 {
-	return psprintf("(%s " EQUALS " teamrbac.current_user_id()) IS TRUE", owner);
+	return is_true(psprintf("%s " EQUALS " teamrbac.current_user_id()", owner));
 }
 
 static char *
@@ -290,8 +310,7 @@ permitted_here(const char *permission)
 
 /*
  * condition_here compares the tenant's column with one value whoever asks, so that it is an index condition, for one's
- * own rows too: the tenant of either permission, and then without the first one only one's own.  CASE, since PostgreSQL
- * does not know of COALESCE that it tells nobody the row.
+ * own rows too: the tenant of either permission, and then without the first one only one's own.
  */
 static char *
 condition_here(const char *column, const char *owner, const char *permission,
@@ -302,10 +321,9 @@ condition_here(const char *column, const char *owner, const char *permission,
 	if (permission == NULL)
 		return psprintf("%s " EQUALS " %s AND %s", column, permitted_here(own_permission),
 		                owned_by_asker(owner));
-	return psprintf("%s " EQUALS
-	                " CASE WHEN %s IS NULL THEN %s ELSE %s END AND (%s IS NOT NULL OR %s)",
-	                column, permitted_here(permission), permitted_here(own_permission),
-	                permitted_here(permission), permitted_here(permission), owned_by_asker(owner));
+	return psprintf("%s " EQUALS " %s AND (%s OR %s)", column,
+	                one_of(permitted_here(permission), permitted_here(own_permission)),
+	                is_given(permitted_here(permission)), owned_by_asker(owner));
 }
 
 /* condition makes what a policy says of the rows that these permissions let through; one of the two may be NULL. */
@@ -321,6 +339,20 @@ condition(const Protection *protection, const char *permission, const char *own_
 	           : condition_here(column, owner, permission, own_permission);
 }
 
+/* here is the condition that a row is of the acting tenant (see HERE_POLICY). */
+static char *
+here(const Protection *protection)
+{
+	return psprintf("teamrbac.is_acting_tenant(%s)", quote_identifier(protection->tenant_column));
+}
+
+/* Citus makes a restrictive policy a permissive one on the shards, which would let all through: there it is part of each. */
+static bool
+has_here_policy(const Protection *protection)
+{
+	return !protection->across_tenants && !wall_is_needed();
+}
+
 static void
 create_policies(const char *table, const Protection *protection, const char *const permissions[2],
                 const char *const own_permissions[2])
@@ -330,13 +362,17 @@ create_policies(const char *table, const Protection *protection, const char *con
 		const char *permission = permissions[policies[i].uses_edit];
 		const char *own_permission = own_permissions[policies[i].uses_edit];
 		char       *check;
+		char       *seen;
 
 		if (permission == NULL && own_permission == NULL)
 			continue; /* no policy, nobody */
 		check = psprintf("(%s)", condition(protection, permission, own_permission));
+		seen = has_here_policy(protection) || protection->across_tenants
+		           ? check
+		           : psprintf("(%s AND %s)", check, here(protection));
 		run_ddl(psprintf("CREATE POLICY %s ON %s AS PERMISSIVE FOR %s TO PUBLIC%s%s%s%s",
 		                 policies[i].name, table, policies[i].command,
-		                 policies[i].is_using ? " USING " : "", policies[i].is_using ? check : "",
+		                 policies[i].is_using ? " USING " : "", policies[i].is_using ? seen : "",
 		                 policies[i].is_check ? " WITH CHECK " : "",
 		                 policies[i].is_check ? check : ""));
 	}
@@ -347,8 +383,8 @@ static void
 create_here_policy(const char *table, const Protection *protection)
 {
 	run_ddl(psprintf("CREATE POLICY " HERE_POLICY " ON %s AS RESTRICTIVE FOR ALL TO PUBLIC"
-	                 " USING (teamrbac.is_acting_tenant(%s)) WITH CHECK (true)",
-	                 table, quote_identifier(protection->tenant_column)));
+	                 " USING (%s) WITH CHECK (true)",
+	                 table, here(protection)));
 }
 
 static void
@@ -373,7 +409,13 @@ refuse_present_policies(Relation table)
 		         errmsg("table \"%s\" has permissive policies", RelationGetRelationName(table)),
 		         errdetail("Each of these lets rows through whatever teamrbac says: %s.",
 		                   permissive.data),
-		         errhint("Drop them, or make them AS RESTRICTIVE.")));
+		         wall_is_needed() ? errhint("Drop them.")
+		                          : errhint("Drop them, or make them AS RESTRICTIVE.")));
+	if (nothers > 0 && wall_is_needed())
+		ereport(ERROR,
+		        (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+		         errmsg("table \"%s\" has restrictive policies", RelationGetRelationName(table)),
+		         errdetail("Citus makes them permissive on its shards."), errhint("Drop them.")));
 }
 
 /* protection_args takes how a table is to be protected: all arguments but the table and the permissions. */
@@ -435,6 +477,7 @@ teamrbac_protect_table(PG_FUNCTION_ARGS)
 	own_permissions[false] = permission_arg(fcinfo, 7);
 	protection = protection_args(fcinfo);
 	table = open_table(PG_GETARG_OID(0));
+	wall_require_citus_ready(RelationGetRelid(table));
 	number = require_column(table, "tenant_column", protection.tenant_column, true);
 	if (protection.owner_column != NULL)
 		(void) require_column(table, "owner_column", protection.owner_column, false);
@@ -446,9 +489,13 @@ teamrbac_protect_table(PG_FUNCTION_ARGS)
 
 	SPI_connect();
 	create_policies(name, &protection, permissions, own_permissions);
-	if (!protection.across_tenants)
+	if (has_here_policy(&protection))
 		create_here_policy(name, &protection);
 	run_ddl(psprintf("ALTER TABLE %s ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY", name));
+	if (wall_is_needed())
+		wall_build(name, permissions[true] == NULL && own_permissions[true] == NULL
+		                     ? "false"
+		                     : condition(&protection, permissions[true], own_permissions[true]));
 	SPI_finish();
 	PG_RETURN_VOID();
 }
@@ -462,6 +509,7 @@ teamrbac_unprotect_table(PG_FUNCTION_ARGS)
 	char          *name;
 	List          *ours;
 	int            nothers;
+	bool           has_wall;
 	ListCell      *cell;
 
 	if (PG_ARGISNULL(0))
@@ -474,9 +522,13 @@ teamrbac_unprotect_table(PG_FUNCTION_ARGS)
 		                errmsg("table \"%s\" is not protected", RelationGetRelationName(table)),
 		                errhint("Call teamrbac.protect_table to protect it.")));
 	name = qualified_name(table);
+	wall_require_citus_ready(RelationGetRelid(table));
+	has_wall = wall_stands(RelationGetRelid(table));
 	table_close(table, NoLock);
 
 	SPI_connect();
+	if (has_wall)
+		wall_remove(name);
 	foreach(cell, ours)
 		run_ddl(psprintf("DROP POLICY %s ON %s", (char *) lfirst(cell), name));
 	if (nothers == 0)
