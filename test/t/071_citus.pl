@@ -206,6 +206,83 @@ is(try("$session_in SELECT 1/0 FROM prompt; SELECT 1", role => 'app') =~ /^22012
 is(sql("SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'"), '0', 'and no transaction stays open');
 like(try("SELECT teamrbac.sign_in('${\id('a3')}', false); DO \$\$ DECLARE n bigint; BEGIN SELECT count(*) INTO n FROM prompt; COMMIT; RAISE EXCEPTION 'n=%', n; END \$\$"), qr/n=5/, 'in a block of code that commits');
 
+# By the protocol that drivers use, each statement a transaction of its own.
+my $script = PostgreSQL::Test::Utils::tempdir() . '/script.sql';
+append_to_file($script, "SELECT 1 / (count(*) = 5)::int FROM prompt WHERE tenant_id = '$acme';\nSELECT 1 / (count(*) = 5)::int FROM prompt;\nUPDATE prompt SET state = 'p' WHERE id = 1;\n");
+sql("ALTER ROLE app SET session_preload_libraries = 'teamrbac'; CREATE ROLE mapped LOGIN; GRANT app TO mapped; SELECT teamrbac.map_database_role('${\id('a3')}', 'mapped')");
+for my $mode (qw(simple extended prepared))
+{
+	$coordinator->command_ok([ 'pgbench', '-n', '-M', $mode, '-U', 'mapped', '-c', '2', '-t', '20', '-f', $script, '-d', $coordinator->connstr('postgres') ],
+		"$mode queries of a role that is mapped to a user, outside of any block");
+}
+is(sql("SELECT count(*) FROM prompt WHERE state = 'p'"), '1', 'what they wrote is committed');
+is(sql("SELECT count(*) FROM pg_prepared_xacts"), '0', 'and nothing waits');
+
+# ---- against a table of one server ---------------------------------------------------------------------
+
+# Random statements by random people, with random changes of the team between them, on the distributed tables and on a copy
+# that is not distributed: the same rows, or the same refusal.
+srand(20);
+sql("CREATE SCHEMA plain; GRANT USAGE ON SCHEMA plain TO app; SET search_path = plain; " . ($tables =~ s/CREATE TABLE \w+/$&/gr));
+sql("INSERT INTO plain.$_ SELECT * FROM public.$_") for qw(prompt version log report);
+sql("SET search_path = plain; SELECT teamrbac.protect_table('prompt', 'prompts.view', 'prompts.edit'), teamrbac.protect_table('version', 'prompts.view', 'prompts.edit'),
+	teamrbac.protect_table('log', 'logs.view', 'prompts.edit', across_tenants => true),
+	teamrbac.protect_table('report', 'reports.view', NULL, owner_column => 'owner_id', edit_own_permission => 'reports.own')");
+sub pick { return $_[ rand @_ ] }
+sub statement
+{
+	my $table = pick(qw(prompt version log report));
+	my $tenant = pick($acme, $borealis, '00000000-0000-0000-0001-000000000007');
+	my $where = pick('true', "tenant_id = '$tenant'", 'id < 3', "tenant_id = '$tenant' AND id = 2");
+	return pick(
+		"SELECT * FROM $table WHERE $where ORDER BY 1, 2, 3",
+		"SELECT tenant_id, count(*) FROM $table WHERE $where GROUP BY 1 ORDER BY 1",
+		"SELECT a.*, b.id FROM $table AS a JOIN log AS b ON b.tenant_id = a.tenant_id AND b.id = a.id WHERE a.$where ORDER BY 1, 2, 3, 4" =~ s/a\.true/true/r,
+		"WITH t AS MATERIALIZED (SELECT * FROM $table WHERE $where ORDER BY 1, 2, 3 LIMIT 7) SELECT count(*) FROM t",
+		"SELECT count(*) FROM $table AS a WHERE EXISTS (SELECT FROM prompt AS p WHERE p.tenant_id = a.tenant_id AND p.id = a.id)",
+		"INSERT INTO $table (tenant_id, " . ($table eq 'version' ? 'prompt_id, ' : '') . "id) VALUES ('$tenant', " . ($table eq 'version' ? '1, ' : '') . int(rand(30)) . ") ON CONFLICT DO NOTHING",
+		"UPDATE prompt SET state = '" . pick(qw(a b c)) . "' WHERE $where",
+		"DELETE FROM $table WHERE id = " . int(rand(30)) . pick('', " AND tenant_id = '$tenant'"));
+}
+sub change
+{
+	my ($user, $tenant) = (id(pick(qw(a3 a4 a5 a6))), pick($acme, $borealis));
+	return pick("DELETE FROM teamrbac.membership WHERE user_id = '$user' AND tenant_id = '$tenant'",
+		"INSERT INTO teamrbac.membership (tenant_id, user_id, role) VALUES ('$tenant', '$user', '" . pick(qw(reader developer admin)) . "')
+			ON CONFLICT (tenant_id, user_id) DO UPDATE SET role = EXCLUDED.role",
+		"UPDATE teamrbac.membership SET expires_at = '" . pick('2001-01-01', '2999-01-01') . "' WHERE user_id = '$user'");
+}
+# What was printed up to the refusal, if any: a constraint of Citus' shards has another code than the policy.
+sub outcome { return $_[0] =~ s/^(42501|23514) .*/42501/r }
+my ($differences, $statements, $refusals) = (0, 0, 0);
+for my $round (1 .. ($ENV{TEAMRBAC_ROUNDS} // 40))
+{
+	sql(change());
+	my $who = pick('', 'a1', 'a1 in 01', 'a1 in 02', 'a3', 'a4', 'a5', 'a6');
+	my @list = map { statement() } 1 .. 5;
+	for my $sql (@list)
+	{
+		my ($there, $here) = map { outcome(as($who, "SET LOCAL search_path = $_; $sql")) } qw(public plain);
+		$statements++;
+		$refusals++ if $here =~ /^\d{5} /;
+		next if $there eq $here;
+		$differences++;
+		diag("$who: $sql\nCitus: $there\nplain: $here");
+	}
+}
+is($differences, 0, "$statements random statements, $refusals of them refused, as on one server");
+for my $table (qw(prompt version log report))
+{
+	is(sql("SELECT count(*) FROM ((TABLE public.$table EXCEPT TABLE plain.$table) UNION ALL (TABLE plain.$table EXCEPT TABLE public.$table)) AS d"), '0', "$table: they leave the same rows");
+}
+sql(<<"SQL");
+DELETE FROM teamrbac.membership WHERE user_id <> '${\id('a1')}';
+INSERT INTO teamrbac.membership (tenant_id, user_id, role) VALUES ('$acme', '${\id('a3')}', 'developer'), ('$acme', '${\id('a4')}', 'reader'), ('$borealis', '${\id('a5')}', 'developer');
+TRUNCATE prompt, report, version, log;
+SQL
+sql("INSERT INTO $_ (tenant_id, id) $rows") for qw(prompt log report);
+sql("INSERT INTO version SELECT t, g, 1 FROM ($rows) AS r");
+
 # ---- what the client may not ---------------------------------------------------------------------------
 
 like(as('a3', "SET LOCAL teamrbac.ticket = 'x'; $all"), qr/^42501 setting "teamrbac.ticket" cannot be set/, 'nobody sets a ticket on the coordinator');
@@ -234,6 +311,33 @@ for my $worker (@workers)
 	like(as('', $all), qr/^28000/, 'a session called Citus\' on the coordinator says who is asking, or nothing is answered');
 }
 
+# ---- check_setup ---------------------------------------------------------------------------------------
+
+# Findings about Citus' nodes, tables and settings; of others there are some in any fresh database.
+sub findings { return sql("SELECT severity, object, problem FROM teamrbac.check_setup() WHERE severity = 'critical' OR object ~ 'node|citus'") =~ s/:\d+/:PORT/gr }
+is(findings(), '', 'nothing is wrong');
+$workers[1]->safe_psql('postgres', 'CALL teamrbac.set_cluster_secret(NULL, false)');
+like(findings(), qr/^critical\|node 127.0.0.1:PORT\|does not have this node's secret/, 'a node without the secret');
+$workers[1]->safe_psql('postgres', "CALL teamrbac.set_cluster_secret('another secret than all the others have it', false)");
+like(findings(), qr/does not have this node's secret/, 'a node with another one');
+like(as('a3', $all), qr/^28000/, 'which refuses tickets');
+sql("CALL teamrbac.set_cluster_secret('$secret')");
+is(findings(), '', 'set again, all is well');
+sql('SET citus.enable_ddl_propagation = off; ALTER TABLE log NO FORCE ROW LEVEL SECURITY');
+like(findings(), qr/4 shards have other policies than their table: log_\d+, .*(\n.*){2}/, 'policies that differ on each node\'s shards');
+sql('SET citus.enable_ddl_propagation = off; ALTER TABLE log FORCE ROW LEVEL SECURITY');
+sql('CREATE POLICY late ON log AS RESTRICTIVE USING (false)');
+like(findings(), qr/critical\|policy late on public\.log\|restrictive: Citus makes it permissive/, 'a restrictive policy');
+sql("DROP POLICY late ON log; ALTER TABLE log DROP CONSTRAINT teamrbac_rows");
+like(findings(), qr/critical\|public\.log\|was protected before Citus was there/, 'a table without a wall');
+sql("SELECT teamrbac.unprotect_table('log'); SELECT teamrbac.protect_table('log', 'logs.view', 'prompts.edit', across_tenants => true)");
+is(findings(), '', 'protected again');
+like(sql("SET citus.enable_ddl_propagation = off; SELECT problem FROM teamrbac.check_setup() WHERE object LIKE 'setting citus%'"), qr/does not reach its shards/, 'propagation that is off');
+sql('CREATE TABLE own (tenant_id uuid NOT NULL PRIMARY KEY); CREATE POLICY mine ON own AS RESTRICTIVE USING (true)');
+(undef, undef, $err) = $coordinator->psql('postgres', "SELECT teamrbac.protect_table('own', 'logs.view', 'prompts.edit')");
+like($err, qr/has restrictive policies/, 'a table with a restrictive policy is not protected');
+sql('DROP TABLE own');
+
 # ---- what DBAs do --------------------------------------------------------------------------------------
 
 my $shard = sql("SELECT get_shard_id_for_distribution_column('prompt', '$acme')");
@@ -247,11 +351,40 @@ sql('ALTER TABLE version ADD COLUMN note text');
 is(as('a3', 'SELECT count(note), count(*) FROM version WHERE id = 1'), '0|5', 'a column added');
 sql("BEGIN; SELECT teamrbac.unprotect_table('version'); SELECT teamrbac.protect_table('version', 'reports.view', 'prompts.edit'); COMMIT");
 is(as('a4', 'SELECT count(*) FROM version'), '0', 'other permissions hold on all shards at once');
+is(findings(), '', 'nothing is wrong after all that');
 sql("SELECT teamrbac.unprotect_table('log')");
 is(as('', 'SELECT count(*) > 200 FROM log'), 't', 'no longer protected');
 is(sql("SELECT count(*) FROM pg_constraint WHERE conname = 'teamrbac_rows' AND conrelid = 'log'::regclass"), '0', 'and without a wall');
 sql("SELECT undistribute_table('report')");
-is(as('a3', 'SELECT tenant_id, count(*) FROM report GROUP BY 1'), "$acme|6", 'undistributed, it is protected still');
+is(as('a3', 'SELECT tenant_id, count(*) FROM report GROUP BY 1'), "$acme|5", 'undistributed, it is protected still');
+
+# ---- schemas, and foreign keys -------------------------------------------------------------------------
+
+sql("SET citus.enable_schema_based_sharding = on; CREATE SCHEMA tenant_acme; GRANT USAGE ON SCHEMA tenant_acme TO app; CREATE TABLE tenant_acme.note (tenant_id uuid NOT NULL PRIMARY KEY, body text);
+	INSERT INTO tenant_acme.note VALUES ('$acme', 'x'); SELECT teamrbac.protect_table('tenant_acme.note', 'prompts.view', 'prompts.edit'); GRANT ALL ON tenant_acme.note TO app");
+my $note = 'SELECT count(*) FROM tenant_acme.note';
+for my $port (map { $_->port } @nodes)
+{
+	sql("SELECT citus_schema_move('tenant_acme', '127.0.0.1', $port, 'block_writes')") if sql("SELECT nodeport FROM citus_shards WHERE table_name = 'tenant_acme.note'::regclass") != $port;
+	is(join(' ', map { as($_, $note) } 'a3', 'a6', ''), '1 0 0', 'a schema of a tenant\'s own, on each node');
+}
+sql("CREATE TABLE known_tenant (tenant_id uuid PRIMARY KEY); SELECT create_reference_table('known_tenant'); INSERT INTO known_tenant SELECT DISTINCT tenant_id FROM prompt");
+sql("ALTER TABLE prompt ADD FOREIGN KEY (tenant_id) REFERENCES known_tenant ON DELETE CASCADE");
+like(as('a5', "INSERT INTO prompt VALUES ('${\id('99')}', 1)"), qr/^(23503|42501|23514)/, 'a tenant that is not known has no rows');
+# As docs/scale.md says it.
+sql(<<'SQL');
+DO $$
+DECLARE
+	known uuid[] := ARRAY(SELECT k.tenant_id FROM known_tenant AS k);
+	gone uuid[] := ARRAY(SELECT unnest(known) EXCEPT SELECT t.tenant_id FROM teamrbac.tenant AS t);
+BEGIN
+	DELETE FROM known_tenant AS k WHERE k.tenant_id = ANY (gone);
+END
+$$;
+SQL
+is(sql("SELECT count(DISTINCT tenant_id) FROM prompt"), '2', 'the rows of tenants that are gone go with them, on every shard');
+is(as('a3', $count), '5', 'others stay');
+is(findings(), '', 'nothing is wrong still');
 sql("CALL teamrbac.set_cluster_secret('another secret that the nodes of Citus have'); CALL teamrbac.set_cluster_secret('another secret that the nodes of Citus have')");
 is(as('a3', $all), "$acme|5", 'the secret is changed');
 
