@@ -314,7 +314,7 @@ for my $worker (@workers)
 # ---- check_setup ---------------------------------------------------------------------------------------
 
 # Findings about Citus' nodes, tables and settings; of others there are some in any fresh database.
-sub findings { return sql("SELECT severity, object, problem FROM teamrbac.check_setup() WHERE severity = 'critical' OR object ~ 'node|citus'") =~ s/:\d+/:PORT/gr }
+sub findings { return sql("SELECT severity, object, problem FROM teamrbac.check_setup() WHERE object ~ 'node|citus' OR problem ~ 'Citus' OR severity = 'critical' AND problem !~ 'no policy asks'") =~ s/:\d+/:PORT/gr }
 is(findings(), '', 'nothing is wrong');
 $workers[1]->safe_psql('postgres', 'CALL teamrbac.set_cluster_secret(NULL, false)');
 like(findings(), qr/^critical\|node 127.0.0.1:PORT\|does not have this node's secret/, 'a node without the secret');
@@ -387,6 +387,40 @@ is(as('a3', $count), '5', 'others stay');
 is(findings(), '', 'nothing is wrong still');
 sql("CALL teamrbac.set_cluster_secret('another secret that the nodes of Citus have'); CALL teamrbac.set_cluster_secret('another secret that the nodes of Citus have')");
 is(as('a3', $all), "$acme|5", 'the secret is changed');
+
+# ---- one node ------------------------------------------------------------------------------------------
+
+my $single = PostgreSQL::Test::Cluster->new('single');
+$single->init;
+$single->append_conf('postgresql.conf', "listen_addresses = '127.0.0.1'\nshared_preload_libraries = 'citus'\nsession_preload_libraries = 'teamrbac'\nlog_min_messages = warning\ncitus.node_conninfo = 'sslmode=disable'");
+$single->start;
+$single->safe_psql('postgres', "CREATE EXTENSION citus; SELECT citus_set_coordinator_host('127.0.0.1', ${\$single->port}); CREATE EXTENSION teamrbac CASCADE; CREATE ROLE app LOGIN");
+$single->safe_psql('postgres', 'GRANT EXECUTE ON FUNCTION teamrbac.sign_in(uuid, boolean), teamrbac.sign_in_as_member(uuid, uuid, boolean) TO app');
+$single->safe_psql('postgres', <<"SQL");
+SELECT teamrbac.register_user('dora\@example.com', 'Dora', '${\id('a3')}'), teamrbac.register_user('rita\@example.com', 'Rita', '${\id('a4')}');
+BEGIN;
+INSERT INTO teamrbac.tenant (tenant_id, name) VALUES ('$acme', 'Acme');
+INSERT INTO teamrbac.membership (tenant_id, user_id, role) VALUES ('$acme', '${\id('a3')}', 'owner'), ('$acme', '${\id('a4')}', 'reader');
+COMMIT;
+CALL teamrbac.set_cluster_secret('$secret');
+$tables
+SELECT create_distributed_table('prompt', 'tenant_id', shard_count := 8);
+SELECT teamrbac.protect_table('prompt', 'prompts.view', 'prompts.edit');
+INSERT INTO prompt (tenant_id, id) $rows;
+SQL
+for my $local (qw(on off))
+{
+	my $set = "SET LOCAL citus.enable_local_execution = $local;";
+	is(as('a3', "$set $all; UPDATE prompt SET state = 'x' WHERE id = 1; SELECT count(*) FROM prompt WHERE state = 'x'", node => $single), "$acme|5\n1", "a single node, local execution $local: a member");
+	is(as('a4', "$set DELETE FROM prompt; UPDATE prompt SET state = 'y'; SELECT count(*) FROM prompt WHERE state <> 'y'", node => $single), '5', 'a reader');
+	is(as('', "$set $all", node => $single), '', 'nobody');
+	like(as('a4', "$set INSERT INTO prompt SELECT '$acme'::uuid, g FROM generate_series(50, 60) AS g", node => $single), qr/^(0A000|42501|23514)/, 'a reader\'s INSERT ... SELECT');
+	like(as('a3', "$set COPY prompt FROM STDIN;\n$borealis\t1\tx\n\\.\n", node => $single), qr/^(0A000|42501|23514)/, 'COPY into another tenant');
+}
+$single->safe_psql('postgres', 'CALL teamrbac.set_cluster_secret(NULL)');
+like(as('a3', "SET LOCAL citus.enable_local_execution = off; $all", node => $single), qr/^28000 no valid ticket/, 'without a secret an error, not half of the rows');
+is($single->safe_psql('postgres', "SELECT count(*) FROM teamrbac.check_setup() WHERE object = 'extension citus'"), '1', 'which check_setup reports');
+$single->stop;
 
 $_->stop for @nodes;
 done_testing();
