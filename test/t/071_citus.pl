@@ -394,7 +394,7 @@ my $single = PostgreSQL::Test::Cluster->new('single');
 $single->init;
 $single->append_conf('postgresql.conf', "listen_addresses = '127.0.0.1'\nshared_preload_libraries = 'citus'\nsession_preload_libraries = 'teamrbac'\nlog_min_messages = warning\ncitus.node_conninfo = 'sslmode=disable'");
 $single->start;
-$single->safe_psql('postgres', "CREATE EXTENSION citus; SELECT citus_set_coordinator_host('127.0.0.1', ${\$single->port}); CREATE EXTENSION teamrbac CASCADE; CREATE ROLE app LOGIN");
+$single->safe_psql('postgres', "CREATE EXTENSION citus; SELECT citus_set_coordinator_host('127.0.0.1', ${\$single->port}); SELECT citus_set_node_property('127.0.0.1', ${\$single->port}, 'shouldhaveshards', true); CREATE EXTENSION teamrbac CASCADE; CREATE ROLE app LOGIN");
 $single->safe_psql('postgres', 'GRANT EXECUTE ON FUNCTION teamrbac.sign_in(uuid, boolean), teamrbac.sign_in_as_member(uuid, uuid, boolean) TO app');
 $single->safe_psql('postgres', <<"SQL");
 SELECT teamrbac.register_user('dora\@example.com', 'Dora', '${\id('a3')}'), teamrbac.register_user('rita\@example.com', 'Rita', '${\id('a4')}');
