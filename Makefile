@@ -59,6 +59,11 @@ endif
 
 include $(PGXS)
 
+# Tokens are verified by the libcrypto that the server is linked with; without one they are refused.
+ifeq ($(with_ssl),openssl)
+SHLIB_LINK += -lcrypto
+endif
+
 # PGXS knows nothing of our headers and version; a change in them rebuilds all, which takes seconds.
 $(OBJS) $(OBJS:.o=.bc): $(wildcard src/*.h src/*/*.h) $(MODULE_big).control Makefile
 
@@ -98,7 +103,7 @@ all install uninstall installcheck prove_installcheck clean layers:
 endif
 
 # What follows works before anything is installed, because the scripts install it.
-.PHONY: dependencies test test-postgres test-all-versions coverage sanitize fuzz demo bench bench-mail bench-expire bench-keys docs format format-check deb dist test-packages test-gateways
+.PHONY: dependencies test test-postgres test-all-versions coverage sanitize fuzz demo bench bench-mail bench-expire bench-keys bench-tokens docs format format-check deb dist test-packages test-gateways
 
 dependencies:
 	scripts/install-dependencies.sh
@@ -166,6 +171,13 @@ bench-keys:
 		-- bench/api_key.sh >bench/KEYS.md.tmp || { rm -f bench/KEYS.md.tmp; exit 1; }
 	@mv bench/KEYS.md.tmp bench/KEYS.md
 	@cat bench/KEYS.md
+
+# See bench/token.sh for BENCH_TOKENS and BENCH_ROUNDS.
+bench-tokens:
+	@scripts/with-cluster.sh --set 'shared_buffers = 1GB' --set 'autovacuum = off' -- bench/token.sh >bench/TOKENS.md.tmp \
+		|| { rm -f bench/TOKENS.md.tmp; exit 1; }
+	@mv bench/TOKENS.md.tmp bench/TOKENS.md
+	@cat bench/TOKENS.md
 
 # The reference is what the COMMENTs say; a test fails when it isn't.
 docs:

@@ -336,4 +336,75 @@ SELECT (SELECT string_agg(role, ' ' ORDER BY role) FROM teamrbac.team) = 'owner 
 COMMIT;
 RESET ROLE;
 SELECT 1 / (:'two_remain'::boolean)::int \g /dev/null
+\echo '== 12. Signing in by a token that the database verifies: an SQL injection gets what that one user may'
+-- The identity provider, as far as the database knows it; here it signs with a secret, so that the demo can play its part.
+SELECT teamrbac.trust_issuer('https://id.example', '{"keys": [{"kty": "oct", "k": "dGhlIHNlY3JldCB0aGF0IDMyIGJ5dGVzIGFyZSBmb3I"}]}', '{shop}', '{HS256}') \g /dev/null
+CREATE FUNCTION base64url(bytes bytea) RETURNS text LANGUAGE sql AS $$ SELECT rtrim(translate(encode(bytes, 'base64'), E'+/\n', '-_'), '=') $$;
+CREATE FUNCTION provider(who text, seconds int) RETURNS text LANGUAGE sql AS $$
+	SELECT t || '.' || base64url(public.hmac(t::bytea, 'the secret that 32 bytes are for', 'sha256'))
+	FROM (SELECT base64url('{"alg": "HS256"}') || '.' || base64url(convert_to(json_build_object('iss', 'https://id.example', 'aud', 'shop', 'sub', person(who), 'role', 'owner',
+		'iat', extract(epoch FROM now())::int, 'exp', extract(epoch FROM clock_timestamp()) + seconds)::text, 'UTF8'))) AS s(t) $$;
+SELECT provider('Rita', 60) AS ritas, provider('Rita', 1) AS short \gset
+-- The application's search puts what the user types into its SQL. Its role may execute nothing that signs in by a name.
+CREATE ROLE demo_web LOGIN;
+GRANT USAGE ON SCHEMA shop TO demo_web;
+GRANT SELECT, UPDATE ON endpoint, prompt, snippet, log, billing_account TO demo_web;
+CREATE FUNCTION search(term text) RETURNS SETOF text LANGUAGE plpgsql AS $$
+BEGIN
+	RETURN QUERY EXECUTE 'SELECT title FROM prompt WHERE title = ''' || term || '''';
+END $$;
+CREATE FUNCTION injected(term text) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+	RETURN (SELECT 'rows: ' || count(*) FROM search(term));
+EXCEPTION WHEN OTHERS THEN
+	RETURN SQLSTATE || ' ' || SQLERRM;
+END $$;
+CREATE TABLE injection (n serial, "somebody types into Rita's search" text, term text);
+INSERT INTO injection ("somebody types into Rita's search", term) VALUES
+	('Prompt 7',                        'Prompt 7'),
+	('all prompts there are',           ''' OR true --'),
+	('everybody''s bills',              ''' UNION ALL SELECT balance::text FROM billing_account --'),
+	('the users'' addresses',           ''' UNION ALL SELECT email FROM teamrbac.app_user --'),
+	('sign me in as Adam, the Owner',   format(''' UNION ALL SELECT teamrbac.sign_in(%L)::text --', person('Adam'))),
+	('I am Adam, says the gateway',     ''' UNION ALL SELECT teamrbac.sign_in_from_jwt_claims()::text --'),
+	('trust my issuer',                 ''' UNION ALL SELECT teamrbac.trust_issuer(''me'', ''{"keys": []}'', ''{shop}'', ''{HS256}'')::text --'),
+	('here is a token of mine',         ''' UNION ALL SELECT teamrbac.sign_in_with_token(''eyJhbGciOiJub25lIn0.e30.'')::text --'),
+	('set who is asking',               ''' UNION ALL SELECT set_config(''teamrbac.identity'', ''user=...'', true) --');
+GRANT SELECT ON injection TO demo_web;
+SET ROLE demo_web;
+BEGIN;
+SELECT user_id = '00000000-0000-4000-8000-000000000004' AS "Rita has signed in" FROM teamrbac.sign_in_with_token(:'ritas');
+SELECT "somebody types into Rita's search", injected(term) AS "and gets" FROM injection ORDER BY n;
+SELECT string_agg(injected(term), ', ' ORDER BY n) = 'rows: 1, rows: 300, rows: 0, 42501 permission denied for table app_user, '
+	|| '42501 permission denied for function sign_in, 42501 permission denied for function sign_in_from_jwt_claims, 42501 permission denied for function trust_issuer, '
+	|| '28000 invalid token, 42501 permission denied to set parameter "teamrbac.identity"' AS contained FROM injection \gset
+COMMIT;
+\echo 'A second later, the token is over, and with it the identity, in the middle of a transaction'
+BEGIN;
+SELECT expires_at FROM teamrbac.sign_in_with_token(:'short') \g /dev/null
+SELECT count(*) AS before FROM prompt \gset
+SELECT pg_sleep(1.1) \g /dev/null
+SELECT count(*) AS after FROM prompt \gset
+COMMIT;
+\echo :before 'prompts, then' :after
+RESET ROLE;
+SELECT 1 / (:'contained'::boolean AND :before = 300 AND :after = 0)::int \g /dev/null
+
+\echo '== 13. Three seats, a link, and a list of addresses'
+CALL teamrbac.set_tenant_limit(:'acme', 'members', 3);
+SELECT teamrbac.register_user('vera@example.com', 'Vera', '00000000-0000-4000-8000-0000000000b1'),
+	teamrbac.register_user('walt@example.com', 'Walt', '00000000-0000-4000-8000-0000000000b2') \g /dev/null
+SET ROLE demo_app;
+BEGIN; SELECT teamrbac.sign_in(person('Adam')) \g /dev/null
+SELECT email, outcome FROM teamrbac.invite_members(:'acme', '{una@example.com,rita@example.com,nonsense}', 'reader');
+SELECT token AS link FROM teamrbac.invite_by_link(:'acme', 'developer', uses => 10) \gset
+COMMIT;
+BEGIN; SELECT teamrbac.sign_in(person('Vera')) \g /dev/null
+SELECT role AS "Vera is now" FROM teamrbac.accept_invitation(:'link');
+SELECT teamrbac.sign_in(person('Walt')) \g /dev/null
+SELECT reason(format('SELECT teamrbac.accept_invitation(%L)', :'link')) AS walt \gset
+\echo 'And Walt:' :walt
+COMMIT;
+RESET ROLE;
+SELECT 1 / (:'walt' = '55000 tenant has too many members')::int \g /dev/null
 \echo 'Everything printed above was checked as it happened.'

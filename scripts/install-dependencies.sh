@@ -22,6 +22,9 @@ packages=(
     libipc-run-perl          # PostgreSQL::Test::Cluster uses it
     libcurl4-openssl-dev     # the mailer speaks SMTP through it
     libpq-dev                # the mailer is a PostgreSQL client
+    libssl-dev               # the library verifies tokens by libcrypto
+    python3-jwt              # tests: tokens made by another implementation
+    python3-cryptography     # tests: PyJWT signs by it
     libidn2-dev              # the mailer writes domains beyond ASCII as the DNS has them
     python3-aiosmtpd         # tests, demo and benchmark: a mail server on loopback
     openssl                  # tests: a certificate for it

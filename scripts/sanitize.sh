@@ -1,7 +1,7 @@
 #!/bin/bash
-# Runs the mailer's code on random input (fuzz-mailer.sh, always the same), then the regression and isolation tests,
-# under AddressSanitizer and UndefinedBehaviorSanitizer, whose first finding ends the program or backend and so fails;
-# `make sanitize` calls this.
+# Runs the mailer's code on random input (fuzz-mailer.sh, always the same), then the regression and isolation tests
+# and those of tokens, under AddressSanitizer and UndefinedBehaviorSanitizer, whose first finding ends the program or
+# backend and so fails; `make sanitize` calls this.
 # The server is Debian's own, so it has to be started with the sanitizer's library in front.
 #
 # TESTS and the like narrow the tests, as for run-tests.sh.
@@ -29,4 +29,7 @@ scripts/with-cluster.sh --cron=contrib_regression \
     --server-env "LD_PRELOAD=$asan $shim/shim.so" \
     --server-env ASAN_OPTIONS=detect_leaks=0:abort_on_error=1:detect_stack_use_after_return=0 \
     --server-env UBSAN_OPTIONS=print_stacktrace=1 \
-    -- env PROVE_TESTS= scripts/test-runners.sh
+    -- env PROVE_TESTS='test/t/050_tokens.pl test/t/051_token_attacks.pl test/t/052_token_sign_in.pl' \
+    TEAMRBAC_SERVER_PRELOAD="$asan $shim/shim.so" \
+    ASAN_OPTIONS=detect_leaks=0:abort_on_error=1:detect_stack_use_after_return=0 UBSAN_OPTIONS=print_stacktrace=1 \
+    scripts/test-runners.sh

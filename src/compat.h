@@ -136,6 +136,24 @@ compat_query_is_replaced(Oid relid)
 #define EXECUTOR_RUN_ARGUMENTS query, direction, count
 #endif
 
+/* What is called while JSON is parsed says since 16 whether to go on; 17 can parse without allocating. */
+#include "common/jsonapi.h"
+#include "mb/pg_wchar.h"
+#if PG_VERSION_NUM < 160000
+typedef void CompatJsonResult;
+#define COMPAT_JSON_CONTINUE
+#else
+typedef JsonParseErrorType CompatJsonResult;
+#define COMPAT_JSON_CONTINUE JSON_SUCCESS
+#endif
+#if PG_VERSION_NUM < 170000
+#define compat_json_lexer(json, length) \
+	makeJsonLexContextCstringLen(unconstify(char *, (json)), (length), GetDatabaseEncoding(), true)
+#else
+#define compat_json_lexer(json, length) \
+	makeJsonLexContextCstringLen(NULL, (json), (length), GetDatabaseEncoding(), true)
+#endif
+
 #include "executor/executor.h"
 #if PG_VERSION_NUM < 180000
 #define compat_executor_run(query) ExecutorRun((query), ForwardScanDirection, 0, true)

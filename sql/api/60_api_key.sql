@@ -4,7 +4,8 @@ CREATE FUNCTION api_keys(tenant_id uuid) RETURNS SETOF api_key
 	LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 	SELECT k.tenant_id, k.key_id, k.name, k.role, k.permissions, k.state, k.created_by, k.creator, k.created_at,
-			k.expires_at, k.last_used_at, k.replaced_by, k.revoked_at, k.revoked_by, k.revoke_reason
+			k.expires_at, k.last_used_at, k.replaced_by, k.revoked_at, k.revoked_by, k.revoke_reason,
+			k.metadata
 		FROM teamrbac.api_key_overview AS k WHERE k.tenant_id = api_keys.tenant_id
 $$;
 COMMENT ON FUNCTION api_keys(uuid) IS 'Lists the API keys of a tenant.
@@ -63,7 +64,8 @@ DECLARE
 BEGIN
 	CALL teamrbac.rename_api_key(key_id, name);
 	SELECT k.tenant_id, k.key_id, k.name, k.role, k.permissions, k.state, k.created_by, k.creator, k.created_at,
-			k.expires_at, k.last_used_at, k.replaced_by, k.revoked_at, k.revoked_by, k.revoke_reason INTO answer
+			k.expires_at, k.last_used_at, k.replaced_by, k.revoked_at, k.revoked_by, k.revoke_reason,
+			k.metadata INTO answer
 		FROM teamrbac.api_key_overview AS k WHERE k.key_id = rename_api_key.key_id;
 	RETURN answer;
 EXCEPTION WHEN OTHERS THEN
@@ -86,7 +88,8 @@ DECLARE
 BEGIN
 	CALL teamrbac.set_api_key_expiry(key_id, expires_at);
 	SELECT k.tenant_id, k.key_id, k.name, k.role, k.permissions, k.state, k.created_by, k.creator, k.created_at,
-			k.expires_at, k.last_used_at, k.replaced_by, k.revoked_at, k.revoked_by, k.revoke_reason INTO answer
+			k.expires_at, k.last_used_at, k.replaced_by, k.revoked_at, k.revoked_by, k.revoke_reason,
+			k.metadata INTO answer
 		FROM teamrbac.api_key_overview AS k WHERE k.key_id = set_api_key_expiry.key_id;
 	RETURN answer;
 EXCEPTION WHEN OTHERS THEN
@@ -109,7 +112,8 @@ DECLARE
 BEGIN
 	CALL teamrbac.revoke_api_key(key_id, reason);
 	SELECT k.tenant_id, k.key_id, k.name, k.role, k.permissions, k.state, k.created_by, k.creator, k.created_at,
-			k.expires_at, k.last_used_at, k.replaced_by, k.revoked_at, k.revoked_by, k.revoke_reason INTO answer
+			k.expires_at, k.last_used_at, k.replaced_by, k.revoked_at, k.revoked_by, k.revoke_reason,
+			k.metadata INTO answer
 		FROM teamrbac.api_key_overview AS k WHERE k.key_id = revoke_api_key.key_id;
 	RETURN answer;
 EXCEPTION WHEN OTHERS THEN
@@ -168,3 +172,27 @@ $$;
 COMMENT ON FUNCTION revoke_api_keys(uuid, uuid, timestamptz, text, text) IS 'Revokes the API keys of a tenant that all the conditions given are true of.
 
 Returns how many. Needs api_keys.manage. Refusals: 401 nobody signed in; 403 not allowed; 400 no condition, or a malformed reason.';
+
+CREATE FUNCTION set_api_key_metadata(key_id uuid, metadata jsonb) RETURNS api_key
+	LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	answer  record;
+	refusal teamrbac.refusal;
+BEGIN
+	CALL teamrbac.set_api_key_metadata(key_id, metadata);
+	SELECT k.tenant_id, k.key_id, k.name, k.role, k.permissions, k.state, k.created_by, k.creator, k.created_at,
+			k.expires_at, k.last_used_at, k.replaced_by, k.revoked_at, k.revoked_by, k.revoke_reason,
+			k.metadata INTO answer
+		FROM teamrbac.api_key_overview AS k WHERE k.key_id = set_api_key_metadata.key_id;
+	RETURN answer;
+EXCEPTION WHEN OTHERS THEN
+	GET STACKED DIAGNOSTICS refusal.code = RETURNED_SQLSTATE, refusal.message = MESSAGE_TEXT,
+		refusal.detail = PG_EXCEPTION_DETAIL, refusal.hint = PG_EXCEPTION_HINT, refusal.reason = CONSTRAINT_NAME;
+	PERFORM teamrbac.raise_http_status(refusal);
+	RAISE;
+END
+$$;
+COMMENT ON FUNCTION set_api_key_metadata(uuid, jsonb) IS 'Replaces what the application notes about an API key.
+
+Returns the key. Needs api_keys.manage, or to be a member who made it. Refusals: 401 nobody signed in; 403 not allowed, or no such key; 400 no object, or more than 8 kB.';

@@ -56,8 +56,10 @@ INSERT INTO teamrbac.permission (permission, description, grantable_to_keys, bui
 	('api_keys.manage',          'Manage API keys',                false, true, 10),
 	('team.manage',              'Manage team members',            false, true, 11),
 	('audit.view',               'View the audit trail',           false, true, 12),
-	('billing.manage',           'Manage billing',                 false, true, 13),
-	('tenant.delete',            'Delete tenant',                  false, true, 14);
+	('roles.manage',             'Manage roles of the tenant',     false, true, 13),
+	('billing.manage',           'Manage billing',                 false, true, 14),
+	('tenant.delete',            'Delete tenant',                  false, true, 15),
+	('tenant.rename',            'Rename tenant',                  false, true, 16);
 
 INSERT INTO teamrbac.role (role, description, built_in, position) VALUES
 	('reader',    'Views everything, changes nothing',                    true, 1),
@@ -72,8 +74,8 @@ INSERT INTO teamrbac.role_permission (role, permission, built_in)
 	JOIN (VALUES ('endpoints.view', 1), ('prompts.view', 1), ('snippets.view', 1), ('logs.view', 1),
 				 ('endpoints.edit', 2), ('prompts.edit', 2), ('snippets.edit', 2), ('prompts.promote', 2),
 				 ('api_keys.create_personal', 2),
-				 ('api_keys.manage', 3), ('team.manage', 3), ('audit.view', 3),
-				 ('billing.manage', 4), ('tenant.delete', 4)) AS p(permission, from_position)
+				 ('api_keys.manage', 3), ('team.manage', 3), ('audit.view', 3), ('roles.manage', 3),
+				 ('billing.manage', 4), ('tenant.delete', 4), ('tenant.rename', 4)) AS p(permission, from_position)
 	  ON r.position >= p.from_position;
 
 -- After the rows above, which it would refuse.

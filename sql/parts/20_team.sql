@@ -6,8 +6,11 @@ CREATE TABLE teamrbac.app_user (
 	display_name text NOT NULL,
 	created_at   timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
 	disabled_at  timestamptz,
+	locale       text,
 	CONSTRAINT app_user_display_name CHECK
-		(teamrbac.is_printable_name(display_name))
+		(teamrbac.is_printable_name(display_name)),
+	CONSTRAINT app_user_locale CHECK
+		(locale ~ '^[A-Za-z]{2,3}([_-][A-Za-z0-9]{2,8})*$' AND pg_catalog.octet_length(locale) <= 35)
 );
 CREATE UNIQUE INDEX app_user_email_key ON teamrbac.app_user (teamrbac.address_key(email));
 COMMENT ON TABLE teamrbac.app_user IS
@@ -16,6 +19,8 @@ COMMENT ON COLUMN teamrbac.app_user.user_id IS 'The application''s own id of the
 COMMENT ON COLUMN teamrbac.app_user.display_name IS 'For people, as is_printable_name has it.';
 COMMENT ON COLUMN teamrbac.app_user.created_at IS 'When the user was registered here.';
 COMMENT ON CONSTRAINT app_user_display_name ON teamrbac.app_user IS 'Fit to be printed, in a mail too.';
+COMMENT ON CONSTRAINT app_user_locale ON teamrbac.app_user IS 'A language tag, such as de or pt-BR: fit to be part of a file''s name.';
+COMMENT ON COLUMN teamrbac.app_user.locale IS 'The language of mail to the user; NULL: not known. Change it by set_user_locale.';
 COMMENT ON INDEX teamrbac.app_user_email_key IS 'One user for an e-mail address, however it is spelt.';
 COMMENT ON COLUMN teamrbac.app_user.email IS 'Verified by the application; unique, as address_key compares.';
 COMMENT ON COLUMN teamrbac.app_user.disabled_at IS 'When set, the user can do nothing; memberships and keys stay.';
@@ -23,15 +28,18 @@ COMMENT ON COLUMN teamrbac.app_user.disabled_at IS 'When set, the user can do no
 CREATE TABLE teamrbac.tenant (
 	tenant_id  uuid PRIMARY KEY,
 	name       text NOT NULL,
-	slug       text,
+	slug       text COLLATE "C",
 	created_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
 	deleted_at timestamptz,
 	purge_began_at timestamptz,
+	metadata   jsonb NOT NULL DEFAULT '{}',
 	CONSTRAINT tenant_name CHECK
 		(teamrbac.is_printable_name(name)),
 	CONSTRAINT tenant_slug CHECK
 		(slug ~ '^[a-z0-9]+(-[a-z0-9]+)*$' AND pg_catalog.octet_length(slug) <= 63),
-	CONSTRAINT tenant_purged_when_deleted CHECK (purge_began_at IS NULL OR deleted_at IS NOT NULL)
+	CONSTRAINT tenant_purged_when_deleted CHECK (purge_began_at IS NULL OR deleted_at IS NOT NULL),
+	CONSTRAINT tenant_metadata CHECK
+		(pg_catalog.jsonb_typeof(metadata) = 'object' AND pg_catalog.octet_length(metadata::text) <= 8192)
 );
 -- Partial: a deleted tenant keeps its slug for a restoration, and keeps it from nobody.  Nor is a slug a key, then, and
 -- changing it, or deleting the tenant, waits for no transaction that refers to the tenant.
@@ -43,6 +51,8 @@ COMMENT ON COLUMN teamrbac.tenant.slug IS 'Optional short name for addresses, un
 COMMENT ON COLUMN teamrbac.tenant.tenant_id IS 'What the application''s tables reference.';
 COMMENT ON COLUMN teamrbac.tenant.name IS 'For people, as is_printable_name has it.';
 COMMENT ON COLUMN teamrbac.tenant.created_at IS 'When it was made.';
+COMMENT ON COLUMN teamrbac.tenant.metadata IS 'The application''s own, by set_tenant_metadata; never secrets.';
+COMMENT ON CONSTRAINT tenant_metadata ON teamrbac.tenant IS 'A JSON object of at most 8 kB.';
 COMMENT ON CONSTRAINT tenant_purged_when_deleted ON teamrbac.tenant IS 'Only a deleted tenant is purged.';
 COMMENT ON CONSTRAINT tenant_name ON teamrbac.tenant IS 'Fit to be printed, in a mail too.';
 COMMENT ON CONSTRAINT tenant_slug ON teamrbac.tenant IS 'Lower-case words joined by single hyphens, at most 63 bytes.';
@@ -57,8 +67,11 @@ CREATE TABLE teamrbac.membership (
 	role       teamrbac.role_name NOT NULL REFERENCES teamrbac.role,
 	expires_at timestamptz,
 	joined_at  timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+	metadata   jsonb NOT NULL DEFAULT '{}',
 	PRIMARY KEY (tenant_id, user_id),
-	CONSTRAINT membership_owner_stays CHECK (role <> 'owner' OR expires_at IS NULL)
+	CONSTRAINT membership_owner_stays CHECK (role <> 'owner' OR expires_at IS NULL),
+	CONSTRAINT membership_metadata CHECK
+		(pg_catalog.jsonb_typeof(metadata) = 'object' AND pg_catalog.octet_length(metadata::text) <= 8192)
 );
 CREATE INDEX membership_user_idx ON teamrbac.membership (user_id, tenant_id);
 CREATE INDEX membership_role_idx ON teamrbac.membership (role)
@@ -72,6 +85,8 @@ COMMENT ON COLUMN teamrbac.membership.tenant_id IS 'The tenant.';
 COMMENT ON COLUMN teamrbac.membership.user_id IS 'The member.';
 COMMENT ON COLUMN teamrbac.membership.role IS 'What they are there.';
 COMMENT ON COLUMN teamrbac.membership.joined_at IS 'When they became a member.';
+COMMENT ON COLUMN teamrbac.membership.metadata IS 'The application''s own, by set_member_metadata; never secrets.';
+COMMENT ON CONSTRAINT membership_metadata ON teamrbac.membership IS 'A JSON object of at most 8 kB.';
 COMMENT ON CONSTRAINT membership_owner_stays ON teamrbac.membership IS 'An owner whose time is over would leave none.';
 COMMENT ON INDEX teamrbac.membership_user_idx IS 'Answers every permission check that memory cannot.';
 COMMENT ON INDEX teamrbac.membership_owned_idx IS 'Answers how many tenants a user owns.';

@@ -6,6 +6,7 @@ CREATE TABLE teamrbac.expired_membership (
 	role       teamrbac.role_name NOT NULL,
 	expires_at timestamptz NOT NULL,
 	joined_at  timestamptz NOT NULL,
+	metadata   jsonb NOT NULL DEFAULT '{}',
 	PRIMARY KEY (tenant_id, user_id)
 );
 CREATE INDEX expired_membership_user_idx ON teamrbac.expired_membership (user_id);
@@ -17,6 +18,7 @@ COMMENT ON COLUMN teamrbac.expired_membership.user_id IS 'Who was a member of it
 COMMENT ON COLUMN teamrbac.expired_membership.role IS 'What they were there. No reference: the role may be dropped, and is then not brought back.';
 COMMENT ON COLUMN teamrbac.expired_membership.expires_at IS 'When the membership ended.';
 COMMENT ON COLUMN teamrbac.expired_membership.joined_at IS 'When it began.';
+COMMENT ON COLUMN teamrbac.expired_membership.metadata IS 'What the application had noted.';
 COMMENT ON INDEX teamrbac.expired_membership_user_idx IS 'Answers the deletion of a user.';
 COMMENT ON INDEX teamrbac.expired_membership_expires_idx IS 'Answers expire_memberships.';
 

@@ -13,6 +13,7 @@ CREATE TABLE teamrbac.audit_event (
 	subject          text NOT NULL,
 	before           jsonb,
 	after            jsonb,
+	salt             bytea,
 	previous_hash    bytea NOT NULL,
 	hash             bytea NOT NULL,
 	PRIMARY KEY (tenant_id, scope, sequence),
@@ -22,6 +23,9 @@ CREATE TABLE teamrbac.audit_event (
 		 OR actor_kind = 'database_role' AND actor_id IS NULL)
 );
 CREATE INDEX audit_event_occurred_idx ON teamrbac.audit_event (occurred_at);
+CREATE INDEX audit_event_personal_idx ON teamrbac.audit_event (subject) WHERE salt IS NOT NULL;
+CREATE INDEX audit_event_address_before_idx ON teamrbac.audit_event (teamrbac.address_key(before ->> 'email')) WHERE salt IS NOT NULL;
+CREATE INDEX audit_event_address_after_idx ON teamrbac.audit_event (teamrbac.address_key(after ->> 'email')) WHERE salt IS NOT NULL;
 COMMENT ON TABLE teamrbac.audit_event IS
 	'What was done, one event for each thing. Appended to by the commands; nobody but a superuser can change it. No reference to the tenant: events outlive it.';
 COMMENT ON COLUMN teamrbac.audit_event.tenant_id IS
@@ -36,14 +40,19 @@ COMMENT ON COLUMN teamrbac.audit_event.action IS
 	'Such as member.removed; direct.* for a change of a table by hand, restore.loaded for rows that a dump brought.';
 COMMENT ON COLUMN teamrbac.audit_event.subject IS 'What was changed, such as member:<user_id>.';
 COMMENT ON COLUMN teamrbac.audit_event.hash IS
-	'SHA-256 of previous_hash and all other columns; see audit_hash.';
+	'SHA-256 of previous_hash and all other columns but salt, with before and after as audit_sealed gives them; see audit_hash.';
 COMMENT ON COLUMN teamrbac.audit_event.occurred_at IS 'When it was recorded, by the clock.';
 COMMENT ON COLUMN teamrbac.audit_event.application_name IS 'What the client called itself.';
 COMMENT ON COLUMN teamrbac.audit_event.before IS 'What it was, without secrets and their hashes; NULL: it is new.';
 COMMENT ON COLUMN teamrbac.audit_event.after IS 'What it has become, likewise; NULL: it is gone.';
+COMMENT ON COLUMN teamrbac.audit_event.salt IS
+	'Random, where before or after has values of a person: what audit_sealed digests them with. NULL where there are none, or they have been erased.';
 COMMENT ON COLUMN teamrbac.audit_event.previous_hash IS 'The hash of the event before; empty for the first.';
 COMMENT ON CONSTRAINT audit_event_scope ON teamrbac.audit_event IS 'The four kinds of chains.';
 COMMENT ON CONSTRAINT audit_event_actor ON teamrbac.audit_event IS 'A database role has no id of ours.';
+COMMENT ON INDEX teamrbac.audit_event_personal_idx IS 'Finds what is to be erased with a user: events about them.';
+COMMENT ON INDEX teamrbac.audit_event_address_before_idx IS 'Finds what is to be erased with a user: events with their address.';
+COMMENT ON INDEX teamrbac.audit_event_address_after_idx IS 'Finds what is to be erased with a user: events with their address.';
 COMMENT ON INDEX teamrbac.audit_event_occurred_idx IS 'Answers the removal of events past their retention.';
 
 CREATE TABLE teamrbac.audit_head (
@@ -64,6 +73,32 @@ COMMENT ON COLUMN teamrbac.audit_head.hash IS 'Of the last event.';
 COMMENT ON COLUMN teamrbac.audit_head.anchor_sequence IS 'Of the last event that was removed; 0: none was.';
 COMMENT ON COLUMN teamrbac.audit_head.anchor_hash IS 'Of the last event that was removed.';
 
+-- Values of a person can be erased without breaking a chain: the chain holds only their salted digests, and an
+-- erased value leaves its digest behind, without the salt, so that nobody can find the value by trying.
+CREATE FUNCTION teamrbac.audit_is_personal(fields jsonb) RETURNS boolean
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+	RETURN fields OPERATOR(pg_catalog.?|) ARRAY['email', 'display_name', 'metadata'];
+COMMENT ON FUNCTION teamrbac.audit_is_personal(jsonb) IS
+	'Whether before or after of an event has values of a person: email, display_name, metadata.';
+REVOKE ALL ON FUNCTION teamrbac.audit_is_personal(jsonb) FROM PUBLIC;
+CREATE FUNCTION teamrbac.audit_sealed(fields jsonb, salt bytea) RETURNS jsonb
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+	RETURN (SELECT pg_catalog.jsonb_object_agg(f.key,
+				CASE WHEN f.key = ANY (ARRAY['email', 'display_name', 'metadata'])
+						  AND pg_catalog.jsonb_typeof(f.value) <> 'null'
+						  -- Erased already: an object of a digest in hexadecimal, and no more.  No regular expression,
+						  -- which would report a lack of memory as an error of its own.
+						  AND (f.value = pg_catalog.jsonb_build_object('erased', f.value ->> 'erased')
+							   AND pg_catalog.octet_length(f.value ->> 'erased') = 64
+							   AND pg_catalog.translate(f.value ->> 'erased', '0123456789abcdef', '') = '') IS NOT TRUE
+					 THEN pg_catalog.jsonb_build_object('erased', pg_catalog.encode(pg_catalog.sha256(
+							salt || pg_catalog.convert_to(f.value::text, 'UTF8')), 'hex'))
+					 ELSE f.value END)
+			FROM pg_catalog.jsonb_each(fields) AS f);
+COMMENT ON FUNCTION teamrbac.audit_sealed(jsonb, bytea) IS
+	'before or after of an event with each value of a person replaced by {"erased": digest}: SHA-256 of the salt, followed by the value as JSON. What an event says once it is erased, and what its hash covers before and after.';
+REVOKE ALL ON FUNCTION teamrbac.audit_sealed(jsonb, bytea) FROM PUBLIC;
+
 -- Plain SQL, so that an auditor can compute it without us.
 CREATE FUNCTION teamrbac.audit_hash(event teamrbac.audit_event) RETURNS bytea
 	LANGUAGE sql STABLE PARALLEL SAFE
@@ -71,9 +106,12 @@ CREATE FUNCTION teamrbac.audit_hash(event teamrbac.audit_event) RETURNS bytea
 		pg_catalog.jsonb_build_array(event.tenant_id, event.scope, event.sequence,
 			(EXTRACT(epoch FROM event.occurred_at) * 1000000)::bigint,
 			event.actor_kind, event.actor_id, event.session_role, event.application_name,
-			event.action, event.subject, event.before, event.after)::text, 'UTF8'));
+			event.action, event.subject,
+			CASE WHEN teamrbac.audit_is_personal(event.before) THEN teamrbac.audit_sealed(event.before, event.salt) ELSE event.before END,
+			CASE WHEN teamrbac.audit_is_personal(event.after) THEN teamrbac.audit_sealed(event.after, event.salt) ELSE event.after END
+		)::text, 'UTF8'));
 COMMENT ON FUNCTION teamrbac.audit_hash(teamrbac.audit_event) IS
-	'The hash that an event should bear: SHA-256 of previous_hash, followed by a JSON array of the other columns (time in microseconds since 1970) as UTF-8 text.';
+	'The hash that an event should bear: SHA-256 of previous_hash, followed by a JSON array of the other columns but salt (time in microseconds since 1970, before and after by audit_sealed) as UTF-8 text.';
 REVOKE ALL ON FUNCTION teamrbac.audit_hash(teamrbac.audit_event) FROM PUBLIC;
 
 CREATE FUNCTION teamrbac.guard_audit() RETURNS trigger

@@ -29,12 +29,12 @@ CREATE PROCEDURE teamrbac.remove_member(tenant_id uuid, user_id uuid, revoke_key
 	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
 	AS 'MODULE_PATHNAME', 'teamrbac_remove_member';
 COMMENT ON PROCEDURE teamrbac.remove_member(uuid, uuid, boolean) IS
-	'Ends a membership, obeyed by every statement that starts after the commit. API keys that they made stay, unless revoke_keys: then all of them are revoked, which needs api_keys.manage. Needs team.manage, and every permission of the member''s role. Errors: 42501 not allowed, or the Owner; P0002 not a member; 23503 or 55000 where foreign keys of the application''s tables forbid it (see docs/security.md); 28000 nobody signed in. Locks the tenant''s row.';
+	'Ends a membership, obeyed by every statement that starts after the commit. API keys that they made stay, unless revoke_keys: then all of them are revoked, which needs api_keys.manage. They come back by an invitation to their address only, not by a link or domain. Needs team.manage, and every permission of the member''s role. Errors: 42501 not allowed, or the Owner; P0002 not a member; 23503 or 55000 where foreign keys of the application''s tables forbid it (see docs/security.md); 28000 nobody signed in. Locks the tenant''s row.';
 CREATE PROCEDURE teamrbac.leave_tenant(tenant_id uuid)
 	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
 	AS 'MODULE_PATHNAME', 'teamrbac_leave_tenant';
 COMMENT ON PROCEDURE teamrbac.leave_tenant(uuid) IS
-	'The signed-in user ends their own membership. Errors: 42501 not a member, or the Owner, who transfers ownership first; 23503 or 55000 where foreign keys of the application''s tables forbid it (see docs/security.md); 28000 no user signed in. Locks the tenant''s row.';
+	'The signed-in user ends their own membership. They come back by an invitation to their address only, not by a link or domain. Errors: 42501 not a member, or the Owner, who transfers ownership first; 23503 or 55000 where foreign keys of the application''s tables forbid it (see docs/security.md); 28000 no user signed in. Locks the tenant''s row.';
 
 CREATE VIEW teamrbac.team WITH (security_barrier = true) AS
 	SELECT m.tenant_id,
@@ -45,7 +45,10 @@ CREATE VIEW teamrbac.team WITH (security_barrier = true) AS
 				THEN u.email::text END AS email,
 		   m.role::text AS role,
 		   m.joined_at,
-		   m.expires_at
+		   m.expires_at,
+		   CASE WHEN m.user_id = teamrbac.current_user_id()
+					 OR teamrbac.has_permission(m.tenant_id, 'team.manage')
+				THEN m.metadata END AS metadata
 	FROM teamrbac.membership AS m
 	JOIN teamrbac.app_user AS u ON u.user_id = m.user_id
 	WHERE m.tenant_id = ANY (teamrbac.visible_tenants())
@@ -60,4 +63,5 @@ COMMENT ON COLUMN teamrbac.team.email IS 'Their address: one''s own, and all wit
 COMMENT ON COLUMN teamrbac.team.role IS 'What they are there.';
 COMMENT ON COLUMN teamrbac.team.joined_at IS 'When they became a member.';
 COMMENT ON COLUMN teamrbac.team.expires_at IS 'When the membership ends by itself; NULL: never.';
+COMMENT ON COLUMN teamrbac.team.metadata IS 'The application''s own, by set_member_metadata: one''s own, and all with team.manage.';
 GRANT SELECT ON teamrbac.team TO PUBLIC;

@@ -9,7 +9,7 @@ CREATE PROCEDURE teamrbac.set_membership_expiry(tenant_id uuid, user_id uuid, ex
 	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
 	AS 'MODULE_PATHNAME', 'teamrbac_set_membership_expiry';
 COMMENT ON PROCEDURE teamrbac.set_membership_expiry(uuid, uuid, timestamptz) IS
-	'A membership ends by itself at that time, refused from then on whether or not any job runs; NULL: never. Also renews one that has ended so, with the role it had, within teamrbac.membership_renewal_period, whether or not expire_memberships has removed it meanwhile; no other command takes such a one for a member. Needs team.manage, and every permission of the member''s role. Errors: 22023 time not in the future, or the role is no more; 42501 not allowed, or the Owner; P0002 not a member, or expired too long ago. Locks the tenant''s row.';
+	'A membership ends by itself at that time, refused from then on whether or not any job runs; NULL: never. Also renews one that has ended so, with the role it had, within teamrbac.membership_renewal_period, whether or not expire_memberships has removed it meanwhile; no other command takes such a one for a member. Needs team.manage, and every permission of the member''s role. Errors: 22023 time not in the future, or the role is no more; 55000 it had ended, and there is no room by set_tenant_limit; 42501 not allowed, or the Owner; P0002 not a member, or expired too long ago. Locks the tenant''s row.';
 CREATE PROCEDURE teamrbac.delete_tenant(tenant_id uuid, confirm_name text)
 	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
 	AS 'MODULE_PATHNAME', 'teamrbac_delete_tenant';

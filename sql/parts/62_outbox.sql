@@ -2,7 +2,8 @@
 -- of the application's.
 
 CREATE TYPE teamrbac.mail_kind AS ENUM
-	('invitation', 'invitation_resent', 'role_changed', 'removed', 'ownership_transferred');
+	('invitation', 'invitation_resent', 'role_changed', 'removed', 'ownership_transferred', 'invitation_accepted',
+	 'invitation_declined');
 COMMENT ON TYPE teamrbac.mail_kind IS 'What a mail says; the sender has a template for each.';
 
 CREATE TYPE teamrbac.mail_error AS ENUM ('temporary', 'sender', 'recipient');
@@ -53,11 +54,11 @@ COMMENT ON CONSTRAINT outbox_fields ON teamrbac.outbox IS 'Templates look names 
 COMMENT ON CONSTRAINT outbox_done ON teamrbac.outbox IS 'Unsent, or one of sent, given up and withdrawn.';
 COMMENT ON CONSTRAINT outbox_token_unsent ON teamrbac.outbox IS 'A secret stays no longer than it must.';
 COMMENT ON COLUMN teamrbac.outbox.token IS 'The secret of an invitation, here only until the mail is sent, given up or withdrawn.';
-COMMENT ON COLUMN teamrbac.outbox.fields IS 'What the template may say besides the tenant''s name: role, inviter, ...';
+COMMENT ON COLUMN teamrbac.outbox.fields IS 'What the template may say besides the tenant''s name: role, inviter, ...; locale, where that of the user whose address it is was known: the sender has a template for each.';
 COMMENT ON COLUMN teamrbac.outbox.attempts IS 'How often the mail was claimed.';
 COMMENT ON COLUMN teamrbac.outbox.next_attempt_at IS 'When the mail may be claimed: due, end of a lease, or end of a back-off; NULL once sent, given up or withdrawn.';
 COMMENT ON COLUMN teamrbac.outbox.claimed_by IS 'The session that claimed it last, in the form of log_line_prefix %c; NULL once it has reported.';
-COMMENT ON COLUMN teamrbac.outbox.failed_at IS 'When it was given up; last_error says why.';
+COMMENT ON COLUMN teamrbac.outbox.failed_at IS 'When it was given up, or came back after it was sent; last_error says why.';
 COMMENT ON COLUMN teamrbac.outbox.withdrawn_at IS 'When its invitation ended before the mail was sent.';
 COMMENT ON COLUMN teamrbac.outbox.last_error IS 'What the last failed attempt reported, at most 500 characters.';
 COMMENT ON COLUMN teamrbac.outbox.error_kind IS
@@ -103,10 +104,36 @@ CREATE FUNCTION teamrbac.mail_refused(mail_id uuid, reason text) RETURNS boolean
 	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
 	AS 'MODULE_PATHNAME', 'teamrbac_mail_refused';
 COMMENT ON FUNCTION teamrbac.mail_refused(uuid, text) IS
-	'The mail can never be sent (no such mailbox, ...): it is given up at once, its token wiped. Returns false. Errors: 22023 NULL. For the mailer''s role. Locks the row.';
+	'The mail can never be sent (no such mailbox, ...): it is given up at once, its token wiped. For a mail that was sent, as a bounce tells later: it has failed after all. Those who manage the team see it in view undelivered_mail. Returns false. Errors: 22023 NULL. For the mailer''s role. Locks the row.';
 
 REVOKE ALL ON FUNCTION teamrbac.claim_mail(integer, interval) FROM PUBLIC;
 REVOKE ALL ON FUNCTION teamrbac.mail_sent(uuid) FROM PUBLIC;
 REVOKE ALL ON FUNCTION teamrbac.mail_failed(uuid, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION teamrbac.mail_blocked(uuid, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION teamrbac.mail_refused(uuid, text) FROM PUBLIC;
+
+CREATE VIEW teamrbac.undelivered_mail WITH (security_barrier = true) AS
+	SELECT o.tenant_id,
+		   o.mail_id,
+		   o.kind::text AS kind,
+		   o.recipient::text AS recipient,
+		   o.invitation_id,
+		   o.created_at,
+		   o.sent_at,
+		   o.failed_at,
+		   o.last_error AS reason
+	FROM teamrbac.outbox AS o
+	WHERE teamrbac.has_permission(o.tenant_id, 'team.manage')
+	  AND o.failed_at IS NOT NULL;
+COMMENT ON VIEW teamrbac.undelivered_mail IS
+	'The mail that never reached anybody, given up or come back after it was sent, of the tenants in which whoever is asking has team.manage.';
+COMMENT ON COLUMN teamrbac.undelivered_mail.tenant_id IS 'The tenant whose team the mail is about.';
+COMMENT ON COLUMN teamrbac.undelivered_mail.mail_id IS 'The mail.';
+COMMENT ON COLUMN teamrbac.undelivered_mail.kind IS 'What it says: invitation, removed, ...';
+COMMENT ON COLUMN teamrbac.undelivered_mail.recipient IS 'Whom it should have gone to.';
+COMMENT ON COLUMN teamrbac.undelivered_mail.invitation_id IS 'The invitation that it is about, if any.';
+COMMENT ON COLUMN teamrbac.undelivered_mail.created_at IS 'When it was queued.';
+COMMENT ON COLUMN teamrbac.undelivered_mail.sent_at IS 'When a mail server took it that sent it back later; NULL: none did.';
+COMMENT ON COLUMN teamrbac.undelivered_mail.failed_at IS 'When it was given up or came back.';
+COMMENT ON COLUMN teamrbac.undelivered_mail.reason IS 'What the mail server said.';
+GRANT SELECT ON teamrbac.undelivered_mail TO PUBLIC;

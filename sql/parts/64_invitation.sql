@@ -19,16 +19,20 @@ CREATE TABLE teamrbac.invitation (
 	accepted_by           uuid,
 	pending_role          teamrbac.role_name REFERENCES teamrbac.role
 		GENERATED ALWAYS AS (CASE WHEN state = 'pending' THEN role END) STORED,
+	metadata              jsonb NOT NULL DEFAULT '{}',
 	PRIMARY KEY (tenant_id, invitation_id),
 	CONSTRAINT invitation_owner_never CHECK (role <> 'owner'),
 	CONSTRAINT invitation_token_hash CHECK (pg_catalog.octet_length(token_hash) = 32),
 	CONSTRAINT invitation_decided CHECK
 		((state = 'pending') = (decided_at IS NULL)),
 	CONSTRAINT invitation_accepted CHECK
-		((state = 'accepted') = (accepted_by IS NOT NULL))
+		((state = 'accepted') = (accepted_by IS NOT NULL)),
+	CONSTRAINT invitation_metadata CHECK
+		(pg_catalog.jsonb_typeof(metadata) = 'object' AND pg_catalog.octet_length(metadata::text) <= 8192)
 );
 CREATE UNIQUE INDEX invitation_one_pending ON teamrbac.invitation (tenant_id, teamrbac.address_key(email))
 	WHERE state = 'pending';
+CREATE INDEX invitation_address_idx ON teamrbac.invitation (teamrbac.address_key(email));
 CREATE INDEX invitation_id_idx ON teamrbac.invitation (invitation_id);
 CREATE INDEX invitation_token_idx ON teamrbac.invitation (token_hash);
 CREATE INDEX invitation_sender_idx ON teamrbac.invitation (tenant_id, invited_by)
@@ -49,6 +53,9 @@ COMMENT ON CONSTRAINT invitation_owner_never ON teamrbac.invitation IS 'Ownershi
 COMMENT ON CONSTRAINT invitation_token_hash ON teamrbac.invitation IS 'A SHA-256, not the token itself.';
 COMMENT ON CONSTRAINT invitation_decided ON teamrbac.invitation IS 'Pending until decided.';
 COMMENT ON CONSTRAINT invitation_accepted ON teamrbac.invitation IS 'Somebody accepted, or it is not accepted.';
+COMMENT ON COLUMN teamrbac.invitation.metadata IS 'The application''s own, by set_invitation_metadata; never secrets.';
+COMMENT ON CONSTRAINT invitation_metadata ON teamrbac.invitation IS 'A JSON object of at most 8 kB.';
+COMMENT ON INDEX teamrbac.invitation_address_idx IS 'Answers my_invitations, and the erasure of a user.';
 COMMENT ON INDEX teamrbac.invitation_id_idx IS 'Answers the commands on an invitation.';
 COMMENT ON INDEX teamrbac.invitation_token_idx IS 'Answers peek_invitation, accept_invitation and decline_invitation.';
 COMMENT ON COLUMN teamrbac.invitation.email IS 'As it was given; compared with the invitee''s by address_key.';
@@ -99,17 +106,17 @@ CREATE FUNCTION teamrbac.peek_invitation(token text, OUT tenant_name text, OUT r
 	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
 	AS 'MODULE_PATHNAME', 'teamrbac_peek_invitation';
 COMMENT ON FUNCTION teamrbac.peek_invitation(text, OUT text, OUT text, OUT text, OUT teamrbac.invitation_state, OUT timestamptz) IS
-	'What a token is for, for the page behind the link; changes nothing and needs nobody signed in, so that a link scanner burns no token. state is what accept_invitation would find now: cancelled also where whoever sent it may no longer give the role, expired also where the membership offered would be over. Errors: P0002 unknown token, as an old one is once the invitation was sent again.';
+	'What a token is for, for the page behind the link; email is NULL for a link of invite_by_link; changes nothing and needs nobody signed in, so that a link scanner burns no token. state is what accept_invitation would find now: cancelled also where whoever sent it may no longer give the role, expired also where the membership offered would be over, or a link is used up. Errors: P0002 unknown token, as an old one is once the invitation was sent again.';
 CREATE FUNCTION teamrbac.accept_invitation(token text, OUT tenant_id uuid, OUT role text)
 	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
 	AS 'MODULE_PATHNAME', 'teamrbac_accept_invitation';
 COMMENT ON FUNCTION teamrbac.accept_invitation(text, OUT uuid, OUT text) IS
-	'The signed-in user, whose e-mail address was invited, joins the tenant. Repeated by the same user while they are a member, it answers the same. Errors: P0002 unknown token; 42501 invited is somebody else; 55000 expired, cancelled, declined or accepted already, or whoever sent it may no longer give the role; 23505 a member already, whose role stays; 28000 no user signed in. Locks the tenant''s row.';
+	'The signed-in user, whose e-mail address was invited, or who has a link of invite_by_link, joins the tenant. An invitation repeated by the same user while they are a member answers the same. Whoever sent it is told by mail, if teamrbac.mail_inviter. Errors: P0002 unknown token; 42501 invited is somebody else, or by a link somebody who was a member before; 55000 expired, cancelled, declined, used up or accepted already, whoever sent it may no longer give the role, or no room by set_tenant_limit; 23505 a member already, whose role stays; 28000 no user signed in. Locks the tenant''s row.';
 CREATE PROCEDURE teamrbac.decline_invitation(token text)
 	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
 	AS 'MODULE_PATHNAME', 'teamrbac_decline_invitation';
 COMMENT ON PROCEDURE teamrbac.decline_invitation(text) IS
-	'The signed-in user, whose e-mail address was invited, does not want to join. Errors: P0002 unknown token; 42501 invited is somebody else; 55000 no longer pending; 28000 no user signed in. Locks the tenant''s row.';
+	'The signed-in user, whose e-mail address was invited, does not want to join. Whoever sent it is told by mail, if teamrbac.mail_inviter and they could still send it. Errors: P0002 unknown token, as that of a link, which is for nobody in particular; 42501 invited is somebody else; 55000 no longer pending; 28000 no user signed in. Locks the tenant''s row.';
 
 CREATE VIEW teamrbac.pending_invitation WITH (security_barrier = true) AS
 	SELECT i.tenant_id,
@@ -117,7 +124,8 @@ CREATE VIEW teamrbac.pending_invitation WITH (security_barrier = true) AS
 		   i.email::text AS email,
 		   i.role::text AS role,
 		   u.display_name AS invited_by,
-		   i.expires_at
+		   i.expires_at,
+		   i.metadata
 	FROM teamrbac.invitation AS i
 	LEFT JOIN teamrbac.app_user AS u ON u.user_id = i.invited_by
 	WHERE teamrbac.has_permission(i.tenant_id, 'team.manage')
@@ -131,6 +139,7 @@ COMMENT ON COLUMN teamrbac.pending_invitation.email IS 'Who is invited.';
 COMMENT ON COLUMN teamrbac.pending_invitation.role IS 'What they will be there.';
 COMMENT ON COLUMN teamrbac.pending_invitation.invited_by IS 'The name of whoever sent it last; NULL: deleted.';
 COMMENT ON COLUMN teamrbac.pending_invitation.expires_at IS 'From then on it is refused.';
+COMMENT ON COLUMN teamrbac.pending_invitation.metadata IS 'The application''s own, by set_invitation_metadata.';
 GRANT SELECT ON teamrbac.pending_invitation TO PUBLIC;
 
 -- As in 90_maintenance.sql: the procedure commits, and so runs as whoever calls it.

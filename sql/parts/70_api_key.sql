@@ -16,6 +16,7 @@ CREATE TABLE teamrbac.api_key (
 	revoke_reason text,
 	role_in_use   teamrbac.role_name GENERATED ALWAYS AS (CASE WHEN revoked_at IS NULL THEN role END) STORED
 		REFERENCES teamrbac.role,
+	metadata      jsonb NOT NULL DEFAULT '{}',
 	PRIMARY KEY (tenant_id, key_id),
 	CONSTRAINT api_key_name CHECK (teamrbac.is_printable_name(name)),
 	CONSTRAINT api_key_revoke_reason CHECK (teamrbac.is_printable_name(revoke_reason)),
@@ -23,7 +24,9 @@ CREATE TABLE teamrbac.api_key (
 		(pg_catalog.cardinality(permissions) > 0
 		 AND pg_catalog.array_position(permissions, NULL) IS NULL),
 	CONSTRAINT api_key_secret_hash CHECK (pg_catalog.octet_length(secret_hash) = 32),
-	CONSTRAINT api_key_revoked CHECK (revoked_at IS NOT NULL OR revoked_by IS NULL AND revoke_reason IS NULL)
+	CONSTRAINT api_key_revoked CHECK (revoked_at IS NOT NULL OR revoked_by IS NULL AND revoke_reason IS NULL),
+	CONSTRAINT api_key_metadata CHECK
+		(pg_catalog.jsonb_typeof(metadata) = 'object' AND pg_catalog.octet_length(metadata::text) <= 8192)
 );
 -- Not unique: where the table is distributed by tenant_id, uniqueness could not be enforced.
 CREATE INDEX api_key_key_id_idx ON teamrbac.api_key (key_id);
@@ -46,6 +49,8 @@ COMMENT ON CONSTRAINT api_key_name ON teamrbac.api_key IS 'Fit to be printed.';
 COMMENT ON CONSTRAINT api_key_revoke_reason ON teamrbac.api_key IS 'Fit to be printed.';
 COMMENT ON CONSTRAINT api_key_permissions ON teamrbac.api_key IS 'A key narrowed to nothing would be none.';
 COMMENT ON CONSTRAINT api_key_secret_hash ON teamrbac.api_key IS 'A SHA-256, not the secret itself.';
+COMMENT ON COLUMN teamrbac.api_key.metadata IS 'The application''s own, by set_api_key_metadata; never secrets.';
+COMMENT ON CONSTRAINT api_key_metadata ON teamrbac.api_key IS 'A JSON object of at most 8 kB.';
 COMMENT ON CONSTRAINT api_key_revoked ON teamrbac.api_key IS 'Only a revoked key was revoked by somebody.';
 COMMENT ON INDEX teamrbac.api_key_active_name IS 'A name tells one key from another while both work.';
 COMMENT ON COLUMN teamrbac.api_key.key_id IS 'Stands in the key itself, as 32 hexadecimal digits.';
@@ -100,12 +105,12 @@ CREATE FUNCTION teamrbac.create_api_key(tenant_id uuid, name text, role text DEF
 	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
 	AS 'MODULE_PATHNAME', 'teamrbac_create_api_key';
 COMMENT ON FUNCTION teamrbac.create_api_key(uuid, text, text, timestamptz, text[]) IS
-	'Makes an API key; the secret is shown this once. It may do what its role may and keys may at all, narrowed to permissions unless NULL, until expires_at, NULL for ever. Needs api_keys.manage or api_keys.create_personal, and every permission of the role. Errors: 42501 not allowed, also for an API key; 22023 malformed name, unknown role, permission unknown, not the role''s or for people only, time not in the future; 23505 an active key has the name; 28000 nobody signed in. Locks the tenant''s row.';
+	'Makes an API key; the secret is shown this once. It may do what its role may and keys may at all, narrowed to permissions unless NULL, until expires_at, NULL for ever. Needs api_keys.manage or api_keys.create_personal, and every permission of the role. Errors: 42501 not allowed, also for an API key; 22023 malformed name, unknown role, permission unknown, not the role''s or for people only, time not in the future; 23505 an active key has the name; 55000 as many keys as keys_per_member by set_tenant_limit or teamrbac.max_keys_per_member; 28000 nobody signed in. Locks the tenant''s row.';
 CREATE FUNCTION teamrbac.rotate_api_key(key_id uuid, overlap interval DEFAULT '0', OUT key_id uuid, OUT secret text)
 	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
 	AS 'MODULE_PATHNAME', 'teamrbac_rotate_api_key';
 COMMENT ON FUNCTION teamrbac.rotate_api_key(uuid, interval) IS
-	'Replaces an API key by a new one of the same name, role, permissions and expiry, which belongs to whoever rotates it. The old one works on for overlap; by default it is revoked at once. Needs api_keys.manage, or to be a member who made the key, and every permission of its role. Errors: 42501 not allowed, or no such key; 55000 revoked, expired or rotated already; 22023 negative overlap; 28000 nobody signed in. Locks the tenant''s row.';
+	'Replaces an API key by a new one of the same name, role, permissions and expiry, which belongs to whoever rotates it. The old one works on for overlap; by default it is revoked at once. Needs api_keys.manage, or to be a member who made the key, and every permission of its role. Errors: 42501 not allowed, or no such key; 55000 revoked, expired or rotated already, or no room by keys_per_member for one more where the old one works on or was somebody else''s; 22023 negative overlap; 28000 nobody signed in. Locks the tenant''s row.';
 CREATE PROCEDURE teamrbac.revoke_api_key(key_id uuid, reason text DEFAULT NULL)
 	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
 	AS 'MODULE_PATHNAME', 'teamrbac_revoke_api_key';
@@ -162,7 +167,8 @@ CREATE VIEW teamrbac.api_key_overview WITH (security_barrier = true) AS
 		   k.replaced_by,
 		   k.revoked_at,
 		   k.revoked_by,
-		   k.revoke_reason
+		   k.revoke_reason,
+		   k.metadata
 	FROM (SELECT mine.tenant_id, teamrbac.has_permission(mine.tenant_id, 'api_keys.manage') AS manages
 		  FROM pg_catalog.unnest(teamrbac.visible_tenants()) AS mine(tenant_id)) AS mine
 	JOIN teamrbac.api_key AS k ON k.tenant_id = mine.tenant_id
@@ -188,4 +194,5 @@ COMMENT ON COLUMN teamrbac.api_key_overview.replaced_by IS 'The key that took ov
 COMMENT ON COLUMN teamrbac.api_key_overview.revoked_at IS 'When it was revoked.';
 COMMENT ON COLUMN teamrbac.api_key_overview.revoked_by IS 'The user who revoked it; NULL: a database role.';
 COMMENT ON COLUMN teamrbac.api_key_overview.revoke_reason IS 'Why.';
+COMMENT ON COLUMN teamrbac.api_key_overview.metadata IS 'The application''s own, by set_api_key_metadata.';
 GRANT SELECT ON teamrbac.api_key_overview TO PUBLIC;

@@ -33,6 +33,18 @@ refuse_identity(const char *message, const char *detail, const char *hint)
 }
 
 void
+refuse_proof(const char *reason, const char *message, const char *detail, const char *hint)
+{
+	Identity identity = identity_now();
+
+	note_refusal(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION, &identity, NULL, message, detail);
+	ereport(ERROR,
+	        (errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION), errmsg("%s", message),
+	         detail != NULL ? errdetail("%s", detail) : 0, hint != NULL ? errhint("%s", hint) : 0,
+	         err_generic_string(PG_DIAG_CONSTRAINT_NAME, reason), errhidestmt(true)));
+}
+
+void
 refuse_permission(const pg_uuid_t *tenant, const char *permission)
 {
 	refuse_command(tenant, "permission denied for tenant",

@@ -22,6 +22,13 @@ pg_noreturn extern void refuse_command(const pg_uuid_t *tenant, const char *mess
 pg_noreturn extern void refuse_identity(const char *message, const char *detail, const char *hint);
 
 /*
+ * 28000 with a stable reason in the error's constraint field, for programs to tell apart.  The server's log does not get
+ * the statement, which may hold a token.
+ */
+pg_noreturn extern void refuse_proof(const char *reason, const char *message, const char *detail,
+                                     const char *hint);
+
+/*
  * 42501.  The same whether the tenant doesn't exist, isn't the caller's, or the caller may not: existence
  * does not leak.  permission may be NULL where membership itself is what is needed.
  */

@@ -21,6 +21,7 @@
 
 #include "authority/cluster.h"
 #include "authority/identity.h"
+#include "authority/proof.h"
 #include "authority/refusal_log.h"
 #include "compat.h"
 #include "store/catalog.h"
@@ -104,9 +105,8 @@ parse_property(const char *name, int length, const char **value, Identity *ident
 	return true;
 }
 
-/* parse_identity reads what identity_text wrote: name=value, separated by spaces. */
 bool
-parse_identity(const char *text, Identity *identity)
+identity_parse(const char *text, Identity *identity)
 {
 	static const Identity nobody = IDENTITY_INITIALIZER;
 
@@ -211,7 +211,7 @@ check_identity(char **newval, void **extra, GucSource source)
 	identity = guc_malloc(LOG, sizeof(Identity));
 	if (identity == NULL)
 		return false;
-	if (!parse_identity(*newval, identity))
+	if (!identity_parse(*newval, identity))
 	{
 		GUC_check_errdetail("The value names no identity.");
 		return false;
@@ -331,9 +331,41 @@ mapped_user(Oid database_role, pg_uuid_t *user_id)
 	return mapping.mapped;
 }
 
+/* The last answer of proof_stands, as of a generation of what it reads. */
+static struct
+{
+	uint64   issuers;
+	uint64   revocations;
+	Identity identity;
+	bool     stands;
+} proof = {.identity = IDENTITY_INITIALIZER};
+
+/* is_unrevoked tells whether the proof of an identity stands: nobody has revoked it, or distrusts its issuer. */
+static bool
+is_unrevoked(const Identity *identity)
+{
+	uint64 issuers = generation[FACTS_ISSUERS];
+	uint64 revocations = generation[FACTS_REVOCATIONS];
+
+	if (identity->issuer == 0)
+		return true;
+	if (proof.issuers != issuers || proof.revocations != revocations ||
+	    proof.identity.issuer != identity->issuer ||
+	    proof.identity.issued_at != identity->issued_at ||
+	    !uuid_same(&proof.identity.user_id, &identity->user_id))
+	{
+		proof.identity.issuer = 0;
+		proof.stands = proof_stands(NULL, identity);
+		proof.issuers = issuers;
+		proof.revocations = revocations;
+		proof.identity = *identity;
+	}
+	return proof.stands;
+}
+
 /*
- * still_proven tells whether what an identity rests on still holds: the proof has not ended, and the login role of a
- * mapped user who has entered a tenant is still theirs.
+ * still_proven tells whether what an identity rests on still holds: the proof has not ended nor been revoked, and the
+ * login role of a mapped user who has entered a tenant is still theirs.
  */
 static bool
 still_proven(const Identity *identity)
@@ -341,6 +373,8 @@ still_proven(const Identity *identity)
 	pg_uuid_t user_id;
 
 	if (identity->ends_at != DT_NOEND && identity->ends_at <= GetCurrentTimestamp())
+		return false;
+	if (!is_unrevoked(identity))
 		return false;
 	return !OidIsValid(identity->database_role) ||
 	       (identity->database_role == GetSessionUserId() &&

@@ -29,9 +29,9 @@ extern bool identity_outlives_transaction(void);
  */
 extern void identity_set(const Identity *identity, bool local);
 
-/* An identity as text, palloc'd, and back; false, without an error, if the text is none. */
+/* An identity as text, name=value separated by spaces, palloc'd; empty for nobody.  And back; false: malformed, or nobody. */
 extern char *identity_text(const Identity *identity);
-extern bool  parse_identity(const char *text, Identity *identity);
+extern bool  identity_parse(const char *text, Identity *identity);
 
 /* Who another server says is asking, if one does; asked before anything else. */
 typedef bool (*IdentityCarrier)(Identity *identity);

@@ -26,6 +26,7 @@
 #include "authority/identity.h"
 #include "authority/permission.h"
 #include "authority/principal.h"
+#include "authority/proof.h"
 #include "authority/role.h"
 #include "store/catalog.h"
 #include "store/statistics.h"
@@ -73,8 +74,9 @@ struct Principal
 	dlist_node    node;   /* in principals, most recently used first */
 	bool          listed; /* false once another has taken its place, and for a statement's own */
 	int           pins;
-	Identity      identity;
-	MemoryContext context;                  /* holds this struct and all below */
+	Identity      identity; /* as it was presented */
+	Identity      asker;    /* who that is: the same, or nobody if its proof has been revoked */
+	MemoryContext context;  /* holds this struct and all below */
 	uint64        generations[FACTS_KINDS]; /* as of reading */
 	bool          active;                   /* the user exists and isn't disabled */
 	bool          complete;                 /* grants has all there are */
@@ -118,6 +120,20 @@ bool
 user_is_active(const pg_uuid_t *user_id)
 {
 	return read_user_active(NULL, user_id);
+}
+
+bool
+user_is_known(const pg_uuid_t *user_id)
+{
+	const AttrNumber column = Anum_app_user_user_id;
+	const Oid        type = UUIDOID;
+	Datum            key = UUIDPGetDatum(user_id);
+	CatalogScan      scan =
+		catalog_scan_begin(NULL, CATALOG_APP_USER, CATALOG_APP_USER_PKEY, 1, &column, &key, &type);
+	bool known = HeapTupleIsValid(catalog_scan_next(&scan));
+
+	catalog_scan_end(&scan);
+	return known;
 }
 
 static bool
@@ -359,6 +375,7 @@ make_principal(const Identity *identity)
 
 	memcpy(principal->generations, generation, sizeof(generation));
 	principal->identity = *identity;
+	principal->asker = *identity;
 	principal->context = context;
 	principal->grants = grants_create(context, 4, NULL);
 	return principal;
@@ -377,8 +394,15 @@ forget_grants(Principal *principal)
 static void
 read_principal(Principal *principal, bool too_many)
 {
-	const Identity *identity = &principal->identity;
+	const Identity *identity = &principal->asker;
 
+	/* Once more, and with the snapshot of the rest: see the head of this file. */
+	if (!proof_stands(principal->snapshot, identity))
+	{
+		static const Identity nobody = IDENTITY_INITIALIZER;
+
+		principal->asker = nobody;
+	}
 	switch (identity->kind)
 	{
 		case IDENTITY_NONE:
@@ -462,7 +486,8 @@ same_identity(const Identity *a, const Identity *b)
 {
 	return identity_is_same_actor(a, b) && a->in_tenant == b->in_tenant &&
 	       (!a->in_tenant || uuid_same(&a->tenant_id, &b->tenant_id)) &&
-	       a->issued_at == b->issued_at && a->issuer == b->issuer && a->carried == b->carried;
+	       a->issued_at == b->issued_at && a->issuer == b->issuer && a->ends_at == b->ends_at &&
+	       a->carried == b->carried;
 }
 
 static Principal *
@@ -502,7 +527,10 @@ principal_is_fresh(const Principal *principal)
 			return principal->active && same_generation(principal, FACTS_MEMBERSHIPS) &&
 			       same_generation(principal, FACTS_TENANTS) &&
 			       same_generation(principal, FACTS_USERS) &&
-			       same_generation(principal, FACTS_DEFINITIONS);
+			       same_generation(principal, FACTS_DEFINITIONS) &&
+			       (principal->identity.issuer == 0 ||
+			        (same_generation(principal, FACTS_ISSUERS) &&
+			         same_generation(principal, FACTS_REVOCATIONS)));
 		case IDENTITY_KEY:
 			return same_generation(principal, FACTS_API_KEYS) &&
 			       same_generation(principal, FACTS_TENANTS) &&
@@ -596,7 +624,7 @@ principal_unpin(Principal *principal)
 const Identity *
 principal_identity(const Principal *principal)
 {
-	return &principal->identity;
+	return &principal->asker;
 }
 
 bool

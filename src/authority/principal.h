@@ -106,4 +106,7 @@ extern void principal_carry(Principal *principal);
 /* Whether the user exists and isn't disabled, read at this moment from the table. */
 extern bool user_is_active(const pg_uuid_t *user_id);
 
+/* Whether the user exists, likewise. */
+extern bool user_is_known(const pg_uuid_t *user_id);
+
 #endif /* TEAMRBAC_PRINCIPAL_H */

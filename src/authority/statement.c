@@ -18,6 +18,7 @@
 #include "postgres.h"
 
 #include "access/parallel.h"
+#include "commands/extension.h"
 #include "executor/executor.h"
 #include "lib/ilist.h"
 #include "miscadmin.h"
@@ -376,7 +377,8 @@ hand_over(Frame *frame)
 {
 	Statement *statement;
 
-	if (!catalog_is_installed() || ticket_is_missing())
+	/* Nor while an extension's script may be making our tables. */
+	if (creating_extension || !catalog_is_installed() || ticket_is_missing())
 		return;
 	statement = statement_of_frame(frame);
 	settle(statement);

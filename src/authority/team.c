@@ -193,6 +193,12 @@ lock_tenant_as_owner(const pg_uuid_t *tenant)
 	return user;
 }
 
+void
+refuse_unknown_tenant(void)
+{
+	ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND), errmsg("there is no such tenant")));
+}
+
 bool
 lock_active_user(const pg_uuid_t *user)
 {
@@ -244,6 +250,17 @@ require_authority_over_role(const pg_uuid_t *tenant, const char *name)
 		refuse_command(tenant, "the owner's role is neither given nor taken away", NULL,
 		               "The Owner may hand it on by teamrbac.transfer_ownership.");
 	require_role_within_own(tenant, name);
+}
+
+bool
+asker_may_give_role(const pg_uuid_t *tenant, const char *name)
+{
+	const Role  *role = find_role(tenant, name);
+	const Grant *own = principal_grant(current_principal(), tenant);
+
+	return role != NULL && strcmp(name, ROLE_OWNER) != 0 &&
+	       grant_is_live(own, GetCurrentTimestamp()) &&
+	       bms_is_subset(role->permissions, own->permissions);
 }
 
 bool

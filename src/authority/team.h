@@ -7,6 +7,7 @@
 
 #include "fmgr.h"
 
+#include "compat.h"
 #include "authority/check.h"
 #include "authority/principal.h"
 #include "authority/role.h"
@@ -58,6 +59,9 @@ extern pg_uuid_t lock_tenant_as_member(const pg_uuid_t *tenant);
  */
 extern pg_uuid_t lock_tenant_as_owner(const pg_uuid_t *tenant);
 
+/* P0002: for a DBA, from whom it is no secret which tenants there are. */
+pg_noreturn extern void refuse_unknown_tenant(void);
+
 /*
  * Locks the row of a user FOR SHARE until the transaction ends, so that they are not disabled meanwhile.
  * Returns false if there is no such user, or they are disabled.  Taken after a tenant's lock, never before.
@@ -72,6 +76,9 @@ extern char *user_display_name(const pg_uuid_t *user);
  * only if every permission of it is among their own; owner never.  Errors: 42501.
  */
 extern void require_authority_over_role(const pg_uuid_t *tenant, const char *role);
+
+/* The same as an answer, for a command that goes on. */
+extern bool asker_may_give_role(const pg_uuid_t *tenant, const char *role);
 
 /*
  * The same where no role of a person is given or taken away: an Owner may have an API key that may do what

@@ -156,7 +156,7 @@ read_content(Ticket *ticket)
 	strlcpy(identity, line, end - line + 1);
 	ticket->grants = rest - ticket->content;
 	ticket->identity = nobody;
-	if (*identity != '\0' && !parse_identity(identity, &ticket->identity))
+	if (*identity != '\0' && !identity_parse(identity, &ticket->identity))
 		return false;
 	ticket->identity.carried = true;
 	ticket->identity.ends_at = ticket->expires_at;
@@ -430,11 +430,13 @@ ticket_content(const Authority *authority, const char *database_role)
 	return content.data;
 }
 
+/* sign_content signs what is asserted of an authority, for no longer than the proof lasts that it rests on. */
 static char *
-sign_content(const char *content)
+sign_content(const char *content, const Authority *authority)
 {
 	const ClusterSecrets *secrets = cluster_secrets();
 	TimestampTz           now = GetCurrentTimestamp();
+	TimestampTz           expires_at = now + ticket_lifetime * USECS_PER_SEC;
 	char                  signature[SIGNATURE_DIGITS + 1] = "";
 	char                 *text;
 
@@ -443,8 +445,9 @@ sign_content(const char *content)
 		                errmsg("no secret is set to sign tickets with"),
 		                errhint("CALL teamrbac.set_cluster_secret(...), as a superuser.")));
 	cluster_require_team();
-	text = psprintf(" " INT64_FORMAT " " INT64_FORMAT " %d\n%s", now,
-	                now + ticket_lifetime * USECS_PER_SEC, MyProcPid, content);
+	expires_at = Min(expires_at, principal_identity(authority->principal)->ends_at);
+	text =
+		psprintf(" " INT64_FORMAT " " INT64_FORMAT " %d\n%s", now, expires_at, MyProcPid, content);
 	if (!compute_signature(secrets->secrets[0], text, signature))
 		ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("could not sign a ticket")));
 	return psprintf("%s%s%s", TICKET_VERSION, signature, text);
@@ -459,7 +462,7 @@ ticket_is_wanted(void)
 char *
 ticket_make(const Authority *authority, const char *database_role)
 {
-	return sign_content(ticket_content(authority, database_role));
+	return sign_content(ticket_content(authority, database_role), authority);
 }
 
 /* ---- carrying -------------------------------------------------------------------------------------- */
@@ -502,7 +505,7 @@ ticket_carry(const Authority *authority)
 	writing = true;
 	PG_TRY();
 	{
-		set_local(sign_content(content));
+		set_local(sign_content(content, authority));
 	}
 	PG_FINALLY();
 	{

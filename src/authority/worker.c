@@ -7,7 +7,7 @@
  * workers, and describes it in a setting, which PostgreSQL copies into each worker as it copies all settings.  As with the
  * identity, nobody can set it: the check hook lets it through only while we write it, or a worker starts.
  *
- * The description: time and acting tenant in a line, then the grants (description.c).
+ * The description: who is asking, time and acting tenant, a line each, then the grants (description.c).
  */
 #include "postgres.h"
 
@@ -62,6 +62,7 @@ describe(const Authority *authority)
 	int            ngrants;
 
 	initStringInfo(&text);
+	appendStringInfo(&text, "%s\n", identity_text(principal_identity(authority->principal)));
 	appendStringInfo(&text, INT64_FORMAT " %d %s\n", authority->settled_at, (int) authority->acting,
 	                 authority->acting == ACTING_IN_ONE ? uuid_text(&authority->tenant) : "-");
 	principal_complete(authority->principal);
@@ -101,12 +102,21 @@ understand_authority(char *line, Authority *authority)
 		authority->tenant = require_uuid(&line);
 }
 
+/* understand_identity reads who is asking: the leader's word, since a proof may have ended meanwhile. */
+static Principal *
+understand_identity(const char *text)
+{
+	Identity identity = IDENTITY_INITIALIZER;
+
+	if (*text != '\0' && !identity_parse(text, &identity))
+		elog(ERROR, "malformed description of the leader's authority");
+	return principal_make_described(&identity);
+}
+
 static void
 understand(char *description, Authority *authority)
 {
-	Identity identity = identity_now();
-
-	authority->principal = principal_make_described(&identity);
+	authority->principal = understand_identity(strsep(&description, "\n"));
 	understand_authority(strsep(&description, "\n"), authority);
 	if (description != NULL)
 		understand_grants(description, authority->principal);

@@ -17,30 +17,24 @@
 #include "authority/errors.h"
 #include "authority/identity.h"
 #include "command/invitation.h"
+#include "command/join.h"
+#include "record/outbox.h"
 #include "store/query.h"
+#include "store/settings.h"
 #include "authority/team.h"
 
 PG_FUNCTION_INFO_V1(teamrbac_peek_invitation);
 PG_FUNCTION_INFO_V1(teamrbac_accept_invitation);
 PG_FUNCTION_INFO_V1(teamrbac_decline_invitation);
 
-static Invitation
-require_invitation(const char *token, bool lock)
+pg_noreturn static void
+refuse_unknown_token(void)
 {
-	Invitation invitation = {0};
-
-	if (!find_invitation_by_token(token, lock, &invitation))
-		ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND), errmsg("invitation not found"),
-		                errhint("If it was sent again, only the newest link is good.")));
-	return invitation;
+	ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND), errmsg("invitation not found"),
+	                errhint("If it was sent again, only the newest link is good.")));
 }
 
-/*
- * state_on_acceptance is the invitation's state as whoever accepts it now would find it: nobody has marked it yet
- * as what it has become when its sender lost their authority, by a DBA's hand or in time, or when the membership
- * that it offers would be over.
- */
-static InvitationState
+InvitationState
 state_on_acceptance(const Invitation *invitation)
 {
 	if (invitation->state != INVITATION_PENDING)
@@ -56,21 +50,32 @@ state_on_acceptance(const Invitation *invitation)
 Datum
 teamrbac_peek_invitation(PG_FUNCTION_ARGS)
 {
-	char      *token = text_arg(fcinfo, 0, "token");
-	Invitation invitation = require_invitation(token, false);
+	char           *token = text_arg(fcinfo, 0, "token");
+	Invitation      invitation = {0};
+	Link            link;
+	InvitationState state;
 
-	return row_result(fcinfo,
-	                  (Datum[]){CStringGetTextDatum(invitation.tenant_name),
-	                            CStringGetTextDatum(invitation.role),
-	                            CStringGetTextDatum(invitation.email),
-	                            invitation_state_datum(state_on_acceptance(&invitation)),
-	                            TimestampTzGetDatum(invitation.expires_at)},
-	                  NULL);
+	if (find_invitation_by_token(token, false, &invitation))
+		state = state_on_acceptance(&invitation);
+	else if (find_link_by_token(token, false, &link))
+	{
+		state = link_state_on_acceptance(&link);
+		invitation.tenant_name = link.tenant_name;
+		invitation.role = link.role;
+		invitation.expires_at = link.expires_at;
+	}
+	else
+		refuse_unknown_token();
+	return row_result(
+		fcinfo,
+		(Datum[]){CStringGetTextDatum(invitation.tenant_name), CStringGetTextDatum(invitation.role),
+	              invitation.email != NULL ? CStringGetTextDatum(invitation.email) : (Datum) 0,
+	              invitation_state_datum(state), TimestampTzGetDatum(invitation.expires_at)},
+		(bool[]){false, false, invitation.email == NULL, false, false});
 }
 
-/* require_invitee makes sure that it was this user's e-mail address that was invited. */
-static void
-require_invitee(const Invitation *invitation, const pg_uuid_t *user)
+bool
+is_invitee(const Invitation *invitation, const pg_uuid_t *user)
 {
 	static SavedQuery find = {
 		.sql = "SELECT FROM teamrbac.app_user WHERE user_id = $1"
@@ -80,26 +85,30 @@ require_invitee(const Invitation *invitation, const pg_uuid_t *user)
 	};
 	Datum args[] = {UUIDPGetDatum(user), CStringGetTextDatum(invitation->email)};
 
-	if (query_execute(&find, args, NULL) == 0)
+	return query_execute(&find, args, NULL) > 0;
+}
+
+static void
+require_invitee(const Invitation *invitation, const pg_uuid_t *user)
+{
+	if (!is_invitee(invitation, user))
 		refuse_command(&invitation->tenant_id, "the invitation is for somebody else", NULL,
 		               "Sign in as the user with the e-mail address that was invited.");
 }
 
 /*
- * lock_invitation_of locks the tenant that a token invites into, and reads the invitation, which is for this
- * user.  Anybody else is refused before the lock, and so cannot hold up the team.
+ * lock_invitation_of locks the tenant that an invitation is into, and reads it again, which is for this user.
+ * Anybody else is refused before the lock, and so cannot hold up the team.
  */
-static Invitation
-lock_invitation_of(const pg_uuid_t *user, const char *token)
+static void
+lock_invitation_of(const pg_uuid_t *user, const char *token, Invitation *invitation)
 {
-	Invitation invitation = require_invitation(token, false);
-
-	require_invitee(&invitation, user);
-	(void) lock_tenant_yielding(&invitation.tenant_id);
+	require_invitee(invitation, user);
+	(void) lock_tenant_to_join(&invitation->tenant_id, user);
 	/* Not there any more if it was sent again meanwhile, or its tenant deleted. */
-	invitation = require_invitation(token, true);
-	require_invitee(&invitation, user);
-	return invitation;
+	if (!find_invitation_by_token(token, true, invitation))
+		refuse_unknown_token();
+	require_invitee(invitation, user);
 }
 
 /*
@@ -109,38 +118,11 @@ lock_invitation_of(const pg_uuid_t *user, const char *token)
 static void
 require_standing_offer(const Invitation *invitation)
 {
-	if (!member_may_give_role(&invitation->tenant_id, &invitation->invited_by, invitation->role))
-		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-		                errmsg("whoever sent the invitation may no longer give its role"),
-		                errhint("Ask somebody else who manages the team for an invitation.")));
+	require_giver(&invitation->tenant_id, &invitation->invited_by, invitation->role);
 	if (invitation->membership_expires_at <= GetCurrentTimestamp())
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 		                errmsg("the membership offered would have ended already"),
 		                errhint("Ask for another invitation.")));
-}
-
-/* add_member makes the user a member; a membership that has expired gives way. */
-static void
-add_member(const Invitation *invitation, const pg_uuid_t *user)
-{
-	static SavedQuery insert = {
-		.sql =
-			"INSERT INTO teamrbac.membership AS m (tenant_id, user_id, role, expires_at) VALUES ($1, $2, $3, $4)"
-			" ON CONFLICT (tenant_id, user_id) DO UPDATE"
-			" SET role = EXCLUDED.role, expires_at = EXCLUDED.expires_at, joined_at = EXCLUDED.joined_at"
-			" WHERE m.expires_at <= pg_catalog.clock_timestamp()",
-		.nargs = 4,
-		.argtypes = {UUIDOID, UUIDOID, TEXTOID, TIMESTAMPTZOID},
-	};
-	Datum args[] = {UUIDPGetDatum(&invitation->tenant_id), UUIDPGetDatum(user),
-	                CStringGetTextDatum(invitation->role),
-	                TimestampTzGetDatum(invitation->membership_expires_at)};
-	bool  forever = invitation->membership_expires_at == DT_NOEND;
-
-	if (query_execute(&insert, args, forever ? "   n" : NULL) == 0)
-		ereport(ERROR, (errcode(ERRCODE_UNIQUE_VIOLATION),
-		                errmsg("user is a member of the tenant already"),
-		                errdetail("The role stays as it is.")));
 }
 
 /* joined_by tells whether this user has accepted the invitation before, and is a member still. */
@@ -152,27 +134,65 @@ joined_by(const Invitation *invitation, const pg_uuid_t *user)
 	                     GetCurrentTimestamp());
 }
 
+/* tell_inviter mails what came of an invitation to whoever sent it, if they still have to do with it. */
+static void
+tell_inviter(const Invitation *invitation, MailKind kind, const pg_uuid_t *invitee)
+{
+	if (mail_inviter &&
+	    member_may_give_role(&invitation->tenant_id, &invitation->invited_by, invitation->role))
+		mail_user(
+			&invitation->tenant_id, kind, &invitation->invited_by,
+			audit_fields("role", invitation->role, "invitee", user_display_name(invitee), NULL));
+}
+
+void
+accept_as(const Invitation *invitation, const pg_uuid_t *user)
+{
+	if (joined_by(invitation, user))
+		return;
+	require_pending(invitation);
+	require_standing_offer(invitation);
+
+	admit_member(&invitation->tenant_id, user, invitation->role, invitation->membership_expires_at);
+	end_invitation(invitation, INVITATION_ACCEPTED, user);
+	audit_tenant(&invitation->tenant_id, "member.joined", audit_subject("member", user), NULL,
+	             audit_fields("role", invitation->role, "expires_at",
+	                          audit_time(invitation->membership_expires_at), NULL));
+	settle_joining(&invitation->tenant_id, user);
+	tell_inviter(invitation, MAIL_INVITATION_ACCEPTED, user);
+}
+
+void
+decline_as(const Invitation *invitation, const pg_uuid_t *user)
+{
+	require_pending(invitation);
+
+	end_invitation(invitation, INVITATION_DECLINED, NULL);
+	tell_inviter(invitation, MAIL_INVITATION_DECLINED, user);
+}
+
 /* accept_invitation(token): the signed-in user joins the tenant. */
 Datum
 teamrbac_accept_invitation(PG_FUNCTION_ARGS)
 {
 	char      *token = text_arg(fcinfo, 0, "token");
 	pg_uuid_t  user = require_user(NULL);
-	Invitation invitation;
+	Invitation invitation = {0};
+	Link       link;
 
-	invitation = lock_invitation_of(&user, token);
-
-	if (!joined_by(&invitation, &user))
+	if (find_invitation_by_token(token, false, &invitation))
 	{
-		require_pending(&invitation);
-		require_standing_offer(&invitation);
-
-		add_member(&invitation, &user);
-		end_invitation(&invitation, INVITATION_ACCEPTED, &user);
-		audit_tenant(&invitation.tenant_id, "member.joined", audit_subject("member", &user), NULL,
-		             audit_fields("role", invitation.role, "expires_at",
-		                          audit_time(invitation.membership_expires_at), NULL));
+		lock_invitation_of(&user, token, &invitation);
+		accept_as(&invitation, &user);
 	}
+	else if (find_link_by_token(token, false, &link))
+	{
+		join_by_link(&link, token, &user);
+		invitation.tenant_id = link.tenant_id;
+		invitation.role = link.role;
+	}
+	else
+		refuse_unknown_token();
 	return row_result(
 		fcinfo,
 		(Datum[]){UUIDPGetDatum(&invitation.tenant_id), CStringGetTextDatum(invitation.role)},
@@ -185,12 +205,11 @@ teamrbac_decline_invitation(PG_FUNCTION_ARGS)
 {
 	char      *token = text_arg(fcinfo, 0, "token");
 	pg_uuid_t  user = require_user(NULL);
-	Invitation invitation;
+	Invitation invitation = {0};
 
-	invitation = lock_invitation_of(&user, token);
-
-	require_pending(&invitation);
-
-	end_invitation(&invitation, INVITATION_DECLINED, NULL);
+	if (!find_invitation_by_token(token, false, &invitation))
+		refuse_unknown_token();
+	lock_invitation_of(&user, token, &invitation);
+	decline_as(&invitation, &user);
 	PG_RETURN_VOID();
 }

@@ -11,8 +11,10 @@
 #include "utils/builtins.h"
 #include "utils/syscache.h"
 
+#include "command/account.h"
 #include "record/audit.h"
 #include "authority/principal.h"
+#include "command/account.h"
 #include "compat.h"
 #include "authority/errors.h"
 #include "store/dependents.h"
@@ -51,9 +53,8 @@ require_free_email(const char *email, const pg_uuid_t *user)
 		refuse_taken("e-mail address");
 }
 
-/* register_user(email, display_name, user_id): makes a user of the application known. */
-Datum
-teamrbac_register_user(PG_FUNCTION_ARGS)
+bool
+insert_user(const pg_uuid_t *user_id, const char *email, const char *display_name)
 {
 	static SavedQuery insert = {
 		.sql = "INSERT INTO teamrbac.app_user (user_id, email, display_name) VALUES ($1, $2, $3)"
@@ -61,29 +62,46 @@ teamrbac_register_user(PG_FUNCTION_ARGS)
 		.nargs = 3,
 		.argtypes = {UUIDOID, TEXTOID, TEXTOID},
 	};
+	Datum args[3];
+
+	require_email(email);
+	display_name = require_printable_name("display_name", display_name);
+	args[0] = UUIDPGetDatum(user_id);
+	args[1] = CStringGetTextDatum(email);
+	args[2] = CStringGetTextDatum(display_name);
+	if (query_execute(&insert, args, NULL) == 0)
+		return false;
+
+	audit_user(user_id, "user.registered", NULL,
+	           audit_fields("email", email, "display_name", display_name, NULL));
+	return true;
+}
+
+/* register_user(email, display_name, user_id): makes a user of the application known. */
+Datum
+teamrbac_register_user(PG_FUNCTION_ARGS)
+{
 	char      *email = text_arg(fcinfo, 0, "email");
 	char      *display_name = text_arg(fcinfo, 1, "display_name");
 	pg_uuid_t *user = palloc(sizeof(pg_uuid_t));
-	Datum      args[3];
 
 	*user = uuid_arg(fcinfo, 2, "user_id");
 	require_email(email);
 	display_name = require_printable_name("display_name", display_name);
 	require_free_email(email, user);
-
-	args[0] = UUIDPGetDatum(user);
-	args[1] = CStringGetTextDatum(email);
-	args[2] = CStringGetTextDatum(display_name);
-	if (query_execute(&insert, args, NULL) == 0)
+	if (!insert_user(user, email, display_name))
 	{
 		/* Another transaction may have been faster since the address was looked for. */
 		require_free_email(email, user);
 		refuse_taken("user_id");
 	}
-
-	audit_user(user, "user.registered", NULL,
-	           audit_fields("email", email, "display_name", display_name, NULL));
 	PG_RETURN_UUID_P(user);
+}
+
+void
+refuse_no_such_user(void)
+{
+	ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND), errmsg("there is no such user")));
 }
 
 /* A user's row, locked. */
@@ -113,11 +131,17 @@ lock_user(const pg_uuid_t *user)
 
 	take_precedence(GATE_USER, user);
 	if (!query_row(&lock, (Datum[]){UUIDPGetDatum(user)}, NULL, 3, values, nulls))
-		ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND), errmsg("there is no such user")));
+		refuse_no_such_user();
 	result.email = TextDatumGetCString(values[0]);
 	result.display_name = TextDatumGetCString(values[1]);
 	result.disabled = !nulls[2];
 	return result;
+}
+
+void
+lock_known_user(const pg_uuid_t *user_id)
+{
+	(void) lock_user(user_id);
 }
 
 /* update_user(user_id, email, display_name): changes what the application knows of a user. */
@@ -171,22 +195,23 @@ set_disabled(const pg_uuid_t *user, bool disabled)
 	query_execute(&update, (Datum[]){UUIDPGetDatum(user), BoolGetDatum(disabled)}, NULL);
 }
 
-/* refuse_owner refuses to disable whoever owns a tenant: nobody could manage it. */
-static void
-refuse_owner(const pg_uuid_t *user)
+void
+refuse_owner(const pg_uuid_t *user, bool deleted_too)
 {
 	static SavedQuery find = {
 		.sql = "SELECT m.tenant_id FROM teamrbac.membership AS m"
 			   " JOIN teamrbac.tenant AS t ON t.tenant_id = m.tenant_id"
 			   " WHERE m.user_id = $1 AND m.role = '" ROLE_OWNER "'"
-			   " AND t.deleted_at IS NULL ORDER BY m.tenant_id LIMIT 1",
-		.nargs = 1,
-		.argtypes = {UUIDOID},
+			   " AND (t.deleted_at IS NULL OR $2 AND t.purge_began_at IS NULL)"
+			   " ORDER BY t.deleted_at NULLS FIRST, m.tenant_id LIMIT 1",
+		.nargs = 2,
+		.argtypes = {UUIDOID, BOOLOID},
 	};
 	Datum tenant;
 	bool  isnull;
 
-	if (query_row(&find, (Datum[]){UUIDPGetDatum(user)}, NULL, 1, &tenant, &isnull))
+	if (query_row(&find, (Datum[]){UUIDPGetDatum(user), BoolGetDatum(deleted_too)}, NULL, 1,
+	              &tenant, &isnull))
 		ereport(
 			ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -208,7 +233,7 @@ teamrbac_disable_user(PG_FUNCTION_ARGS)
 	if (lock_user(&user).disabled)
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 		                errmsg("user is disabled already")));
-	refuse_owner(&user);
+	refuse_owner(&user, false);
 
 	set_disabled(&user, true);
 
@@ -238,7 +263,7 @@ database_role_subject(Oid role)
 	return psprintf("database_role:%s", DatumGetCString(DirectFunctionCall1(regroleout, role)));
 }
 
-static void
+void
 unmap_database_role(Oid role)
 {
 	static SavedQuery delete = {

@@ -21,6 +21,7 @@
 #include "authority/errors.h"
 #include "authority/identity.h"
 #include "command/key_format.h"
+#include "command/limit.h"
 #include "store/query.h"
 #include "authority/permission.h"
 #include "authority/team.h"
@@ -230,6 +231,15 @@ lock_key(const pg_uuid_t *key_id, const pg_uuid_t *user, ApiKey *key)
 			NULL);
 }
 
+pg_uuid_t
+lock_managed_key(const pg_uuid_t *key_id, const pg_uuid_t *user)
+{
+	ApiKey key;
+
+	lock_key(key_id, user, &key);
+	return key.tenant_id;
+}
+
 static void
 require_not_revoked(const ApiKey *key)
 {
@@ -347,6 +357,7 @@ teamrbac_create_api_key(PG_FUNCTION_ARGS)
 
 	key.permissions = key_permissions(fcinfo, 4, key.role);
 	require_role_within_own(&key.tenant_id, key.role);
+	require_room_for_key(&key.tenant_id, &key.created_by);
 
 	release_name(&key);
 	secret = insert_key(&key);
@@ -389,6 +400,9 @@ teamrbac_rotate_api_key(PG_FUNCTION_ARGS)
 
 	require_role_within_own(&old.tenant_id, old.role);
 	require_rotatable(&old);
+	/* The old one goes at once, or takes room for its overlap. */
+	if (end > now || !uuid_same(&old.created_by, &user))
+		require_room_for_key(&old.tenant_id, &user);
 
 	key = old;
 	key.key_id = *DatumGetUUIDP(OidFunctionCall0(F_GEN_RANDOM_UUID));

@@ -15,4 +15,7 @@
  */
 extern uint64 revoke_keys_of(const pg_uuid_t *tenant, const pg_uuid_t *creator, const char *reason);
 
+/* Locks the tenant of a key that a user may manage, and returns it; 42501 for any other key. */
+extern pg_uuid_t lock_managed_key(const pg_uuid_t *key_id, const pg_uuid_t *user);
+
 #endif /* TEAMRBAC_API_KEY_H */

@@ -29,7 +29,6 @@
 #include "authority/team.h"
 
 PG_FUNCTION_INFO_V1(teamrbac_expire_invitation_batch);
-PG_FUNCTION_INFO_V1(teamrbac_purge_invitation_batch);
 
 #define INVITATION_COLUMNS                                                                      \
 	" i.tenant_id, i.invitation_id, t.name, i.email::pg_catalog.text, i.role::pg_catalog.text," \
@@ -319,13 +318,9 @@ teamrbac_expire_invitation_batch(PG_FUNCTION_ARGS)
 	PG_RETURN_INT64(nexpired);
 }
 
-/*
- * purge_invitation_batch(batch_size): deletes invitations that were decided longer ago than
- * teamrbac.invitation_retention, and returns how many.  Locks as mark_expired does: an expired one may be about
- * to be sent again.  What became of them stays in the audit.
- */
-Datum
-teamrbac_purge_invitation_batch(PG_FUNCTION_ARGS)
+/* Locks as mark_expired does: an expired one may be about to be sent again.  What became of them stays in the audit. */
+uint64
+purge_invitations(TimestampTz before, int at_most)
 {
 	static SavedQuery delete = {
 		.sql = "WITH due AS ("
@@ -338,14 +333,7 @@ teamrbac_purge_invitation_batch(PG_FUNCTION_ARGS)
 		.nargs = 2,
 		.argtypes = {TIMESTAMPTZOID, INT4OID},
 	};
-	int   batch_size = batch_size_arg(fcinfo, 0);
-	int64 retention = setting_duration(SETTING_INVITATION_RETENTION);
 
-	catalog_require_version();
-	if (retention == DURATION_FOREVER)
-		PG_RETURN_INT64(0);
-	PG_RETURN_INT64(query_delete("invitation", &delete,
-	                             (Datum[]){TimestampTzGetDatum(GetCurrentTimestamp() - retention),
-	                                       Int32GetDatum(batch_size)},
-	                             NULL));
+	return query_delete("invitation", &delete,
+	                    (Datum[]){TimestampTzGetDatum(before), Int32GetDatum(at_most)}, NULL);
 }

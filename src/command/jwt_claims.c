@@ -5,66 +5,60 @@
 #include "postgres.h"
 
 #include "fmgr.h"
-#include "utils/builtins.h"
-#include "utils/fmgrprotos.h"
 #include "utils/guc.h"
 #include "utils/inval.h"
-#include "utils/jsonb.h"
 
+#include "authority/claims.h"
 #include "authority/errors.h"
 #include "authority/identity.h"
 #include "authority/last_use.h"
+#include "authority/strict_json.h"
+#include "command/linked_identity.h"
 #include "command/sign_in.h"
+#include "compat.h"
 
 #define CLAIMS_SETTING "request.jwt.claims"
 
 PG_FUNCTION_INFO_V1(teamrbac_sign_in_from_jwt_claims);
 
-/*
- * parse_subject reads sub from JWT claims: true and the user, or false where there is none.  What is wrong
- * with the claims is wrong with the identity, hence the change of SQLSTATE.
- */
-static bool
-parse_subject(const char *claims, pg_uuid_t *user_id)
+/* refuse_claims: what is wrong with the claims is wrong with the identity. */
+pg_noreturn static void
+refuse_claims(const char *detail)
 {
-	MemoryContext context = CurrentMemoryContext;
-	volatile bool found = false;
+	refuse_proof("claims_malformed", "malformed claims in setting \"" CLAIMS_SETTING "\"", detail,
+	             NULL);
+}
 
-	PG_TRY();
-	{
-		Jsonb     *object = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(claims)));
-		JsonbValue value;
+static Jsonb *
+read_claims(const char *text)
+{
+	Jsonb *claims = strict_json_object((const uint8 *) text, strlen(text));
 
-		if (!JB_ROOT_IS_OBJECT(object))
-			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			                errmsg("claims are not a JSON object")));
-		if (getKeyJsonValueFromContainer(&object->root, "sub", 3, &value) != NULL &&
-		    value.type != jbvNull)
-		{
-			char *sub;
+	if (claims == NULL)
+		refuse_claims("They are no JSON object without repeated names.");
+	return claims;
+}
 
-			if (value.type != jbvString)
-				ereport(ERROR,
-				        (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("sub is not a string")));
-			sub = pnstrdup(value.val.string.val, value.val.string.len);
-			*user_id = *DatumGetUUIDP(DirectFunctionCall1(uuid_in, CStringGetDatum(sub)));
-			found = true;
-		}
-	}
-	PG_CATCH();
-	{
-		ErrorData *error;
+/* find_user finds out who the claims are about: by a link, or by sub itself.  False where there is no sub. */
+static bool
+find_user(Jsonb *claims, pg_uuid_t *user_id)
+{
+	static const char *const sub[] = {"sub"};
+	static const char *const iss[] = {"iss"};
+	char                    *subject = claim_string(claims, sub, 1);
+	char                    *issuer = claim_string(claims, iss, 1);
 
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		if (ERRCODE_TO_CATEGORY(error->sqlerrcode) != ERRCODE_DATA_EXCEPTION)
-			PG_RE_THROW();
-		FlushErrorState();
-		refuse_identity(psprintf("malformed claims in setting \"%s\"", CLAIMS_SETTING),
-		                error->message, NULL);
-	}
-	PG_END_TRY();
-	return found;
+	if (!claim_is_present(claims, sub, 1))
+		return false;
+	if (subject == NULL)
+		refuse_claims("\"sub\" is not a string.");
+	if (issuer != NULL && linked_user(issuer, subject, user_id))
+		return true;
+	if (!subject_uuid(subject, user_id))
+		refuse_proof("user_unregistered", "unknown or disabled user",
+		             "\"sub\" is no user's id, and not linked to a user.",
+		             "Link it by teamrbac.link_identity.");
+	return true;
 }
 
 /* sign_in_from_jwt_claims(): the transaction acts as the user that the gateway's verified claims name. */
@@ -75,7 +69,7 @@ teamrbac_sign_in_from_jwt_claims(PG_FUNCTION_ARGS)
 	Identity    identity = IDENTITY_INITIALIZER;
 	pg_uuid_t  *user_id = palloc(sizeof(pg_uuid_t));
 
-	if (claims == NULL || *claims == '\0' || !parse_subject(claims, user_id))
+	if (claims == NULL || *claims == '\0' || !find_user(read_claims(claims), user_id))
 	{
 		identity_set(&identity, true);
 		PG_RETURN_NULL();

@@ -4,12 +4,11 @@
  */
 #include "postgres.h"
 
-#include "common/cryptohash.h"
-#include "common/sha2.h"
 #include "utils/pg_crc.h"
 
 #include "compat.h"
 #include "command/key_format.h"
+#include "store/secret.h"
 
 #define PREFIX "trk_"
 #define PREFIX_LENGTH 4
@@ -113,25 +112,12 @@ parse_key(const char *key, int length, pg_uuid_t *key_id)
 void
 hash_key(const char *key, int length, uint8 *hash)
 {
-	pg_cryptohash_ctx *context = pg_cryptohash_create(PG_SHA256);
-
-	StaticAssertStmt(KEY_HASH_LENGTH == PG_SHA256_DIGEST_LENGTH, "not SHA-256");
 	/* No key is longer: whoever sends a novel instead makes no work. */
-	length = Min(length, KEY_LENGTH + 1);
-	if (context == NULL || pg_cryptohash_init(context) < 0 ||
-	    pg_cryptohash_update(context, (const uint8 *) key, length) < 0 ||
-	    pg_cryptohash_final(context, hash, KEY_HASH_LENGTH) < 0)
-		elog(ERROR, "could not compute a SHA-256 hash");
-	pg_cryptohash_free(context);
+	hash_bytes_sha256(key, Min(length, KEY_LENGTH + 1), hash);
 }
 
 bool
 same_hash(const uint8 *a, const uint8 *b)
 {
-	/* Volatile, so that no compiler may stop at the first difference. */
-	volatile uint8 difference = 0;
-
-	for (int i = 0; i < KEY_HASH_LENGTH; i++)
-		difference |= a[i] ^ b[i];
-	return difference == 0;
+	return same_sha256(a, b);
 }

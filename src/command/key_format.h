@@ -19,7 +19,7 @@ extern char *make_key(const pg_uuid_t *key_id);
 /* Reads the id of a key.  Returns false, with the id zeroed, if the text is no key or mistyped. */
 extern bool parse_key(const char *key, int length, pg_uuid_t *key_id);
 
-/* Puts the SHA-256 of a text into hash. */
+/* Puts the SHA-256 of a key into hash; of what is longer than any key, that of its beginning. */
 extern void hash_key(const char *key, int length, uint8 *hash);
 
 /* Compares two hashes in a time that says nothing of where they differ. */

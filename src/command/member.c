@@ -16,7 +16,9 @@
 #include "compat.h"
 #include "authority/errors.h"
 #include "authority/identity.h"
-#include "command/invitation.h"
+#include "command/offers.h"
+#include "command/join.h"
+#include "command/limit.h"
 #include "command/renewal.h"
 #include "record/outbox.h"
 #include "store/dependents.h"
@@ -41,6 +43,7 @@ end_membership(const pg_uuid_t *tenant, const pg_uuid_t *user)
 	Datum args[] = {UUIDPGetDatum(tenant), UUIDPGetDatum(user)};
 
 	query_delete("membership", &delete, args, NULL);
+	bar_from_joining(tenant, user);
 }
 
 /* this_users_name returns who the mail to a member says it was. */
@@ -86,7 +89,7 @@ teamrbac_change_role(PG_FUNCTION_ARGS)
 
 	audit_tenant(&tenant, "member.role_changed", audit_subject("member", &user),
 	             audit_fields("role", old_role, NULL), audit_fields("role", role, NULL));
-	cancel_invitations_beyond(&tenant, &user);
+	end_offers_beyond(&tenant, &user);
 	mail_role_changed(&tenant, &user, old_role, role);
 	PG_RETURN_VOID();
 }
@@ -113,7 +116,7 @@ teamrbac_remove_member(PG_FUNCTION_ARGS)
 
 	audit_tenant(&tenant, "member.removed", audit_subject("member", &user),
 	             audit_fields("role", role, NULL), NULL);
-	cancel_invitations_beyond(&tenant, &user);
+	end_offers_beyond(&tenant, &user);
 	mail_user(&tenant, MAIL_REMOVED, &user,
 	          audit_fields("role", role, "changed_by", this_users_name(&tenant), NULL));
 	PG_RETURN_VOID();
@@ -138,7 +141,7 @@ teamrbac_leave_tenant(PG_FUNCTION_ARGS)
 
 	audit_tenant(&tenant, "member.left", audit_subject("member", &user),
 	             audit_fields("role", role, NULL), NULL);
-	cancel_invitations_beyond(&tenant, &user);
+	end_offers_beyond(&tenant, &user);
 	PG_RETURN_VOID();
 }
 
@@ -165,6 +168,9 @@ teamrbac_set_membership_expiry(PG_FUNCTION_ARGS)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 		                errmsg("expires_at must be in the future"),
 		                errhint("Use teamrbac.remove_member to end a membership now.")));
+	/* One that has ended took no room. */
+	if (expired_role != NULL)
+		require_room_for_member(&tenant);
 
 	renew_membership(&tenant, &user, expires_at);
 
@@ -173,6 +179,8 @@ teamrbac_set_membership_expiry(PG_FUNCTION_ARGS)
 	             /* A role in it says that the membership was over and has begun again. */
 	             audit_fields("expires_at", audit_time(expires_at),
 	                          expired_role != NULL ? "role" : NULL, role, NULL));
+	if (expired_role != NULL)
+		settle_joining(&tenant, &user);
 	PG_RETURN_VOID();
 }
 

@@ -17,7 +17,7 @@
 #include "compat.h"
 #include "authority/errors.h"
 #include "authority/precedence.h"
-#include "command/invitation.h"
+#include "command/offers.h"
 #include "command/owned_tenants.h"
 #include "record/outbox.h"
 #include "store/query.h"
@@ -28,12 +28,6 @@ PG_FUNCTION_INFO_V1(teamrbac_transfer_ownership);
 PG_FUNCTION_INFO_V1(teamrbac_assign_owner);
 PG_FUNCTION_INFO_V1(teamrbac_delete_tenant);
 PG_FUNCTION_INFO_V1(teamrbac_restore_tenant);
-
-static void
-refuse_unknown_tenant(void)
-{
-	ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND), errmsg("there is no such tenant")));
-}
 
 /* require_heir makes sure that a member is an Admin, for good, and not disabled while this goes on. */
 static void
@@ -86,7 +80,7 @@ teamrbac_transfer_ownership(PG_FUNCTION_ARGS)
 	audit_tenant(&tenant, "ownership.transferred", audit_subject("member", &heir),
 	             audit_fields("owner", uuid_text(&owner), NULL),
 	             audit_fields("owner", uuid_text(&heir), NULL));
-	cancel_invitations_beyond(&tenant, &owner);
+	end_offers_beyond(&tenant, &owner);
 	mail_transfer(&tenant, &owner, &heir);
 	PG_RETURN_VOID();
 }
@@ -155,7 +149,7 @@ teamrbac_assign_owner(PG_FUNCTION_ARGS)
 	audit_tenant_by_dba(&tenant, "ownership.assigned", audit_subject("member", &user), before,
 	                    audit_fields("owner", uuid_text(&user), NULL));
 	if (before != NULL)
-		cancel_invitations_beyond(&tenant, &owner);
+		end_offers_beyond(&tenant, &owner);
 	PG_RETURN_VOID();
 }
 

@@ -60,11 +60,11 @@ renew_membership(const pg_uuid_t *tenant, const pg_uuid_t *user, TimestampTz exp
 	/* A row that was removed comes back as it was; the trigger forgets it then. */
 	static SavedQuery renew = {
 		.sql =
-			"INSERT INTO teamrbac.membership (tenant_id, user_id, role, joined_at, expires_at)"
-			" SELECT m.tenant_id, m.user_id, m.role, m.joined_at, $3 FROM teamrbac.membership AS m"
+			"INSERT INTO teamrbac.membership (tenant_id, user_id, role, joined_at, metadata, expires_at)"
+			" SELECT m.tenant_id, m.user_id, m.role, m.joined_at, m.metadata, $3 FROM teamrbac.membership AS m"
 			" WHERE m.tenant_id = $1 AND m.user_id = $2"
 			" UNION ALL "
-			"SELECT e.tenant_id, e.user_id, e.role, e.joined_at, $3"
+			"SELECT e.tenant_id, e.user_id, e.role, e.joined_at, e.metadata, $3"
 			" FROM teamrbac.expired_membership AS e"
 			" WHERE e.tenant_id = $1 AND e.user_id = $2"
 			" ON CONFLICT (tenant_id, user_id) DO UPDATE SET expires_at = EXCLUDED.expires_at",

@@ -43,9 +43,10 @@ require_active_user(const pg_uuid_t *user_id)
 	identity.kind = IDENTITY_USER;
 	identity.user_id = *user_id;
 	if (!user_is_active(user_id))
-		refuse_identity("unknown or disabled user",
-		                psprintf("There is no active user %s.", uuid_text(user_id)),
-		                "The application makes its users known by teamrbac.register_user.");
+		refuse_proof(user_is_known(user_id) ? "user_disabled" : "user_unregistered",
+		             "unknown or disabled user",
+		             psprintf("There is no active user %s.", uuid_text(user_id)),
+		             "The application makes its users known by teamrbac.register_user.");
 	return identity;
 }
 

@@ -13,7 +13,8 @@
 
 #include "record/audit.h"
 #include "compat.h"
-#include "command/invitation.h"
+#include "command/offers.h"
+#include "command/join.h"
 #include "command/renewal.h"
 #include "store/dependents.h"
 #include "store/query.h"
@@ -30,8 +31,8 @@ end_due_membership(const pg_uuid_t *tenant, const pg_uuid_t *user, TimestampTz n
 {
 	static SavedQuery keep = {
 		.sql =
-			"INSERT INTO teamrbac.expired_membership (tenant_id, user_id, role, expires_at, joined_at)"
-			" SELECT tenant_id, user_id, role, expires_at, joined_at FROM teamrbac.membership"
+			"INSERT INTO teamrbac.expired_membership (tenant_id, user_id, role, expires_at, joined_at, metadata)"
+			" SELECT tenant_id, user_id, role, expires_at, joined_at, metadata FROM teamrbac.membership"
 			" WHERE tenant_id = $1 AND user_id = $2 AND expires_at <= $3"
 			" RETURNING role::pg_catalog.text, expires_at",
 		.nargs = 3,
@@ -55,7 +56,8 @@ end_due_membership(const pg_uuid_t *tenant, const pg_uuid_t *user, TimestampTz n
 	                    audit_fields("role", TextDatumGetCString(values[0]), "expires_at",
 	                                 audit_time(DatumGetTimestampTz(values[1])), NULL),
 	                    NULL);
-	cancel_invitations_beyond(tenant, user);
+	bar_from_joining(tenant, user);
+	end_offers_beyond(tenant, user);
 	return true;
 }
 

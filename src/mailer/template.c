@@ -26,11 +26,13 @@ static const char *const kind_names[TEMPLATE_KINDS] = {
 	[TEMPLATE_ROLE_CHANGED] = "role_changed",
 	[TEMPLATE_REMOVED] = "removed",
 	[TEMPLATE_OWNERSHIP_TRANSFERRED] = "ownership_transferred",
+	[TEMPLATE_INVITATION_ACCEPTED] = "invitation_accepted",
+	[TEMPLATE_INVITATION_DECLINED] = "invitation_declined",
 };
 
 static const char *const value_names[] = {
 	"tenant",     "recipient", "role",       "inviter",   "accept_url", "token",
-	"expires_at", "old_role",  "changed_by", "old_owner", "new_owner",
+	"expires_at", "old_role",  "changed_by", "old_owner", "new_owner",  "invitee",
 };
 
 /* find_kind returns which kind this is the name of, TEMPLATE_KINDS if none. */

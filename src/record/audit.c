@@ -149,10 +149,12 @@ audit_append(AuditChain *chain, const AuditEntry *entry)
 			"INSERT INTO teamrbac.audit_event"
 			" SELECT e.*, teamrbac.audit_hash(ROW(e.*, NULL)::teamrbac.audit_event)"
 			" FROM (SELECT $1 AS tenant_id, $2 AS scope, $3 AS sequence, pg_catalog.clock_timestamp(), $4, $5,"
-			" SESSION_USER::pg_catalog.text, $6, $7, $8,"
-			" $9::pg_catalog.jsonb - ARRAY['secret_hash', 'token_hash', 'token'],"
-			" $10::pg_catalog.jsonb - ARRAY['secret_hash', 'token_hash', 'token'],"
-			" $11) AS e"
+			" SESSION_USER::pg_catalog.text, $6, $7, $8, f.before, f.after,"
+			" CASE WHEN teamrbac.audit_is_personal(f.before) OR teamrbac.audit_is_personal(f.after)"
+			" THEN pg_catalog.uuid_send(pg_catalog.gen_random_uuid()) END,"
+			" $11"
+			" FROM (SELECT $9::pg_catalog.jsonb - ARRAY['secret_hash', 'secret_key', 'token_hash', 'token'],"
+			" $10::pg_catalog.jsonb - ARRAY['secret_hash', 'secret_key', 'token_hash', 'token']) AS f(before, after)) AS e"
 			" RETURNING hash",
 		.nargs = 11,
 		.changes_audit = true,

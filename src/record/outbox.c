@@ -41,6 +41,8 @@ static const char *const kind_names[] = {
 	[MAIL_ROLE_CHANGED] = "role_changed",
 	[MAIL_REMOVED] = "removed",
 	[MAIL_OWNERSHIP_TRANSFERRED] = "ownership_transferred",
+	[MAIL_INVITATION_ACCEPTED] = "invitation_accepted",
+	[MAIL_INVITATION_DECLINED] = "invitation_declined",
 };
 
 /* ---- for commands ----------------------------------------------------------------------------------- */
@@ -52,7 +54,9 @@ mail_queue(const pg_uuid_t *tenant, MailKind kind, const char *recipient,
 	static SavedQuery insert = {
 		.sql =
 			"INSERT INTO teamrbac.outbox (tenant_id, mail_id, kind, recipient, invitation_id, token, fields)"
-			" VALUES ($1, pg_catalog.gen_random_uuid(), $2::teamrbac.mail_kind, $3, $4, $5, $6::pg_catalog.jsonb)",
+			" VALUES ($1, pg_catalog.gen_random_uuid(), $2::teamrbac.mail_kind, $3, $4, $5, $6::pg_catalog.jsonb"
+			" || COALESCE((SELECT pg_catalog.jsonb_build_object('locale', u.locale) FROM teamrbac.app_user AS u"
+			" WHERE teamrbac.address_key(u.email) = teamrbac.address_key($3) AND u.locale IS NOT NULL), '{}'))",
 		.nargs = 6,
 		.argtypes = {UUIDOID, TEXTOID, TEXTOID, UUIDOID, TEXTOID, TEXTOID},
 	};
@@ -304,12 +308,29 @@ teamrbac_mail_blocked(PG_FUNCTION_ARGS)
 	PG_RETURN_BOOL(record_failure(&mail, reason, (FailureKind){"sender", PG_INT32_MAX}));
 }
 
-/* mail_refused(mail_id, reason): a mail can never be sent. */
+/* record_bounce notes that a mail which was sent came back. */
+static void
+record_bounce(const pg_uuid_t *mail, const char *reason)
+{
+	static SavedQuery update = {
+		.sql =
+			"UPDATE teamrbac.outbox SET failed_at = pg_catalog.clock_timestamp(), last_error = $2,"
+			" error_kind = 'recipient'"
+			" WHERE mail_id = $1 AND sent_at IS NOT NULL AND failed_at IS NULL",
+		.nargs = 2,
+		.argtypes = {UUIDOID, TEXTOID},
+	};
+
+	query_execute(&update, (Datum[]){UUIDPGetDatum(mail), CStringGetTextDatum(reason)}, NULL);
+}
+
+/* mail_refused(mail_id, reason): a mail can never be delivered; a server may say so after it took the mail. */
 Datum
 teamrbac_mail_refused(PG_FUNCTION_ARGS)
 {
 	pg_uuid_t mail = uuid_arg(fcinfo, 0, "mail_id");
 	char     *reason = reason_arg(fcinfo, 1);
 
+	record_bounce(&mail, reason);
 	PG_RETURN_BOOL(record_failure(&mail, reason, (FailureKind){"recipient", 0}));
 }

@@ -45,6 +45,11 @@ static const char *const table_names[CATALOG_TABLES] = {
 	[CATALOG_API_KEY_USE] = "api_key_use",
 	[CATALOG_USER_ACTIVITY] = "user_activity",
 	[CATALOG_CLUSTER] = "cluster",
+	[CATALOG_TOKEN_ISSUER] = "token_issuer",
+	[CATALOG_TOKEN_KEY] = "token_key",
+	[CATALOG_TOKEN_SECRET] = "token_secret",
+	[CATALOG_TOKEN_REVOCATION] = "token_revocation",
+	[CATALOG_LINKED_IDENTITY] = "linked_identity",
 };
 
 /* Which caches must be dropped when a table itself is redefined, truncated or dropped. */
@@ -60,6 +65,11 @@ static const Facts table_facts[CATALOG_TABLES] = {
 	[CATALOG_API_KEY_USE] = FACTS_API_KEYS,
 	[CATALOG_USER_ACTIVITY] = FACTS_USERS,
 	[CATALOG_CLUSTER] = FACTS_DEFINITIONS,
+	[CATALOG_TOKEN_ISSUER] = FACTS_ISSUERS,
+	[CATALOG_TOKEN_KEY] = FACTS_ISSUERS,
+	[CATALOG_TOKEN_SECRET] = FACTS_ISSUERS,
+	[CATALOG_TOKEN_REVOCATION] = FACTS_REVOCATIONS,
+	[CATALOG_LINKED_IDENTITY] = FACTS_REVOCATIONS,
 };
 
 static const char *const index_names[CATALOG_INDEXES] = {
@@ -67,18 +77,26 @@ static const char *const index_names[CATALOG_INDEXES] = {
 	[CATALOG_ROLE_PERMISSION_PKEY] = "role_permission_pkey",
 	[CATALOG_APP_USER_PKEY] = "app_user_pkey",
 	[CATALOG_TENANT_DELETED_IDX] = "tenant_deleted_idx",
+	[CATALOG_TENANT_SLUG_KEY] = "tenant_slug_key",
 	[CATALOG_MEMBERSHIP_USER_IDX] = "membership_user_idx",
 	[CATALOG_DATABASE_ROLE_PKEY] = "database_role_pkey",
 	[CATALOG_API_KEY_PKEY] = "api_key_pkey",
 	[CATALOG_API_KEY_KEY_ID_IDX] = "api_key_key_id_idx",
 	[CATALOG_API_KEY_USE_PKEY] = "api_key_use_pkey",
 	[CATALOG_USER_ACTIVITY_PKEY] = "user_activity_pkey",
+	[CATALOG_TOKEN_ISSUER_PKEY] = "token_issuer_pkey",
+	[CATALOG_TOKEN_ISSUER_NUMBER_KEY] = "token_issuer_number_key",
+	[CATALOG_TOKEN_KEY_PKEY] = "token_key_pkey",
+	[CATALOG_TOKEN_SECRET_PKEY] = "token_secret_pkey",
+	[CATALOG_TOKEN_REVOCATION_PKEY] = "token_revocation_pkey",
+	[CATALOG_LINKED_IDENTITY_PKEY] = "linked_identity_pkey",
 };
 
 static const char *const signal_names[FACTS_KINDS] = {
 	[FACTS_DEFINITIONS] = "definitions_changed", [FACTS_USERS] = "users_changed",
 	[FACTS_TENANTS] = "tenants_changed",         [FACTS_MEMBERSHIPS] = "memberships_changed",
-	[FACTS_API_KEYS] = "api_keys_changed",
+	[FACTS_API_KEYS] = "api_keys_changed",       [FACTS_ISSUERS] = "issuers_changed",
+	[FACTS_REVOCATIONS] = "revocations_changed",
 };
 
 uint64 generation[FACTS_KINDS];
@@ -320,6 +338,8 @@ scan_operator(Oid type)
 			return F_UUID_EQ;
 		case TEXTOID:
 			return F_TEXTEQ;
+		case INT4OID:
+			return F_INT4EQ;
 		default:
 			return F_OIDEQ;
 	}

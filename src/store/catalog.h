@@ -24,23 +24,35 @@ typedef enum CatalogTable
 	CATALOG_API_KEY_USE,
 	CATALOG_USER_ACTIVITY,
 	CATALOG_CLUSTER,
+	CATALOG_TOKEN_ISSUER,
+	CATALOG_TOKEN_KEY,
+	CATALOG_TOKEN_SECRET,
+	CATALOG_TOKEN_REVOCATION,
+	CATALOG_LINKED_IDENTITY,
 	CATALOG_TABLES /* how many there are */
 } CatalogTable;
 
 typedef enum CatalogIndex
 {
 	CATALOG_NO_INDEX,
-	CATALOG_ROLE_PKEY,            /* role */
-	CATALOG_ROLE_PERMISSION_PKEY, /* role, permission */
-	CATALOG_APP_USER_PKEY,        /* user_id */
-	CATALOG_TENANT_DELETED_IDX,   /* tenant_id, of deleted tenants only */
-	CATALOG_MEMBERSHIP_USER_IDX,  /* user_id, tenant_id */
-	CATALOG_DATABASE_ROLE_PKEY,   /* database_role */
-	CATALOG_API_KEY_PKEY,         /* tenant_id, key_id */
-	CATALOG_API_KEY_KEY_ID_IDX,   /* key_id, not unique */
-	CATALOG_API_KEY_USE_PKEY,     /* tenant_id, key_id */
-	CATALOG_USER_ACTIVITY_PKEY,   /* user_id */
-	CATALOG_INDEXES               /* how many there are */
+	CATALOG_ROLE_PKEY,               /* role */
+	CATALOG_ROLE_PERMISSION_PKEY,    /* role, permission */
+	CATALOG_APP_USER_PKEY,           /* user_id */
+	CATALOG_TENANT_DELETED_IDX,      /* tenant_id, of deleted tenants only */
+	CATALOG_TENANT_SLUG_KEY,         /* slug */
+	CATALOG_MEMBERSHIP_USER_IDX,     /* user_id, tenant_id */
+	CATALOG_DATABASE_ROLE_PKEY,      /* database_role */
+	CATALOG_API_KEY_PKEY,            /* tenant_id, key_id */
+	CATALOG_API_KEY_KEY_ID_IDX,      /* key_id, not unique */
+	CATALOG_API_KEY_USE_PKEY,        /* tenant_id, key_id */
+	CATALOG_USER_ACTIVITY_PKEY,      /* user_id */
+	CATALOG_TOKEN_ISSUER_PKEY,       /* issuer */
+	CATALOG_TOKEN_ISSUER_NUMBER_KEY, /* issuer_number */
+	CATALOG_TOKEN_KEY_PKEY,          /* issuer_number, key_hash */
+	CATALOG_TOKEN_SECRET_PKEY,       /* issuer_number, secret_hash */
+	CATALOG_TOKEN_REVOCATION_PKEY,   /* user_id, issuer_number */
+	CATALOG_LINKED_IDENTITY_PKEY,    /* issuer, subject */
+	CATALOG_INDEXES                  /* how many there are */
 } CatalogIndex;
 
 /* The kinds of facts in our tables; the change of each has a signal of its own (see sql/parts/00_schema.sql). */
@@ -51,6 +63,8 @@ typedef enum Facts
 	FACTS_TENANTS,
 	FACTS_MEMBERSHIPS,
 	FACTS_API_KEYS,
+	FACTS_ISSUERS,
+	FACTS_REVOCATIONS,
 	FACTS_KINDS /* how many there are */
 } Facts;
 
@@ -66,6 +80,7 @@ typedef enum Facts
 #define Anum_app_user_disabled_at 5
 
 #define Anum_tenant_tenant_id 1
+#define Anum_tenant_slug 3
 
 #define Anum_membership_tenant_id 1
 #define Anum_membership_user_id 2
@@ -86,6 +101,30 @@ typedef enum Facts
 #define Anum_cluster_keeps_team 2
 #define Anum_cluster_secret 3
 #define Anum_cluster_previous_secret 4
+
+#define Anum_token_issuer_issuer 1
+#define Anum_token_issuer_issuer_number 2
+#define Anum_token_issuer_audience 3
+#define Anum_token_issuer_algorithms 4
+#define Anum_token_issuer_typ 5
+#define Anum_token_issuer_tenant_claim 6
+#define Anum_token_issuer_register_users 7
+#define Anum_token_issuer_one_time 8
+#define Anum_token_issuer_subject_is_user_id 9
+#define Anum_token_issuer_revoked_at 10
+
+/* Of token_key and token_secret alike. */
+#define Anum_token_key_issuer_number 1
+#define Anum_token_key_key 3
+#define Anum_token_key_ends_at 4
+
+#define Anum_token_revocation_user_id 1
+#define Anum_token_revocation_issuer_number 2
+#define Anum_token_revocation_revoked_at 3
+
+#define Anum_linked_identity_issuer 1
+#define Anum_linked_identity_subject 2
+#define Anum_linked_identity_user_id 3
 
 /*
  * The generation of each kind of facts, and of all together: counts the changes that this backend has been told

@@ -16,8 +16,11 @@
 
 int  max_pending_invitations;
 int  max_tenants_per_user;
+int  max_members;
+int  max_keys_per_member;
 int  max_tenant_mails_per_day;
 int  max_recipient_mails_per_day;
+bool mail_inviter;
 bool notify_mailer;
 int  mail_max_attempts;
 int  log_denials;
@@ -87,6 +90,14 @@ define_duration(DurationSetting setting, const char *name, const char *short_des
 		*initial == '\0' ? check_duration_or_empty : check_duration, NULL, NULL);
 }
 
+/* No limit unless somebody decides so: what a plan is worth is the application's business. */
+static void
+define_limit(const char *name, const char *short_desc, int *variable)
+{
+	DefineCustomIntVariable(name, short_desc, "-1: any number.", variable, NO_LIMIT, NO_LIMIT,
+	                        PG_INT32_MAX, PGC_SUSET, 0, NULL, NULL, NULL);
+}
+
 void
 settings_init(void)
 {
@@ -100,12 +111,16 @@ settings_init(void)
 	define_duration(SETTING_AUDIT_RETENTION, "teamrbac.audit_retention",
 	                "How long audit events are kept.", "Empty: for ever.", "");
 	/* Likewise: who was invited is asked long after, and the addresses of those who never came are theirs. */
-	define_duration(SETTING_INVITATION_RETENTION, "teamrbac.invitation_retention",
-	                "How long invitations are kept that are no longer pending.", "Empty: for ever.",
-	                "");
+	define_duration(
+		SETTING_INVITATION_RETENTION, "teamrbac.invitation_retention",
+		"How long invitations are kept that are no longer pending, and links that have expired.",
+		"Empty: for ever.", "");
 	/* Fine enough to tell a key in use from a forgotten one, rare enough that nobody waits for it. */
 	define_duration(SETTING_KEY_USE_GRANULARITY, "teamrbac.key_use_granularity",
 	                "How exactly the last use of an API key is known.", NULL, "5 minutes");
+	/* As far as clocks differ that nobody looks after; what has ended is never given more time. */
+	define_duration(SETTING_TOKEN_LEEWAY, "teamrbac.token_leeway",
+	                "How far ahead of our clock a token's nbf and iat may be.", NULL, "30 seconds");
 	/* A contractor who is back after a season is renewed; one of years ago is invited like a stranger. */
 	define_duration(SETTING_MEMBERSHIP_RENEWAL_PERIOD, "teamrbac.membership_renewal_period",
 	                "How long after its end an expired membership can be renewed.", NULL,
@@ -114,6 +129,14 @@ settings_init(void)
 	DefineCustomIntVariable(
 		"teamrbac.max_pending_invitations", "How many invitations of one tenant may be pending.",
 		NULL, &max_pending_invitations, 1000, 0, 1000000, PGC_SUSET, 0, NULL, NULL, NULL);
+	define_limit("teamrbac.max_members", "How many members a tenant may have.", &max_members);
+	define_limit("teamrbac.max_keys_per_member",
+	             "How many active API keys a member may have made in a tenant.",
+	             &max_keys_per_member);
+	/* On: whoever invites waits for the answer. */
+	DefineCustomBoolVariable("teamrbac.mail_inviter",
+	                         "Tells whoever sent an invitation by mail what came of it.", NULL,
+	                         &mail_inviter, true, PGC_SUSET, 0, NULL, NULL, NULL);
 	/* Of somebody who makes one after the other: each may send as much mail as any other. */
 	DefineCustomIntVariable("teamrbac.max_tenants_per_user", "How many tenants one user may own.",
 	                        "Those deleted within the last day count too.", &max_tenants_per_user,

@@ -14,6 +14,7 @@ typedef enum DurationSetting
 	SETTING_INVITATION_RETENTION,      /* teamrbac.invitation_retention; likewise */
 	SETTING_KEY_USE_GRANULARITY,       /* teamrbac.key_use_granularity */
 	SETTING_MEMBERSHIP_RENEWAL_PERIOD, /* teamrbac.membership_renewal_period */
+	SETTING_TOKEN_LEEWAY,              /* teamrbac.token_leeway */
 	SETTING_YIELD_AFTER,               /* teamrbac.yield_after */
 	DURATION_SETTINGS                  /* how many there are */
 } DurationSetting;
@@ -28,11 +29,22 @@ extern PGDLLIMPORT int max_pending_invitations;
 extern PGDLLIMPORT int max_tenants_per_user;
 
 /*
+ * How many members a tenant may have, and API keys a member in a tenant; NO_LIMIT for any number
+ * (teamrbac.max_members, max_keys_per_member).
+ */
+#define NO_LIMIT (-1)
+extern PGDLLIMPORT int max_members;
+extern PGDLLIMPORT int max_keys_per_member;
+
+/*
  * How many mails may be queued within 24 hours about one tenant's team, and for one address, whoever sends them
  * (teamrbac.max_tenant_mails_per_day, teamrbac.max_recipient_mails_per_day).
  */
 extern PGDLLIMPORT int max_tenant_mails_per_day;
 extern PGDLLIMPORT int max_recipient_mails_per_day;
+
+/* Whether whoever sent an invitation is told by mail what came of it (teamrbac.mail_inviter). */
+extern PGDLLIMPORT bool mail_inviter;
 
 /* Whether a command that queues mail wakes the senders by NOTIFY (teamrbac.notify_mailer). */
 extern PGDLLIMPORT bool notify_mailer;

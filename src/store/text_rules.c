@@ -10,6 +10,7 @@
 #include "miscadmin.h"
 #include "regex/regex.h"
 #include "utils/builtins.h"
+#include "utils/formatting.h"
 
 #include "store/characters.h"
 #include "store/text_rules.h"
@@ -17,6 +18,8 @@
 #define NAME_MAX_CHARACTERS 200
 #define EMAIL_MAX_BYTES 254
 #define IDENTIFIER_MAX_BYTES 63
+#define DOMAIN_MAX_BYTES 253
+#define LOCALE_MAX_BYTES 35
 
 PG_FUNCTION_INFO_V1(teamrbac_is_printable_name);
 PG_FUNCTION_INFO_V1(teamrbac_is_email_address);
@@ -121,6 +124,17 @@ require_printable_name(const char *argument, const char *name)
 	return pnstrdup(name + begin, end - begin);
 }
 
+char *
+printable_name(const char *name)
+{
+	int       begin;
+	int       end;
+	NameFault fault = examine_name(name, strlen(name), &begin, &end);
+
+	return fault == NAME_FINE || fault == NAME_UNTRIMMED ? pnstrdup(name + begin, end - begin)
+	                                                     : NULL;
+}
+
 /* is_printable_name(name): the same rule as a constraint, of a name that is trimmed already. */
 Datum
 teamrbac_is_printable_name(PG_FUNCTION_ARGS)
@@ -146,11 +160,11 @@ require_slug(const char *slug)
 }
 
 /*
- * is_email: one name, "@" and one domain.  Deliberately loose, but for what could smuggle a second header or address
+ * fits_address: one name, "@" and one domain.  Deliberately loose, but for what could smuggle a second header or address
  * into a mail, or look like another address.
  */
 static bool
-is_email(const char *email, int bytes)
+fits_address(const char *email, int bytes)
 {
 	int at_sign = -1;
 
@@ -170,10 +184,16 @@ is_email(const char *email, int bytes)
 	return at_sign > 0 && at_sign < bytes - 1;
 }
 
+bool
+is_email(const char *email)
+{
+	return fits_address(email, strlen(email));
+}
+
 void
 require_email(const char *email)
 {
-	if (!is_email(email, strlen(email)))
+	if (!is_email(email))
 		ereport(
 			ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("malformed e-mail address"),
@@ -189,7 +209,35 @@ teamrbac_is_email_address(PG_FUNCTION_ARGS)
 {
 	text *address = PG_GETARG_TEXT_PP(0);
 
-	PG_RETURN_BOOL(is_email(VARDATA_ANY(address), VARSIZE_ANY_EXHDR(address)));
+	PG_RETURN_BOOL(fits_address(VARDATA_ANY(address), VARSIZE_ANY_EXHDR(address)));
+}
+
+char *
+require_domain(const char *domain)
+{
+	char *lowered = asc_tolower(domain, strlen(domain));
+
+	if (strlen(domain) > DOMAIN_MAX_BYTES ||
+	    !matches(lowered, "^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+$"))
+		ereport(
+			ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+		     errmsg("malformed domain \"%s\"", shown(domain)),
+		     errdetail(
+				 "A domain is at most %d bytes: two labels or more, joined by dots, of letters, "
+				 "digits and hyphens between them.",
+				 DOMAIN_MAX_BYTES)));
+	return lowered;
+}
+
+void
+require_locale(const char *locale)
+{
+	if (strlen(locale) > LOCALE_MAX_BYTES ||
+	    !matches(locale, "^[A-Za-z]{2,3}([_-][A-Za-z0-9]{2,8})*$"))
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+		                errmsg("malformed locale \"%s\"", shown(locale)),
+		                errdetail("A locale is a language tag such as \"de\" or \"pt-BR\".")));
 }
 
 void

@@ -97,6 +97,23 @@ SQL
 	my @secrets = grep { length > 30 && !/^[-0-9a-f]{36}$/ } split /\n/, $out;
 	is(scalar @secrets, 6, 'three keys and three invitations') or diag($out);
 	$node->safe_psql($db, "SELECT teamrbac.sign_in_with_api_key('$secrets[1]', false);");
+	# Limits, other ways in, what is noted about somebody, and somebody erased.
+	$node->safe_psql($db, <<"SQL");
+SELECT teamrbac.register_user(n || '\@example.com', n, i::uuid) FROM (VALUES ('asks', '${\id('e7')}'), ('gone', '${\id('e8')}')) AS t(n, i);
+CALL teamrbac.set_tenant_limit('$acme', 'members', 1000);
+CALL teamrbac.set_public_mail_domain('example.net', true);
+CALL teamrbac.set_public_mail_domain('gmail.com', false);
+CALL teamrbac.set_user_locale('${\id('a6')}', 'de');
+SELECT teamrbac.add_member('$acme', '${\id('e8')}', 'reader');
+${\sign_in('a2')}
+CALL teamrbac.set_member_metadata('$acme', '${\id('e8')}', '{"nickname": "Go"}');
+SELECT FROM teamrbac.invite_by_link('$acme', 'reader', 5);
+CALL teamrbac.allow_domain('$acme', 'example.com', 'reader', false);
+${\sign_in('e7')}
+CALL teamrbac.request_to_join('$acme');
+SELECT teamrbac.sign_out();
+CALL teamrbac.delete_user('${\id('e8')}');
+SQL
 	return \@secrets;
 }
 
@@ -241,6 +258,17 @@ sub commands
 		[ 'cancel_invitation', 'admin', q{CALL teamrbac.cancel_invitation('%invitation');} ],
 		[ 'accept_invitation', 'invitee', q{SELECT teamrbac.accept_invitation('%token');} ],
 		[ 'decline_invitation', 'invitee', q{CALL teamrbac.decline_invitation('%token');} ],
+		[ 'update_tenant', 'owner', q{SELECT teamrbac.update_tenant('%tenant', 'Renamed %n');} ],
+		[ 'set_member_metadata', 'admin', q{CALL teamrbac.set_member_metadata('%tenant', '%developer', '{"a": 1}');} ],
+		[ 'set_tenant_limit', '', q{CALL teamrbac.set_tenant_limit('%tenant', 'members', 10);} ],
+		[ 'set_user_locale', '', q{CALL teamrbac.set_user_locale('%developer', 'de');} ],
+		[ 'invite_members', 'admin', q{SELECT teamrbac.invite_members('%tenant', '{x%n@example.com,invitee%n@example.com}', 'reader');} ],
+		[ 'accept_my_invitation', 'invitee', q{SELECT teamrbac.accept_my_invitation('%invitation');} ],
+		[ 'decline_my_invitation', 'invitee', q{CALL teamrbac.decline_my_invitation('%invitation');} ],
+		[ 'add_member', '', q{SELECT teamrbac.add_member('%tenant', '%invitee', 'reader');} ],
+		[ 'invite_by_link', 'admin', q{SELECT teamrbac.invite_by_link('%tenant', 'reader');} ],
+		[ 'allow_domain', 'admin', q{CALL teamrbac.allow_domain('%tenant', 'd%n.example', 'reader');} ],
+		[ 'delete_user', '', q{CALL teamrbac.delete_user('%developer');} ],
 		[ 'create_api_key', 'developer', q{SELECT teamrbac.create_api_key('%tenant', 'more');} ],
 		[ 'rotate_api_key', 'owner', q{SELECT teamrbac.rotate_api_key('%key', '1 day');} ],
 		[ 'revoke_api_key', 'owner', q{CALL teamrbac.revoke_api_key('%key', 'lost');} ],

@@ -114,7 +114,7 @@ SELECT n, left(statement, 60) AS statement, tamper(replace(statement, 'event', '
 	(8, 'DELETE FROM event WHERE true'),
 	(9, 'UPDATE event SET sequence = sequence + 1000 WHERE sequence = 4'),
 	(10, 'UPDATE event SET sequence = CASE sequence WHEN 3 THEN -4 ELSE -3 END WHERE sequence IN (3, 4)'),
-	(11, 'INSERT INTO event SELECT tenant_id, scope, sequence + 1, occurred_at, actor_kind, actor_id, session_role, application_name, action, subject, before, after, previous_hash, hash FROM event WHERE sequence >= (SELECT max(sequence) FROM event WHERE tenant_id = ''00000000-0000-0000-0000-000000000001'')'),
+	(11, 'INSERT INTO event SELECT tenant_id, scope, sequence + 1, occurred_at, actor_kind, actor_id, session_role, application_name, action, subject, before, after, salt, previous_hash, hash FROM event WHERE sequence >= (SELECT max(sequence) FROM event WHERE tenant_id = ''00000000-0000-0000-0000-000000000001'')'),
 	(12, 'UPDATE teamrbac.audit_head SET sequence = sequence + 1'),
 	(13, 'DELETE FROM teamrbac.audit_head')) AS t(n, statement) ORDER BY n;
 -- Two events exchanged, each with its own hash.

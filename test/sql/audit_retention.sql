@@ -64,7 +64,7 @@ UPDATE teamrbac.audit_event AS e SET hash = teamrbac.audit_hash(e) WHERE sequenc
 SELECT broken_at, problem FROM teamrbac.verify_audit(:acme);
 ROLLBACK;
 BEGIN;
-INSERT INTO teamrbac.audit_event SELECT tenant_id, scope, 4, occurred_at, actor_kind, actor_id, session_role, application_name, action, subject, before, after, previous_hash, hash FROM teamrbac.audit_event WHERE sequence = 5 AND tenant_id = :acme;
+INSERT INTO teamrbac.audit_event SELECT tenant_id, scope, 4, occurred_at, actor_kind, actor_id, session_role, application_name, action, subject, before, after, salt, previous_hash, hash FROM teamrbac.audit_event WHERE sequence = 5 AND tenant_id = :acme;
 SELECT broken_at, problem FROM teamrbac.verify_audit(:acme);
 ROLLBACK;
 

@@ -115,12 +115,61 @@ SELECT answer('rita', $$SELECT api.has_permission(acme(), 'prompts.edit'), api.p
 SELECT answer('rita', $$SELECT * FROM api.explain_permission(acme(), 'team.manage')$$);
 SELECT answer('nobody', $$SELECT * FROM api.permission_matrix() WHERE permission = 'team.manage'$$);
 
+-- Other ways in, and what is noted.  That the domain is Acme's, the application has proved.
+RESET ROLE;
+BEGIN;
+SELECT teamrbac.sign_in(u('olivia'));
+CALL teamrbac.allow_domain(acme(), 'example.com', 'reader', false);
+COMMIT;
+SET ROLE regress_gateway;
+SELECT answer('olivia', $$SELECT name, slug FROM api.update_tenant(acme(), slug => 'acme-inc')$$);
+SELECT answer('olivia', $$SELECT api.is_slug_free('acme') AS old, api.is_slug_free('acme-inc') AS new$$);
+SELECT answer('olivia', $$SELECT slug FROM api.update_tenant(acme(), 'Acme', 'acme')$$);
+SELECT answer('olivia', $$SELECT * FROM api.tenant_limits(acme())$$);
+SELECT answer('olivia', $$SELECT metadata FROM api.set_tenant_metadata(acme(), '{"plan": "gold"}')$$);
+SELECT answer('olivia', $$SELECT api.tenant_metadata(acme())$$);
+SELECT answer('olivia', $$SELECT display_name, metadata FROM api.set_member_metadata(acme(), u('rita'), '{"a": 1}')$$);
+SELECT answer('mal', $$SELECT tenant_name, role, automatic, requested_at IS NOT NULL AS asked
+	FROM api.joinable_tenants()$$);
+SELECT answer('mal', $$SELECT api.join_tenant(acme())$$);
+SELECT answer('mal', $$SELECT tenant_name, requested_at IS NOT NULL AS asked FROM api.request_to_join(acme())$$);
+SELECT answer('adam', $$SELECT display_name, role, state FROM api.join_requests(acme())$$);
+SELECT answer('mal', $$SELECT tenant_name, requested_at IS NOT NULL AS asked FROM api.withdraw_join_request(acme())$$);
+SELECT answer('mal', $$SELECT tenant_name FROM api.request_to_join(acme())$$);
+SELECT answer('adam', $$SELECT display_name, state FROM api.refuse_join_request(acme(), u('mal'))$$);
+SELECT answer('mal', $$SELECT api.request_to_join(acme())$$);
+SELECT answer('adam', $$SELECT display_name, role FROM api.approve_join_request(acme(), u('mal'), 'developer')$$);
+SELECT answer('adam', $$SELECT display_name FROM api.remove_member(acme(), u('mal'))$$);
+SELECT answer('adam', $$SELECT domain, automatic, allower FROM api.tenant_domains(acme())$$);
+SELECT answer('adam', $$SELECT domain FROM api.disallow_domain(acme(), 'EXAMPLE.com')$$);
+SELECT answer('adam', $$SELECT o ->> 'email' AS email, o ->> 'outcome' AS outcome, o ->> 'token' IS NOT NULL AS token
+	FROM api.invite_members(acme(), '{mal@example.com,nonsense}', 'reader'), jsonb_array_elements(outcomes) AS o$$);
+SELECT answer('mal', $$SELECT tenant_name, role, invited_by FROM api.my_invitations()$$);
+BEGIN;
+SELECT teamrbac.sign_in(u('mal'));
+SELECT invitation_id AS mine FROM api.my_invitations() \gset
+COMMIT;
+SELECT answer('adam', format($$SELECT email, metadata FROM api.set_invitation_metadata(%L, '{"b": 2}')$$, :'mine'));
+SELECT answer('rita', format($$SELECT api.accept_my_invitation(%L)$$, :'mine'));
+SELECT answer('mal', format($$SELECT tenant_name FROM api.decline_my_invitation(%L)$$, :'mine'));
+SELECT answer('mal', format($$SELECT api.accept_my_invitation(%L)$$, :'mine'));
+BEGIN;
+SELECT teamrbac.sign_in(u('adam'));
+SELECT link_id AS link, token AS linked FROM api.invite_by_link(acme(), 'reader', 2) \gset
+COMMIT;
+SELECT answer('nobody', format($$SELECT tenant_name, role, email, state FROM api.peek_invitation(%L)$$, :'linked'));
+SELECT answer('mal', format($$SELECT api.accept_invitation(%L)$$, :'linked'));
+SELECT answer('adam', $$SELECT role, state, uses, used, maker FROM api.invitation_links(acme())$$);
+SELECT answer('adam', format($$SELECT role, state FROM api.revoke_invitation_link(%L)$$, :'link'));
+SELECT answer('adam', $$SELECT count(*) FROM api.undelivered_mails(acme())$$);
+
 -- Keys: the secret once.
 BEGIN;
 SELECT teamrbac.sign_in(u('rita'));
 SELECT key_id, secret ~ '^trk_' AS secret FROM api.create_api_key(acme(), 'CI') \gset
 SELECT name, role, state FROM api.rename_api_key(:'key_id', 'CI of the web team');
 SELECT name, expires_at FROM api.set_api_key_expiry(:'key_id', '2999-01-01 UTC');
+SELECT name, metadata FROM api.set_api_key_metadata(:'key_id', '{"c": 3}');
 SELECT key_id AS second_key_id, secret ~ '^trk_' AS secret FROM api.rotate_api_key(:'key_id') \gset
 SELECT name, state, creator FROM api.api_keys(acme()) ORDER BY state;
 SELECT name, state, revoke_reason FROM api.revoke_api_key(:'second_key_id', 'example');
@@ -172,7 +221,8 @@ SELECT answer('nobody', $$SELECT teamrbac.raise_http_status(('55000', 'no', '', 
 
 -- Strangers and nobody see nothing in the lists.  A GET changes nothing, and a write by GET is a bug of the client's.
 SELECT who, answer(who, format('SELECT count(*) FROM api.%s(acme())', list)) FROM unnest('{mal,nobody}'::text[]) AS who,
-	unnest('{members,pending_invitations,api_keys,audit,my_permissions}'::text[]) AS list ORDER BY list COLLATE "C", who;
+	unnest('{members,pending_invitations,api_keys,audit,my_permissions,invitation_links,tenant_domains,join_requests,
+	undelivered_mails}'::text[]) AS list ORDER BY list COLLATE "C", who;
 CREATE TEMP TABLE example (name text, value text);
 INSERT INTO example VALUES ('tenant_id', 'acme()'), ('user_id', 'u(''adam'')'), ('permission', '''team.manage'''),
 	('token', quote_literal(:'late'));

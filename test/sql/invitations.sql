@@ -98,7 +98,7 @@ SELECT count(*) FROM teamrbac.pending_invitation;
 RESET ROLE;
 SELECT * FROM invitations;
 -- The mail that had not been sent is not sent any more, and its token has gone.
-SELECT withdrawn_at IS NOT NULL AS withdrawn, token FROM teamrbac.outbox;
+SELECT withdrawn_at IS NOT NULL AS withdrawn, token FROM teamrbac.outbox WHERE kind = 'invitation';
 SELECT action, actor_kind, COALESCE(u.display_name, '-') AS actor, split_part(subject, ':', 1) AS subject, before, after - 'expires_at' AS after
 	FROM teamrbac.audit_event AS e LEFT JOIN teamrbac.app_user AS u ON u.user_id = e.actor_id
 	WHERE e.tenant_id = u('a0') AND action ~ '^(invitation|member)\.' ORDER BY sequence;

@@ -19,8 +19,10 @@ INSERT INTO page VALUES
 	('api_keys.manage',          '',  '',  'x', 'x'),
 	('team.manage',              '',  '',  'x', 'x'),
 	('audit.view',               '',  '',  'x', 'x'),
+	('roles.manage',             '',  '',  'x', 'x'),
 	('billing.manage',           '',  '',  '',  'x'),
-	('tenant.delete',            '',  '',  '',  'x');
+	('tenant.delete',            '',  '',  '',  'x'),
+	('tenant.rename',            '',  '',  '',  'x');
 
 CREATE FUNCTION u(n text) RETURNS uuid LANGUAGE sql IMMUTABLE
 	AS $$ SELECT ('00000000-0000-0000-0000-0000000000' || n)::uuid $$;

@@ -20,7 +20,7 @@ $$;
 -- What a sender sees of its queue, and what a DBA sees, without times: how long until the next attempt.
 CREATE VIEW state AS
 	SELECT right(mail_id::text, 2) AS mail, token IS NOT NULL AS token, attempts,
-		CASE WHEN sent_at IS NOT NULL THEN 'sent' WHEN failed_at IS NOT NULL THEN 'given up' WHEN withdrawn_at IS NOT NULL THEN 'withdrawn'
+		CASE WHEN sent_at IS NOT NULL AND failed_at IS NOT NULL THEN 'came back' WHEN sent_at IS NOT NULL THEN 'sent' WHEN failed_at IS NOT NULL THEN 'given up' WHEN withdrawn_at IS NOT NULL THEN 'withdrawn'
 			 WHEN next_attempt_at <= clock_timestamp() THEN 'due'
 			 ELSE 'in ' || justify_interval(date_trunc('minute', next_attempt_at - now() + interval '30 s')) END AS state,
 		claimed_by IS NOT NULL AS claimed, last_error, error_kind AS kind
@@ -57,6 +57,8 @@ SELECT * FROM state;
 SELECT teamrbac.mail_sent('00000000-0000-0000-0000-000000000001');
 SELECT teamrbac.mail_sent('00000000-0000-0000-0000-000000000001');
 SELECT teamrbac.mail_failed('00000000-0000-0000-0000-000000000001', 'late');
+-- A bounce, which comes after the server had taken the mail; the first one counts.
+SELECT teamrbac.mail_refused('00000000-0000-0000-0000-000000000001', 'mailbox unknown');
 SELECT teamrbac.mail_refused('00000000-0000-0000-0000-000000000001', 'late');
 SELECT teamrbac.mail_sent('00000000-0000-0000-0000-0000000000ff');
 SELECT teamrbac.mail_failed('00000000-0000-0000-0000-0000000000ff', 'no such mail');

@@ -40,7 +40,7 @@ $source->command_ok([ 'pg_dump', '-d', $source->connstr('one'), '-f', "$dir/one.
 my $dump = slurp_file("$dir/one.sql");
 unlike($dump, qr/^(?!--).*teamrbac_owner/m, 'a dump does not mention the role');
 my @grants = $dump =~ /^((?:GRANT|REVOKE) .*\bteamrbac\..*)$/mg;
-is_deeply([ sort map { /(\w+)\(/ } @grants ], [qw(register_user sign_in update_user)], 'nor any privilege but those that the DBA gave');
+is_deeply([ sort map { /(\w+)\(/ } @grants ], [qw(register_user sign_in sign_in_as_member update_user)], 'nor any privilege but those that the DBA gave');
 
 my $target = PostgreSQL::Test::Cluster->new('target');
 $target->init;

@@ -34,6 +34,12 @@ COMMIT;
 CALL teamrbac.revoke_api_keys('$tenant', name_like => 'bot%', reason => 'The laptop that had it was lost in a train');
 SELECT user_id FROM teamrbac.team WHERE role = 'developer' \\gset
 CALL teamrbac.set_membership_expiry('$tenant', :'user_id', '2999-01-01');
+SELECT teamrbac.invite_by_link('$tenant', 'developer', 10000);
+CALL teamrbac.allow_domain('$tenant', rpad('d', 20, 'd') || '.example', 'developer', false);
+SELECT teamrbac.register_user('ask\@' || rpad('d', 20, 'd') || '.example', rpad('Ask', 60, 'k'), '00000000-0000-0000-0000-0000000000a3');
+SELECT teamrbac.sign_in('00000000-0000-0000-0000-0000000000a3', false);
+CALL teamrbac.request_to_join('$tenant');
+SELECT teamrbac.mail_refused(mail_id, rpad('550 no such mailbox', 200, '.')) FROM teamrbac.outbox WHERE kind = 'invitation';
 SELECT teamrbac.sign_out();
 CREATE ROLE a_database_role_of_some_length LOGIN;
 SELECT teamrbac.map_database_role('$admin', 'a_database_role_of_some_length');
@@ -60,8 +66,9 @@ sub width
 
 # The views that say ids cannot: two uuids with the lines around them take 77 columns, and what is left of 120 is too
 # little for a name, an e-mail address and a role.  Each has a list for people.
-my %list = map { $_ => "${_}_list" } qw(team pending_invitation);
+my %list = map { $_ => "${_}_list" } qw(team pending_invitation undelivered_mail);
 @list{qw(api_key_overview audit_trail)} = qw(api_key_list audit_list);
+$list{"${_}_overview"} = "${_}_list" for qw(invitation_link tenant_domain join_request);
 for my $view (split /\n/, $node->safe_psql('postgres', "SELECT relname FROM pg_class WHERE relnamespace = 'teamrbac'::regnamespace AND relkind = 'v' ORDER BY relname"))
 {
 	my $out = printed("TABLE teamrbac.$view;");
@@ -79,7 +86,8 @@ is(join(' ', keys %list), '', 'what cannot fit is there');
 cmp_ok(width(printed('SELECT * FROM teamrbac.permission_matrix \crosstabview')), '<=', 120, 'the table of the team page fits');
 
 # A list shows to nobody what its view does not.
-for my $list (qw(team_list pending_invitation_list api_key_list audit_list))
+for my $list (qw(team_list pending_invitation_list api_key_list audit_list invitation_link_list tenant_domain_list
+	join_request_list undelivered_mail_list))
 {
 	is($node->safe_psql('postgres', "SET ROLE a_database_role_of_some_length; SELECT count(*) FROM teamrbac.$list"), 0, "$list: nothing for nobody");
 }

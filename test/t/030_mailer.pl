@@ -64,12 +64,16 @@ queue($node, 'again@example.com', 'invitation_resent', '{"role": "reader", "invi
 queue($node, 'role@example.com', 'role_changed', '{"role": "admin", "old_role": "reader", "changed_by": "Olivia"}');
 queue($node, 'removed@example.com', 'removed', '{"changed_by": "Olivia"}');
 queue($node, 'owner@example.com', 'ownership_transferred', '{"old_owner": "Olivia", "new_owner": "Ann", "role": "owner"}');
+queue($node, 'in@example.com', 'invitation_accepted', '{"invitee": "Ann", "role": "reader"}');
+queue($node, 'out@example.com', 'invitation_declined', '{"invitee": "Ann", "role": "reader"}');
 run_once($node, $smtp);
 my %by_recipient = map { $_->{rcpt_to}[0] => $_ } received($smtp);
 is(header($by_recipient{'again@example.com'}, 'Subject'), 'Reminder: Olivia invites you to Acme', 'invitation sent again');
 is(header($by_recipient{'role@example.com'}, 'Subject'), 'Your role in Acme is now admin', 'role changed');
 like($by_recipient{'removed@example.com'}{body}, qr/^Olivia has removed you from Acme\./m, 'removed');
 is(header($by_recipient{'owner@example.com'}, 'Subject'), 'Ann now owns Acme', 'ownership transferred');
+is(header($by_recipient{'in@example.com'}, 'Subject'), 'Ann has joined Acme', 'invitation accepted');
+is(header($by_recipient{'out@example.com'}, 'Subject'), 'Ann does not join Acme', 'invitation declined');
 unlike($_->{raw}, qr/\{\{/, 'nothing is left to fill in') for values %by_recipient;
 
 # From the command to the member, by the link in the mail.
@@ -196,7 +200,7 @@ is(kinds("error_kind = 'sender' AND next_attempt_at > now()"), "@sender", 'about
 is(kinds("error_kind = 'recipient' AND failed_at IS NOT NULL"), "@recipient", 'about the recipient: given up');
 is(kinds("error_kind = 'temporary' AND next_attempt_at > now()"), "@unknown", 'about nobody knows what: kept, as long as attempts are left');
 like($node->safe_psql('postgres', "SELECT problem FROM teamrbac.check_setup() WHERE problem LIKE '%refuses the sender%'"),
-	qr/^16 kept, since the mail server refuses the sender: RCPT TO: 5/, 'check_setup tells');
+	qr/^16 kept, since the mail server refuses the sender: 'RCPT TO: 5/, 'check_setup tells');
 # One that takes nothing from this sender is not asked again for each mail.
 my $unwelcome = start_smtp(PostgreSQL::Test::Utils::tempdir(), '--unwelcome', '550 5.7.1 you are on a list');
 $node->safe_psql('postgres', 'DELETE FROM teamrbac.outbox');
@@ -275,7 +279,8 @@ like(outbox('clear@example.com'), qr/^waits\|1\|f\|connecting: /, 'nothing is se
 my $dir = PostgreSQL::Test::Utils::tempdir();
 
 # Languages, HTML and where to say no more: each is there if its file or setting is.
-sub template { return join '', map { "[$_]\n$_[0]\n" } qw(invitation invitation_resent role_changed removed ownership_transferred) }
+sub template { return join '', map { "[$_]\n$_[0]\n" } qw(invitation invitation_resent role_changed removed ownership_transferred
+	invitation_accepted invitation_declined) }
 append_to_file("$dir/t[1]", template("Subject: Hello\n\nText for {{tenant}}"));
 append_to_file("$dir/t[1].html", "[invitation]\n<p title=\"{{tenant}}\">{{inviter}} <a href='{{accept_url}}'>\xc3\xa4</a>\n");
 append_to_file("$dir/t[1].de", template("Subject: Hallo\n\nText f\xc3\xbcr {{tenant}}"));

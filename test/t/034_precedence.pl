@@ -17,16 +17,18 @@ $node->start;
 $node->safe_psql('postgres', <<'SQL');
 CREATE EXTENSION teamrbac CASCADE;
 CREATE FUNCTION u(n text) RETURNS uuid LANGUAGE sql IMMUTABLE AS $$ SELECT ('00000000-0000-0000-0000-0000000000' || n)::uuid $$;
-SELECT count(teamrbac.register_user(n || '@example.com', n, u(n))) FROM unnest(ARRAY['a1', 'b1', 'c1', 'd1', 'e1']) AS n;
+SELECT count(teamrbac.register_user(n || '@example.com', n, u(n))) FROM unnest(ARRAY['a1', 'b1', 'c1', 'd1', 'e1', 'a2', 'b2']) AS n;
 BEGIN;
 INSERT INTO teamrbac.tenant (tenant_id, name) VALUES (u('01'), 'Acme');
 INSERT INTO teamrbac.membership (tenant_id, user_id, role) VALUES (u('01'), u('a1'), 'owner'), (u('01'), u('b1'), 'admin');
 COMMIT;
 CREATE TABLE made (who text PRIMARY KEY, id uuid, secret text);
--- d1 is a Developer with a key, c1 a Reader who was one, e1 is invited.
+-- d1 is a Developer with a key, c1 a Reader who was one, e1 is invited; a2 may join by domain or link, b2 has asked to.
 CREATE FUNCTION reset() RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
 	DELETE FROM teamrbac.invitation;
+	DELETE FROM teamrbac.invitation_link;
+	DELETE FROM teamrbac.join_request;
 	DELETE FROM teamrbac.api_key;
 	DELETE FROM teamrbac.membership WHERE user_id NOT IN (u('a1'), u('b1'));
 	DELETE FROM made;
@@ -38,6 +40,10 @@ BEGIN
 	PERFORM teamrbac.sign_in(u('a1'));
 	CALL teamrbac.change_role(u('01'), u('c1'), 'reader');
 	INSERT INTO made SELECT 'e1', i.invitation_id, i.token FROM teamrbac.invite_member(u('01'), 'e1@example.com', 'reader') AS i;
+	INSERT INTO made SELECT 'a2', l.link_id, l.token FROM teamrbac.invite_by_link(u('01'), 'reader') AS l;
+	CALL teamrbac.allow_domain(u('01'), 'example.com', 'reader');
+	PERFORM teamrbac.sign_in(u('b2'));
+	CALL teamrbac.request_to_join(u('01'));
 	PERFORM teamrbac.sign_out();
 END $$;
 CREATE FUNCTION id(text) RETURNS uuid LANGUAGE sql STABLE AS 'SELECT id FROM made WHERE who = $1';
@@ -49,7 +55,9 @@ my $timeout = "SET statement_timeout = '20s';";
 my %managers = (
 	member => "CALL teamrbac.remove_member(u('01'), u('%s'), true);",
 	key => "CALL teamrbac.revoke_api_key(id('%s'));",
-	invitation => "CALL teamrbac.cancel_invitation(id('%s'));");
+	invitation => "CALL teamrbac.cancel_invitation(id('%s'));",
+	joining => "SELECT teamrbac.add_member(u('01'), u('%s'), 'reader');",
+	request => "CALL teamrbac.refuse_join_request(u('01'), u('%s'));");
 my @commands = (
 	[ 'c1', 'leave_tenant', "CALL teamrbac.leave_tenant(u('01'));", 'member' ],
 	[ 'c1', 'revoke_member_keys', "CALL teamrbac.revoke_member_keys(u('01'), u('c1'));", 'member' ],
@@ -59,7 +67,14 @@ my @commands = (
 	[ 'd1', 'rotate_api_key', "SELECT count(*) FROM teamrbac.rotate_api_key(id('d1'));", 'key' ],
 	[ 'd1', 'create_api_key', "SELECT count(*) FROM teamrbac.create_api_key(u('01'), 'more');", 'member' ],
 	[ 'e1', 'accept_invitation', "SELECT role FROM teamrbac.accept_invitation(secret('e1'));", 'invitation' ],
-	[ 'e1', 'decline_invitation', "CALL teamrbac.decline_invitation(secret('e1'));", 'invitation' ]);
+	[ 'e1', 'decline_invitation', "CALL teamrbac.decline_invitation(secret('e1'));", 'invitation' ],
+	[ 'c1', 'set_api_key_metadata', "CALL teamrbac.set_api_key_metadata(id('c1'), '{}');", 'key' ],
+	[ 'e1', 'accept_my_invitation', "SELECT role FROM teamrbac.accept_my_invitation(id('e1'));", 'invitation' ],
+	[ 'e1', 'decline_my_invitation', "CALL teamrbac.decline_my_invitation(id('e1'));", 'invitation' ],
+	[ 'a2', 'accept_link', "SELECT role FROM teamrbac.accept_invitation(secret('a2'));", 'joining' ],
+	[ 'a2', 'join_tenant', "SELECT teamrbac.join_tenant(u('01'));", 'joining' ],
+	[ 'a2', 'request_to_join', "CALL teamrbac.request_to_join(u('01'));", 'joining' ],
+	[ 'b2', 'withdraw_join_request', "CALL teamrbac.withdraw_join_request(u('01'));", 'request' ]);
 
 sub owner { return $node->psql('postgres', sign_in('a1') . " $timeout $_[0]") }
 sub sessions { return $node->safe_psql('postgres', "SELECT count(*) FROM pg_stat_activity WHERE application_name = '$_[0]'") }
@@ -93,6 +108,17 @@ for my $command (@commands)
 	}
 }
 $node->safe_psql('postgres', 'SELECT reset()');
+
+# Nor does somebody who joins keep the application from erasing them: their membership refers to their row.
+{
+	my ($in, $printed) = ("SET application_name = 'held'; BEGIN; SELECT teamrbac.sign_in(u('a2')); SELECT teamrbac.join_tenant(u('01'));\n\\echo open\n", '');
+	my $held = IPC::Run::start([ 'psql', '-XqAt', '-d', $node->connstr('postgres') ], '<', \$in, '>', \$printed, '2>&1');
+	$held->pump until $printed =~ /open/;
+	my ($rc, $out, $err) = $node->psql('postgres', "$timeout CALL teamrbac.delete_user(u('a2'));");
+	is($rc, 0, 'somebody who joins is erased') or diag $err;
+	is(sessions('held'), '0', 'their session has been ended');
+	$held->kill_kill;
+}
 
 # What a Reader does without changing anything takes no lock that a manager could meet: nobody is ended, nobody waits.
 {

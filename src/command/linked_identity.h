@@ -1,0 +1,16 @@
+/*
+ * linked_identity.h
+ *	  Who the subject of a token is.
+ */
+#ifndef TEAMRBAC_LINKED_IDENTITY_H
+#define TEAMRBAC_LINKED_IDENTITY_H
+
+#include "utils/uuid.h"
+
+/* The user to whom a subject of an issuer is linked, read at this moment; false if it is linked to none. */
+extern bool linked_user(const char *issuer, const char *subject, pg_uuid_t *user_id);
+
+/* Reads a uuid in its usual form of 36 characters, in either case; false if the text is none. */
+extern bool subject_uuid(const char *subject, pg_uuid_t *user_id);
+
+#endif /* TEAMRBAC_LINKED_IDENTITY_H */
