@@ -14,6 +14,9 @@ COMMENT ON COLUMN teamrbac.cluster.keeps_team IS 'Whether teams are kept on this
 COMMENT ON COLUMN teamrbac.cluster.secret IS 'SHA-256 of the secret: what signs.';
 COMMENT ON COLUMN teamrbac.cluster.previous_secret IS 'The one before, by which tickets are still accepted.';
 COMMENT ON COLUMN teamrbac.cluster.changed_at IS 'Since when.';
+COMMENT ON CONSTRAINT cluster_one_check ON teamrbac.cluster IS 'There is one row.';
+COMMENT ON CONSTRAINT cluster_secret_check ON teamrbac.cluster IS 'It is a digest.';
+COMMENT ON CONSTRAINT cluster_previous_secret_check ON teamrbac.cluster IS 'It is a digest.';
 ALTER TABLE teamrbac.cluster ENABLE ROW LEVEL SECURITY;
 CREATE TRIGGER signal_change AFTER INSERT OR UPDATE OR DELETE ON teamrbac.cluster
 	FOR EACH ROW EXECUTE FUNCTION teamrbac.signal_change('definitions_changed');
@@ -136,7 +139,7 @@ REVOKE ALL ON FUNCTION teamrbac.cluster_question() FROM PUBLIC;
 -- A superuser's: Citus connects to the nodes as whoever runs it.
 CREATE FUNCTION teamrbac.check_setup_cluster(OUT severity text, OUT step integer, OUT object text, OUT problem text, OUT remedy text)
 	RETURNS SETOF record
-	LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
 AS $$
 DECLARE
 	home teamrbac.cluster;
