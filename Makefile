@@ -103,7 +103,7 @@ all install uninstall installcheck prove_installcheck clean layers:
 endif
 
 # What follows works before anything is installed, because the scripts install it.
-.PHONY: dependencies test test-postgres test-all-versions coverage sanitize fuzz demo bench bench-mail bench-expire bench-keys bench-tokens docs format format-check deb dist test-packages test-gateways
+.PHONY: dependencies test test-postgres test-all-versions coverage sanitize fuzz demo bench bench-mail bench-expire bench-keys bench-tokens bench-pages docs format format-check deb dist test-packages test-gateways
 
 dependencies:
 	scripts/install-dependencies.sh
@@ -171,6 +171,13 @@ bench-keys:
 		-- bench/api_key.sh >bench/KEYS.md.tmp || { rm -f bench/KEYS.md.tmp; exit 1; }
 	@mv bench/KEYS.md.tmp bench/KEYS.md
 	@cat bench/KEYS.md
+
+# See bench/pages.sh for BENCH_MEMBERS and BENCH_EVENTS.
+bench-pages:
+	@scripts/with-cluster.sh --set 'shared_buffers = 1GB' --set 'max_wal_size = 4GB' \
+		-- bench/pages.sh >bench/PAGES.md.tmp || { rm -f bench/PAGES.md.tmp; exit 1; }
+	@mv bench/PAGES.md.tmp bench/PAGES.md
+	@cat bench/PAGES.md
 
 # See bench/token.sh for BENCH_TOKENS and BENCH_ROUNDS.
 bench-tokens:

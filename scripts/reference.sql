@@ -11,14 +11,14 @@ INSERT INTO section VALUES
 	(1, 'Who is asking', '{sign_in,sign_in_with_api_key,sign_in_from_jwt_claims,sign_out,current_identity,current_user_id,map_database_role}'),
 	(2, 'May they', '{has_permission,require_permission,permitted_tenants,my_permissions,my_tenants,explain_permission}'),
 	(3, 'Tables of the application', '{protect_table,unprotect_table,require_permission_on_change}'),
-	(4, 'Roles and permissions', '{permission_matrix,define_permission,drop_permission,define_role,drop_role}'),
+	(4, 'Roles and permissions', '{permission_matrix,list_roles,assignable_roles,define_permission,drop_permission,define_role,drop_role}'),
 	(5, 'Users', '{register_user,update_user,set_user_locale,disable_user,enable_user,revoke_user_keys,delete_user}'),
-	(6, 'Tenants and members', '{create_tenant,update_tenant,is_slug_free,team,team_list,add_member,change_role,remove_member,removal_impact,leave_tenant,set_membership_expiry,expire_memberships,set_tenant_limit,tenant_limits,set_tenant_metadata,tenant_metadata,set_member_metadata}'),
-	(7, 'Invitations', '{invite_member,invite_members,resend_invitation,cancel_invitation,set_invitation_metadata,pending_invitation,pending_invitation_list,peek_invitation,accept_invitation,decline_invitation,my_invitations,accept_my_invitation,decline_my_invitation,expire_invitations}'),
+	(6, 'Tenants and members', '{create_tenant,update_tenant,is_slug_free,team,team_list,members_page,member_actions,team_counts,add_member,change_role,remove_member,removal_impact,leave_tenant,set_membership_expiry,expire_memberships,set_tenant_limit,tenant_limits,set_tenant_metadata,tenant_metadata,set_member_metadata}'),
+	(7, 'Invitations', '{invite_member,invite_members,resend_invitation,cancel_invitation,set_invitation_metadata,pending_invitation,pending_invitation_list,invitations_page,peek_invitation,accept_invitation,decline_invitation,my_invitations,accept_my_invitation,decline_my_invitation,expire_invitations}'),
 	(8, 'API keys', '{create_api_key,rotate_api_key,rename_api_key,set_api_key_expiry,revoke_api_key,revoke_member_keys,revoke_api_keys,set_api_key_metadata,api_key_overview,api_key_list}'),
 	(9, 'Ownership and the end of a tenant', '{transfer_ownership,assign_owner,delete_tenant,restore_tenant,purge}'),
 	(10, 'Mail', '{claim_mail,mail_sent,mail_failed,mail_blocked,mail_refused,mail_withdrawn,undelivered_mail,undelivered_mail_list}'),
-	(11, 'Audit and review', '{audit_trail,audit_list,verify_audit,audit_hash,audit_sealed,access_review,check_setup,statistics,backend_statistics}'),
+	(11, 'Audit and review', '{audit_page,audit_trail,audit_list,audit_list_narrow,verify_audit,audit_hash,audit_sealed,access_review,check_setup,statistics,backend_statistics}'),
 	(12, 'Maintenance', '{schedule_maintenance,unschedule_maintenance,maintenance_jobs}'),
 	(13, 'Links, domains and requests', '{invite_by_link,revoke_invitation_link,invitation_link_overview,invitation_link_list,allow_domain,disallow_domain,tenant_domain_overview,tenant_domain_list,set_public_mail_domain,joinable_tenants,join_tenant,request_to_join,withdraw_join_request,approve_join_request,refuse_join_request,join_request_overview,join_request_list}');
 

@@ -201,51 +201,9 @@ CREATE TRIGGER audit_delete AFTER DELETE ON teamrbac.database_role REFERENCING O
 CREATE TRIGGER audit_truncate AFTER TRUNCATE ON teamrbac.database_role
 	FOR EACH STATEMENT EXECUTE FUNCTION teamrbac.audit_direct_change('database_role', 'database_role');
 
--- The verdict on the chains of one id, whoever asks.
-CREATE FUNCTION teamrbac.audit_verdict(for_id uuid, OUT scope text, OUT events bigint, OUT broken_at bigint, OUT problem text)
-	RETURNS SETOF record
-	LANGUAGE sql STABLE ROWS 1 SET search_path = pg_catalog, pg_temp
-AS $$
-	WITH head AS MATERIALIZED (
-		SELECT * FROM teamrbac.audit_head AS h WHERE h.tenant_id = for_id
-	), event AS (
-		SELECT e AS event, e.scope, e.sequence, e.hash, e.previous_hash,
-			   lag(e.sequence, 1, h.anchor_sequence) OVER chain + 1 AS due,
-			   lag(e.hash, 1, h.anchor_hash) OVER chain AS due_hash
-		FROM teamrbac.audit_event AS e LEFT JOIN head AS h ON h.scope = e.scope
-		WHERE e.tenant_id = for_id
-		WINDOW chain AS (PARTITION BY e.scope ORDER BY e.sequence)
-	), verdict AS (
-		SELECT e.scope, e.sequence, e.due,
-			   CASE WHEN e.due IS NULL THEN 'the chain has no head'
-					WHEN e.sequence > e.due THEN 'missing'
-					WHEN e.sequence < e.due THEN 'older than the events that were removed'
-					WHEN e.hash <> teamrbac.audit_hash(e.event) THEN 'changed'
-					WHEN e.previous_hash <> e.due_hash THEN 'not the successor of the event before' END AS problem
-		FROM event AS e
-		UNION ALL
-		SELECT h.scope, NULL, LEAST(h.sequence, COALESCE(last.sequence, h.anchor_sequence)) + 1,
-			   CASE WHEN last.sequence = h.sequence THEN 'not the event that was recorded last'
-					WHEN last.sequence > h.sequence THEN 'added' ELSE 'missing' END
-		FROM head AS h
-		LEFT JOIN LATERAL (SELECT e.sequence, e.hash FROM teamrbac.audit_event AS e
-						   WHERE e.tenant_id = h.tenant_id AND e.scope = h.scope
-						   ORDER BY e.sequence DESC LIMIT 1) AS last ON true
-		WHERE (COALESCE(last.sequence, h.anchor_sequence), COALESCE(last.hash, h.anchor_hash)) <> (h.sequence, h.hash)
-	)
-	SELECT bad.scope, (SELECT count(*) FROM event),
-		   CASE WHEN bad.problem = 'missing' THEN bad.due ELSE COALESCE(bad.sequence, bad.due) END, bad.problem
-	FROM (VALUES (1)) AS one
-	LEFT JOIN (SELECT * FROM verdict AS v WHERE v.problem IS NOT NULL
-			   ORDER BY v.scope, LEAST(v.sequence, v.due), v.problem LIMIT 1) AS bad ON true;
-$$;
-COMMENT ON FUNCTION teamrbac.audit_verdict(uuid, OUT text, OUT bigint, OUT bigint, OUT text) IS
-	'Internal to verify_audit and check_setup: what is wrong first with the chains of a tenant, a user, the nil uuid or a session that loaded, and how many events they have; problem NULL: nothing.';
-REVOKE ALL ON FUNCTION teamrbac.audit_verdict(uuid, OUT text, OUT bigint, OUT bigint, OUT text) FROM PUBLIC;
-
 CREATE FUNCTION teamrbac.verify_audit(tenant_id uuid, OUT valid boolean, OUT events bigint, OUT broken_at bigint, OUT problem text)
 	RETURNS SETOF record
 	LANGUAGE c STABLE SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
 	ROWS 1 AS 'MODULE_PATHNAME', 'teamrbac_verify_audit';
 COMMENT ON FUNCTION teamrbac.verify_audit(uuid, OUT boolean, OUT bigint, OUT bigint, OUT text) IS
-	'Whether the chain of a tenant''s events is whole; broken_at is the sequence of the first event that is changed, missing or out of order, and problem says which. Needs audit.view in the tenant, or a superuser, who may also name a user (for what concerned no tenant) or the nil uuid (definitions). Errors: 42501 not allowed, 28000 nobody signed in, 22023 tenant_id null.';
+	'Whether the chain of a tenant''s events is whole; broken_at is the sequence of the first event that is changed, missing or out of order, and problem says which. Needs audit.view in the tenant, or a superuser, who may also name a user (for what concerned no tenant) or the nil uuid (definitions). The time is that of reading the events once; about once a second a notice says how far it is. Errors: 42501 not allowed, 28000 nobody signed in, 22023 tenant_id null. Takes no lock.';

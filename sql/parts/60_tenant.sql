@@ -50,10 +50,12 @@ CREATE VIEW teamrbac.team WITH (security_barrier = true) AS
 					 OR teamrbac.has_permission(m.tenant_id, 'team.manage')
 				THEN m.metadata END AS metadata
 	FROM teamrbac.membership AS m
-	JOIN teamrbac.app_user AS u ON u.user_id = m.user_id
+	-- One by one and in order, so that whoever wants the first of a large team in this order has not to wait for the rest.
+	CROSS JOIN LATERAL (SELECT u.display_name, u.email FROM teamrbac.app_user AS u WHERE u.user_id = m.user_id OFFSET 0) AS u
 	WHERE m.tenant_id = ANY (teamrbac.visible_tenants())
 	  AND teamrbac.current_user_id() IS NOT NULL
-	  AND (m.expires_at IS NULL OR m.expires_at > pg_catalog.clock_timestamp());
+	  AND (m.expires_at IS NULL OR m.expires_at > pg_catalog.clock_timestamp())
+	ORDER BY m.tenant_id, m.user_id;
 COMMENT ON VIEW teamrbac.team IS
 	'The members of the signed-in user''s tenants, or of the acting one alone once that was entered: everyone in a team sees names and roles; e-mail addresses need team.manage.';
 COMMENT ON COLUMN teamrbac.team.tenant_id IS 'A tenant of the signed-in user.';

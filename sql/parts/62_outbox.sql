@@ -38,6 +38,8 @@ CREATE INDEX outbox_mail_idx ON teamrbac.outbox (mail_id);
 CREATE INDEX outbox_due_idx ON teamrbac.outbox (next_attempt_at) WHERE next_attempt_at IS NOT NULL;
 CREATE INDEX outbox_invitation_idx ON teamrbac.outbox (tenant_id, invitation_id)
 	WHERE next_attempt_at IS NOT NULL AND invitation_id IS NOT NULL;
+CREATE INDEX outbox_latest_idx ON teamrbac.outbox (tenant_id, invitation_id, created_at, mail_id)
+	WHERE invitation_id IS NOT NULL;
 CREATE INDEX outbox_tenant_idx ON teamrbac.outbox (tenant_id, created_at);
 CREATE INDEX outbox_recipient_idx ON teamrbac.outbox (teamrbac.address_key(recipient) COLLATE "C", created_at);
 CREATE INDEX outbox_failed_idx ON teamrbac.outbox (failed_at) WHERE failed_at IS NOT NULL;
@@ -68,6 +70,7 @@ COMMENT ON COLUMN teamrbac.outbox.blocked_attempts IS
 COMMENT ON INDEX teamrbac.outbox_mail_idx IS 'Answers mail_sent, mail_failed, mail_blocked and mail_refused.';
 COMMENT ON INDEX teamrbac.outbox_due_idx IS 'Answers claim_mail.';
 COMMENT ON INDEX teamrbac.outbox_invitation_idx IS 'Finds the unsent mail of an invitation that has ended.';
+COMMENT ON INDEX teamrbac.outbox_latest_idx IS 'Finds the last mail about an invitation, for those who look at it.';
 COMMENT ON INDEX teamrbac.outbox_tenant_idx IS 'Answers how much mail there was of a tenant lately.';
 COMMENT ON INDEX teamrbac.outbox_recipient_idx IS 'Answers how much mail there was for an address lately, whoever sent it.';
 COMMENT ON INDEX teamrbac.outbox_failed_idx IS 'Finds the mail that was given up.';

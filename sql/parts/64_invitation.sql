@@ -118,19 +118,61 @@ CREATE PROCEDURE teamrbac.decline_invitation(token text)
 COMMENT ON PROCEDURE teamrbac.decline_invitation(text) IS
 	'The signed-in user, whose e-mail address was invited, does not want to join. Whoever sent it is told by mail, if teamrbac.mail_inviter and they could still send it. Errors: P0002 unknown token, as that of a link, which is for nobody in particular; 42501 invited is somebody else; 55000 no longer pending; 28000 no user signed in. Locks the tenant''s row.';
 
-CREATE VIEW teamrbac.pending_invitation WITH (security_barrier = true) AS
+-- Granted to nobody: pending_invitation and invitations_page say who may see which of them.
+CREATE VIEW teamrbac.invitation_detail AS
 	SELECT i.tenant_id,
 		   i.invitation_id,
 		   i.email::text AS email,
 		   i.role::text AS role,
 		   u.display_name AS invited_by,
 		   i.expires_at,
+		   i.invited_by AS inviter_id,
+		   i.invited_at,
+		   mail.sent_at,
+		   CASE WHEN mail.mail_id IS NULL OR mail.withdrawn_at IS NOT NULL THEN NULL
+				WHEN mail.failed_at IS NOT NULL AND (mail.error_kind = 'recipient' OR mail.sent_at IS NOT NULL) THEN 'refused'
+				WHEN mail.failed_at IS NOT NULL THEN 'failed'
+				WHEN mail.sent_at IS NOT NULL THEN 'sent'
+				ELSE 'queued' END AS mail_state,
+		   CASE WHEN mail.sent_at IS NULL OR mail.failed_at IS NOT NULL THEN mail.last_error END AS mail_error,
 		   i.metadata
 	FROM teamrbac.invitation AS i
 	LEFT JOIN teamrbac.app_user AS u ON u.user_id = i.invited_by
-	WHERE teamrbac.has_permission(i.tenant_id, 'team.manage')
-	  AND i.state = 'pending'
+	LEFT JOIN LATERAL (SELECT o.mail_id, o.sent_at, o.failed_at, o.withdrawn_at, o.error_kind, o.last_error
+					   FROM teamrbac.outbox AS o
+					   WHERE o.tenant_id = i.tenant_id AND o.invitation_id = i.invitation_id
+					   ORDER BY o.created_at DESC, o.mail_id DESC LIMIT 1) AS mail ON true
+	WHERE i.state = 'pending'
 	  AND i.expires_at > pg_catalog.clock_timestamp();
+COMMENT ON VIEW teamrbac.invitation_detail IS 'Internal to pending_invitation and invitations_page, which have the columns'' meaning.';
+COMMENT ON COLUMN teamrbac.invitation_detail.tenant_id IS 'As in view pending_invitation.';
+COMMENT ON COLUMN teamrbac.invitation_detail.invitation_id IS 'As in view pending_invitation.';
+COMMENT ON COLUMN teamrbac.invitation_detail.email IS 'As in view pending_invitation.';
+COMMENT ON COLUMN teamrbac.invitation_detail.role IS 'As in view pending_invitation.';
+COMMENT ON COLUMN teamrbac.invitation_detail.invited_by IS 'As in view pending_invitation.';
+COMMENT ON COLUMN teamrbac.invitation_detail.expires_at IS 'As in view pending_invitation.';
+COMMENT ON COLUMN teamrbac.invitation_detail.inviter_id IS 'As in view pending_invitation.';
+COMMENT ON COLUMN teamrbac.invitation_detail.invited_at IS 'As in view pending_invitation.';
+COMMENT ON COLUMN teamrbac.invitation_detail.sent_at IS 'As in view pending_invitation.';
+COMMENT ON COLUMN teamrbac.invitation_detail.mail_state IS 'As in view pending_invitation.';
+COMMENT ON COLUMN teamrbac.invitation_detail.mail_error IS 'As in view pending_invitation.';
+COMMENT ON COLUMN teamrbac.invitation_detail.metadata IS 'As in view pending_invitation.';
+
+CREATE VIEW teamrbac.pending_invitation WITH (security_barrier = true) AS
+	SELECT i.tenant_id,
+		   i.invitation_id,
+		   i.email,
+		   i.role,
+		   i.invited_by,
+		   i.expires_at,
+		   i.inviter_id,
+		   i.invited_at,
+		   i.sent_at,
+		   i.mail_state,
+		   i.mail_error,
+		   i.metadata
+	FROM teamrbac.invitation_detail AS i
+	WHERE teamrbac.has_permission(i.tenant_id, 'team.manage');
 COMMENT ON VIEW teamrbac.pending_invitation IS
 	'The invitations that are pending, of the tenants in which whoever is asking has team.manage. Expired ones are not among them; one whose sender has lost the authority for it is, for somebody else to send again.';
 COMMENT ON COLUMN teamrbac.pending_invitation.tenant_id IS 'The tenant to join.';
@@ -140,6 +182,12 @@ COMMENT ON COLUMN teamrbac.pending_invitation.role IS 'What they will be there.'
 COMMENT ON COLUMN teamrbac.pending_invitation.invited_by IS 'The name of whoever sent it last; NULL: deleted.';
 COMMENT ON COLUMN teamrbac.pending_invitation.expires_at IS 'From then on it is refused.';
 COMMENT ON COLUMN teamrbac.pending_invitation.metadata IS 'The application''s own, by set_invitation_metadata.';
+COMMENT ON COLUMN teamrbac.pending_invitation.inviter_id IS 'The user who sent it last, member or not.';
+COMMENT ON COLUMN teamrbac.pending_invitation.invited_at IS 'When it was made.';
+COMMENT ON COLUMN teamrbac.pending_invitation.sent_at IS 'When a mail server took the last mail about it; NULL: none has, or none is known.';
+COMMENT ON COLUMN teamrbac.pending_invitation.mail_state IS
+	'What became of the last mail about it: queued (mail_error says what the last attempt failed for), sent, failed (given up after many attempts), refused (by the recipient''s mail server); NULL: none is known, as after a restore.';
+COMMENT ON COLUMN teamrbac.pending_invitation.mail_error IS 'Why it was not sent, as the mail server said it.';
 GRANT SELECT ON teamrbac.pending_invitation TO PUBLIC;
 
 -- As in 90_maintenance.sql: the procedure commits, and so runs as whoever calls it.

@@ -22,10 +22,13 @@ COMMENT ON FUNCTION teamrbac.escape_unprintable(text, text, text) IS
 	'Internal to check_setup and access_review: the text with the code of each character that does not show: control '
 		'characters, marks of direction, what has no width.';
 
+-- PL/pgSQL keeps the plan of what it calls; SQL would plan it for each name of a large team.
 CREATE FUNCTION teamrbac.printable(value text) RETURNS text
-	LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
+	LANGUAGE plpgsql STABLE STRICT SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
 AS $$
-	SELECT teamrbac.escape_unprintable(value, '\u', '\U');
+BEGIN
+	RETURN teamrbac.escape_unprintable(value, '\u', '\U');
+END
 $$;
 COMMENT ON FUNCTION teamrbac.printable(text) IS
 	'Internal to check_setup and access_review: the text as it can be shown.';

@@ -1,5 +1,11 @@
 -- The regular review of a team: who has access without needing it, and what hangs by one thread.
 
+CREATE FUNCTION teamrbac.note_review(user_id uuid) RETURNS boolean
+	LANGUAGE c VOLATILE PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'teamrbac_note_review';
+COMMENT ON FUNCTION teamrbac.note_review(uuid) IS
+	'Internal to access_review: true, with a notice about once a second of how many calls there have been.';
+REVOKE ALL ON FUNCTION teamrbac.note_review(uuid) FROM PUBLIC;
+
 -- All findings of a tenant, or of all of them.  Whoever is to be removed, and what is to be revoked, has one
 -- finding, so that the remedies can be run one after the other.  These take access away or record it better: who is to
 -- have more, or longer, or whether a team goes, is for somebody to decide, and the detail says how.
@@ -25,6 +31,7 @@ AS $$
 	), judged AS MATERIALIZED (
 		SELECT m.*, NOT m.is_mapped AND m.last_seen < t.day - t.unused_days AS unused, m.disabled_at IS NOT NULL AS disabled
 		FROM member AS m, today AS t
+		WHERE teamrbac.note_review(m.user_id)
 	), staying AS (
 		SELECT j.* FROM judged AS j WHERE NOT j.unused AND NOT j.disabled
 	), team AS (
@@ -105,12 +112,27 @@ COMMENT ON FUNCTION teamrbac.review_tenants(uuid, OUT uuid, OUT text, OUT text, 
 	'Internal to access_review: the findings of a tenant; NULL: of all.';
 REVOKE ALL ON FUNCTION teamrbac.review_tenants(uuid) FROM PUBLIC;
 
+CREATE FUNCTION teamrbac.review_tenant(tenant_id uuid, OUT finding text, OUT severity text, OUT subject text, OUT detail text, OUT remedy text)
+	RETURNS SETOF record
+	LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+	-- Most names show as they are.
+	SELECT r.finding, r.severity,
+		   CASE WHEN r.subject ~ '^[ -~]*$' THEN r.subject ELSE teamrbac.printable(r.subject) END,
+		   CASE WHEN r.detail ~ '^[ -~]*$' THEN r.detail ELSE teamrbac.printable(r.detail) END, r.remedy || ';'
+	FROM teamrbac.review_tenants(tenant_id) AS r
+	ORDER BY r.severity DESC, r.finding, r.subject, r.remedy;
+$$;
+COMMENT ON FUNCTION teamrbac.review_tenant(uuid, OUT text, OUT text, OUT text, OUT text, OUT text) IS
+	'Internal to access_review of one tenant: its findings as they can be shown, in order.';
+REVOKE ALL ON FUNCTION teamrbac.review_tenant(uuid) FROM PUBLIC;
+
 CREATE FUNCTION teamrbac.access_review(tenant_id uuid, OUT finding text, OUT severity text, OUT subject text, OUT detail text, OUT remedy text)
 	RETURNS SETOF record
 	LANGUAGE c STABLE SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
 	ROWS 10 AS 'MODULE_PATHNAME', 'teamrbac_access_review';
 COMMENT ON FUNCTION teamrbac.access_review(uuid, OUT text, OUT text, OUT text, OUT text, OUT text) IS
-	'What to look at in a team: members not active for 90 days, or disabled; a single active manager; memberships that end within 14 days; API keys not used for 90 days, of former members, beyond what their creator may, without expiry or with a vague name; pending invitations. severity is warning or notice; remedy is a statement to run after reading it, NULL where somebody would have more or longer by it: then detail says how. Needs team.manage. Errors: 42501 not allowed, 28000 nobody signed in, 22023 tenant_id null. Takes no lock.';
+	'What to look at in a team: members not active for 90 days, or disabled; a single active manager; memberships that end within 14 days; API keys not used for 90 days, of former members, beyond what their creator may, without expiry or with a vague name; pending invitations. severity is warning or notice; remedy is a statement to run after reading it, NULL where somebody would have more or longer by it: then detail says how. The time is that of reading the team once; about once a second a notice says how far it is. Needs team.manage. Errors: 42501 not allowed, 28000 nobody signed in, 22023 tenant_id null. Takes no lock.';
 
 CREATE FUNCTION teamrbac.access_review(OUT tenant_id uuid, OUT tenant text, OUT finding text, OUT severity text, OUT subject text, OUT detail text, OUT remedy text)
 	RETURNS SETOF record

@@ -54,35 +54,43 @@ COMMENT ON COLUMN teamrbac.api_key_list.last_used IS 'The day it signed in last,
 COMMENT ON COLUMN teamrbac.api_key_list.expires IS 'The day it ends by itself, in the session''s time zone; NULL: never.';
 
 CREATE VIEW teamrbac.audit_list WITH (security_barrier = true) AS
-	SELECT COALESCE(t.slug, t.name)::varchar(15) AS tenant,
+	SELECT COALESCE(t.slug, t.name) AS tenant,
 		   e.sequence AS event,
 		   pg_catalog.to_char(e.occurred_at, 'YYYY-MM-DD HH24:MI') AS occurred_at,
-		   CASE WHEN e.actor_kind = 'api_key'
-				THEN COALESCE((SELECT 'key ' || k.name FROM teamrbac.api_key AS k
-							   WHERE k.tenant_id = e.tenant_id AND k.key_id = e.actor_id), e.actor)
-				ELSE e.actor END::varchar(18) AS actor,
-		   e.action::varchar(26) AS action,
-		   COALESCE(CASE s.kind
-						 WHEN 'member' THEN (SELECT u.display_name FROM teamrbac.app_user AS u WHERE u.user_id = s.id)
-						 WHEN 'user' THEN (SELECT u.display_name FROM teamrbac.app_user AS u WHERE u.user_id = s.id)
-						 WHEN 'invitation' THEN (SELECT i.email::text FROM teamrbac.invitation AS i
-												 WHERE i.tenant_id = e.tenant_id AND i.invitation_id = s.id)
-						 WHEN 'api_key' THEN (SELECT 'key ' || k.name FROM teamrbac.api_key AS k
-											  WHERE k.tenant_id = e.tenant_id AND k.key_id = s.id)
-						 WHEN 'tenant' THEN t.name END, e.subject)::varchar(22) AS subject
+		   CASE WHEN e.actor_kind = 'api_key' THEN COALESCE('key ' || e.actor_name, e.actor) ELSE e.actor END AS actor,
+		   e.action,
+		   COALESCE(CASE WHEN e.subject ~ '^api_key:' THEN 'key ' || e.subject_name ELSE e.subject_name END, e.subject) AS subject,
+		   e.before,
+		   e.after
 	FROM teamrbac.audit_trail AS e
 	LEFT JOIN teamrbac.tenant AS t ON t.tenant_id = e.tenant_id
-	CROSS JOIN LATERAL (SELECT pg_catalog.split_part(e.subject, ':', 1) AS kind,
-							   CASE WHEN e.subject ~ '^[a-z_]+:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
-									THEN pg_catalog.split_part(e.subject, ':', 2)::uuid END AS id) AS s
 	ORDER BY e.tenant_id, e.sequence;
 COMMENT ON VIEW teamrbac.audit_list IS
-	'View audit_trail for people: names as they are now instead of ids, within 120 columns; what changed is in audit_trail.';
-COMMENT ON COLUMN teamrbac.audit_list.tenant IS 'The tenant''s slug, or else its name, cut after 15 characters; NULL: gone, or the event concerns no tenant.';
+	'View audit_trail for people: names in full, as they are now, instead of ids. In psql, audit_list_narrow fits the window.';
+COMMENT ON COLUMN teamrbac.audit_list.tenant IS 'The tenant''s slug, or else its name; NULL: gone, or the event concerns no tenant.';
 COMMENT ON COLUMN teamrbac.audit_list.event IS 'Place in the tenant''s chain of events, from 1: sequence in audit_trail.';
 COMMENT ON COLUMN teamrbac.audit_list.occurred_at IS 'When, in the session''s time zone.';
-COMMENT ON COLUMN teamrbac.audit_list.actor IS 'Who, cut after 18 characters.';
-COMMENT ON COLUMN teamrbac.audit_list.action IS 'What, such as member.removed; direct.* for a change of a table by hand. Cut after 26 characters.';
-COMMENT ON COLUMN teamrbac.audit_list.subject IS 'The name of what it was done to, or what audit_trail says; cut after 22 characters.';
+COMMENT ON COLUMN teamrbac.audit_list.actor IS 'Who.';
+COMMENT ON COLUMN teamrbac.audit_list.action IS 'What, such as member.removed; direct.* for a change of a table by hand.';
+COMMENT ON COLUMN teamrbac.audit_list.subject IS 'The name of what it was done to, or what audit_trail says.';
+COMMENT ON COLUMN teamrbac.audit_list.before IS 'What it was.';
+COMMENT ON COLUMN teamrbac.audit_list.after IS 'What it has become.';
 
-GRANT SELECT ON teamrbac.team_list, teamrbac.pending_invitation_list, teamrbac.api_key_list, teamrbac.audit_list TO PUBLIC;
+CREATE VIEW teamrbac.audit_list_narrow WITH (security_barrier = true) AS
+	SELECT e.tenant::varchar(15) AS tenant,
+		   e.event,
+		   e.occurred_at,
+		   e.actor::varchar(18) AS actor,
+		   e.action::varchar(26) AS action,
+		   e.subject::varchar(22) AS subject
+	FROM teamrbac.audit_list AS e;
+COMMENT ON VIEW teamrbac.audit_list_narrow IS 'View audit_list within 120 columns: names cut short, and not what changed.';
+COMMENT ON COLUMN teamrbac.audit_list_narrow.tenant IS 'As in audit_list, cut after 15 characters.';
+COMMENT ON COLUMN teamrbac.audit_list_narrow.event IS 'As in audit_list.';
+COMMENT ON COLUMN teamrbac.audit_list_narrow.occurred_at IS 'As in audit_list.';
+COMMENT ON COLUMN teamrbac.audit_list_narrow.actor IS 'As in audit_list, cut after 18 characters.';
+COMMENT ON COLUMN teamrbac.audit_list_narrow.action IS 'As in audit_list, cut after 26 characters.';
+COMMENT ON COLUMN teamrbac.audit_list_narrow.subject IS 'As in audit_list, cut after 22 characters.';
+
+GRANT SELECT ON teamrbac.team_list, teamrbac.pending_invitation_list, teamrbac.api_key_list, teamrbac.audit_list,
+	teamrbac.audit_list_narrow TO PUBLIC;

@@ -9,6 +9,7 @@ BEGIN
 			   CASE p.proname
 					WHEN 'audit_direct_change' THEN 'Records in the audit what is changed here by hand; what a command does, it records itself.'
 					WHEN 'signal_change' THEN 'Tells every session at commit that what it remembers of this table is out of date.'
+					WHEN 'index_members' THEN 'Keeps what members_page finds members by.'
 					WHEN 'guard_built_in' THEN 'Keeps what is built in as it is.'
 					WHEN 'forget_expired_membership' THEN 'A member has no expired membership beside the one they have.'
 					WHEN 'guard_audit' THEN 'Nobody but a superuser changes the audit.'

@@ -159,11 +159,19 @@ require_membership(const pg_uuid_t *tenant)
 }
 
 pg_uuid_t
-lock_tenant_as_member(const pg_uuid_t *tenant)
+require_member(const pg_uuid_t *tenant)
 {
 	pg_uuid_t user = require_user(tenant);
 
 	require_membership(tenant);
+	return user;
+}
+
+pg_uuid_t
+lock_tenant_as_member(const pg_uuid_t *tenant)
+{
+	pg_uuid_t user = require_member(tenant);
+
 	if (!lock_tenant_yielding(tenant))
 		refuse_permission(tenant, NULL);
 	require_membership(tenant);
@@ -252,33 +260,34 @@ require_authority_over_role(const pg_uuid_t *tenant, const char *name)
 	require_role_within_own(tenant, name);
 }
 
-bool
-asker_may_give_role(const pg_uuid_t *tenant, const char *name)
+/* has_authority_over_role is the rule itself, of whoever has the grant. */
+static bool
+has_authority_over_role(const Grant *grant, const pg_uuid_t *tenant, const char *name)
 {
-	const Role  *role = find_role(tenant, name);
-	const Grant *own = principal_grant(current_principal(), tenant);
+	const Role *role = find_role(tenant, name);
+	int         manage = find_permission(PERMISSION_MANAGE_TEAM, strlen(PERMISSION_MANAGE_TEAM));
 
 	return role != NULL && strcmp(name, ROLE_OWNER) != 0 &&
-	       grant_is_live(own, GetCurrentTimestamp()) &&
-	       bms_is_subset(role->permissions, own->permissions);
+	       grant_allows(grant, manage, GetCurrentTimestamp()) &&
+	       bms_is_subset(role->permissions, grant->permissions);
+}
+
+bool
+asker_has_authority_over_role(const pg_uuid_t *tenant, const char *name)
+{
+	return has_authority_over_role(principal_grant(current_principal(), tenant), tenant, name);
 }
 
 bool
 member_may_give_role(const pg_uuid_t *tenant, const pg_uuid_t *member, const char *name)
 {
-	Identity     identity = IDENTITY_INITIALIZER;
-	const Role  *role = find_role(tenant, name);
-	int          manage = find_permission(PERMISSION_MANAGE_TEAM, strlen(PERMISSION_MANAGE_TEAM));
-	const Grant *grant;
+	Identity identity = IDENTITY_INITIALIZER;
 
 	identity.kind = IDENTITY_USER;
 	identity.user_id = *member;
 	identity.in_tenant = true;
 	identity.tenant_id = *tenant;
-	grant = principal_grant(principal_of(&identity), tenant);
-	return role != NULL && strcmp(name, ROLE_OWNER) != 0 &&
-	       grant_allows(grant, manage, GetCurrentTimestamp()) &&
-	       bms_is_subset(role->permissions, grant->permissions);
+	return has_authority_over_role(principal_grant(principal_of(&identity), tenant), tenant, name);
 }
 
 char *

@@ -63,6 +63,11 @@ extern pg_uuid_t lock_tenant_as_owner(const pg_uuid_t *tenant);
 pg_noreturn extern void refuse_unknown_tenant(void);
 
 /*
+ * The live member of the tenant who is asking, without a lock: for what any member may read.  Errors: 28000, 42501.
+ */
+extern pg_uuid_t require_member(const pg_uuid_t *tenant);
+
+/*
  * Locks the row of a user FOR SHARE until the transaction ends, so that they are not disabled meanwhile.
  * Returns false if there is no such user, or they are disabled.  Taken after a tenant's lock, never before.
  */
@@ -77,8 +82,8 @@ extern char *user_display_name(const pg_uuid_t *user);
  */
 extern void require_authority_over_role(const pg_uuid_t *tenant, const char *role);
 
-/* The same as an answer, for a command that goes on. */
-extern bool asker_may_give_role(const pg_uuid_t *tenant, const char *role);
+/* The same as an answer, for a command that goes on and for what a front end offers: manages the team as well. */
+extern bool asker_has_authority_over_role(const pg_uuid_t *tenant, const char *role);
 
 /*
  * The same where no role of a person is given or taken away: an Owner may have an API key that may do what

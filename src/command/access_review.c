@@ -6,22 +6,23 @@
 
 #include "catalog/pg_type.h"
 #include "fmgr.h"
+#include "miscadmin.h"
+#include "utils/timestamp.h"
 
 #include "compat.h"
 #include "store/query.h"
 #include "authority/team.h"
 
 PG_FUNCTION_INFO_V1(teamrbac_access_review);
+PG_FUNCTION_INFO_V1(teamrbac_note_review);
 
 /* access_review(tenant_id): what in a team should be looked at, and what to do about it. */
 Datum
 teamrbac_access_review(PG_FUNCTION_ARGS)
 {
 	static SavedQuery review = {
-		.sql = "SELECT r.finding, r.severity, teamrbac.printable(r.subject),"
-			   " teamrbac.printable(r.detail), r.remedy || ';'"
-			   " FROM teamrbac.review_tenants($1) AS r"
-			   " ORDER BY r.severity DESC, r.finding, r.subject, r.remedy",
+		.sql = "SELECT r.finding, r.severity, r.subject, r.detail, r.remedy"
+			   " FROM teamrbac.review_tenant($1) AS r",
 		.nargs = 1,
 		.argtypes = {UUIDOID},
 	};
@@ -30,4 +31,35 @@ teamrbac_access_review(PG_FUNCTION_ARGS)
 	require_permission(&tenant, PERMISSION_MANAGE_TEAM);
 	query_return_set(fcinfo, &review, (Datum[]){UUIDPGetDatum(&tenant)}, NULL);
 	return (Datum) 0;
+}
+
+/* How far a review is, and when it said so. */
+typedef struct ReviewProgress
+{
+	TimestampTz told_at;
+	uint64      members;
+} ReviewProgress;
+
+/* note_review(): says about once a second how many members the query that calls it has looked at. */
+Datum
+teamrbac_note_review(PG_FUNCTION_ARGS)
+{
+	ReviewProgress *progress = fcinfo->flinfo->fn_extra;
+
+	if (progress == NULL)
+	{
+		progress = MemoryContextAlloc(fcinfo->flinfo->fn_mcxt, sizeof(ReviewProgress));
+		progress->told_at = GetCurrentTimestamp();
+		progress->members = 0;
+		fcinfo->flinfo->fn_extra = progress;
+	}
+	/* Not the clock for each. */
+	if (++progress->members % 1000 == 0 &&
+	    TimestampDifferenceExceeds(progress->told_at, GetCurrentTimestamp(), 1000))
+	{
+		CHECK_FOR_INTERRUPTS();
+		ereport(NOTICE, (errmsg("reviewed " UINT64_FORMAT " members", progress->members)));
+		progress->told_at = GetCurrentTimestamp();
+	}
+	PG_RETURN_BOOL(true);
 }

@@ -59,7 +59,7 @@ send_again(Batch *batch, Invitation *pending, Invitation *invitation, char **tok
 {
 	if (hash_search(batch->sent, &pending->invitation_id, HASH_FIND, NULL) != NULL)
 		return "repeated";
-	if (!asker_may_give_role(&pending->tenant_id, pending->role))
+	if (!asker_has_authority_over_role(&pending->tenant_id, pending->role))
 		return "not allowed";
 	if (!mail_is_allowed(&pending->tenant_id, pending->email))
 		return "over the limit";

@@ -183,9 +183,8 @@ audit_append(AuditChain *chain, const AuditEntry *entry)
 	chain->hash = DatumGetByteaPP(hash);
 }
 
-/* set_actor says who is asking; nobody signed in is a database role at work. */
-static void
-set_actor(AuditEntry *entry, const Identity *identity)
+void
+audit_set_actor(AuditEntry *entry, const Identity *identity)
 {
 	switch (identity->kind)
 	{
@@ -213,7 +212,7 @@ record(const Identity *identity, const pg_uuid_t *chain_id, const char *scope, c
 	AuditEntry entry = {.action = action, .subject = subject, .before = before, .after = after};
 
 	cluster_require_team();
-	set_actor(&entry, identity);
+	audit_set_actor(&entry, identity);
 	audit_open_chain(&chain);
 	audit_append(&chain, &entry);
 	audit_close_chain(&chain);
@@ -251,7 +250,7 @@ audit_tenant_events_by_dba(const pg_uuid_t *tenant, const AuditEvent *events, in
 		                    .before = events[i].before,
 		                    .after = events[i].after};
 
-		set_actor(&entry, &nobody);
+		audit_set_actor(&entry, &nobody);
 		audit_append(&chain, &entry);
 	}
 	audit_close_chain(&chain);

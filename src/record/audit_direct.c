@@ -22,6 +22,7 @@
 #include "record/audit_internal.h"
 #include "compat.h"
 #include "authority/errors.h"
+#include "authority/identity.h"
 #include "record/loads.h"
 #include "store/query.h"
 #include "store/restore.h"
@@ -90,6 +91,7 @@ typedef struct StatementChains
 	MemoryContext context; /* theirs; holds the hashes too */
 	HTAB         *chains;  /* AuditChain, by id: a table's rows are of one scope */
 	MemoryContext row;     /* for one row's work */
+	Identity      asker;   /* whose statement it is, if anybody has signed in */
 } StatementChains;
 
 static AuditChain *
@@ -116,7 +118,7 @@ record_row(StatementChains *statement, const TriggerData *trigdata, const char *
 {
 	char          **args = trigdata->tg_trigger->tgargs;
 	TupleTableSlot *row = old != NULL ? old : new;
-	AuditEntry      entry = {.actor_kind = "database_role", .action = action};
+	AuditEntry      entry = {.action = action};
 	AuditChain     *chain;
 	bytea          *old_hash;
 
@@ -126,6 +128,7 @@ record_row(StatementChains *statement, const TriggerData *trigdata, const char *
 		return;
 	entry.subject =
 		psprintf("%s:%s", args[0], slot_text(row, SPI_fnumber(row->tts_tupleDescriptor, args[1])));
+	audit_set_actor(&entry, &statement->asker);
 	chain = open_chain(statement, row);
 	old_hash = chain->hash;
 	audit_append(chain, &entry);
@@ -158,6 +161,7 @@ begin_statement(void)
 	control.hcxt = statement.context;
 	statement.chains =
 		hash_create("teamrbac audit chains", 64, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	statement.asker = identity_now();
 	return statement;
 }
 
@@ -201,8 +205,10 @@ static void
 record_truncate(const TriggerData *trigdata)
 {
 	AuditChain chain = {.scope = "platform"};
-	AuditEntry entry = {.actor_kind = "database_role"};
+	Identity   asker = identity_now();
+	AuditEntry entry = {0};
 
+	audit_set_actor(&entry, &asker);
 	entry.action = psprintf("direct.%s.truncated", RelationGetRelationName(trigdata->tg_relation));
 	entry.subject = psprintf("table:%s", RelationGetRelationName(trigdata->tg_relation));
 	audit_open_chain(&chain);

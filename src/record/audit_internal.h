@@ -7,6 +7,8 @@
 
 #include "utils/uuid.h"
 
+#include "authority/identity_type.h"
+
 /* A chain of events, open to be appended to. */
 typedef struct AuditChain
 {
@@ -26,6 +28,9 @@ typedef struct AuditEntry
 	const char      *before; /* JSON objects, or NULL */
 	const char      *after;
 } AuditEntry;
+
+/* Says whose doing an event is: whoever is asking; nobody signed in is a database role at work. */
+extern void audit_set_actor(AuditEntry *entry, const Identity *identity);
 
 /* Begins to append to the chain of that id and scope: locks its head until the transaction ends. */
 extern void audit_open_chain(AuditChain *chain);

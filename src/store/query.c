@@ -6,8 +6,11 @@
 
 #include "access/xact.h"
 #include "catalog/namespace.h"
+#include "executor/tstoreReceiver.h"
 #include "funcapi.h"
 #include "miscadmin.h"
+#include "nodes/params.h"
+#include "tcop/dest.h"
 #include "utils/datum.h"
 #include "utils/guc.h"
 #include "utils/plancache.h"
@@ -242,15 +245,40 @@ return_rows(FunctionCallInfo fcinfo)
 	SPI_finish();
 }
 
+/* params_of makes a list of parameters of the arguments. */
+static ParamListInfo
+params_of(const SavedQuery *query, const Datum *args, const char *nulls)
+{
+	ParamListInfo params = makeParamList(query->nargs);
+
+	for (int i = 0; i < query->nargs; i++)
+	{
+		params->params[i].value = args[i];
+		params->params[i].isnull = nulls != NULL && nulls[i] == 'n';
+		params->params[i].pflags = PARAM_FLAG_CONST;
+		params->params[i].ptype = query->argtypes[i];
+	}
+	return params;
+}
+
 void
 query_return_set(FunctionCallInfo fcinfo, SavedQuery *query, Datum *args, const char *nulls)
 {
+	ReturnSetInfo    *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	SPIExecuteOptions options = {.read_only = true};
+
 	InitMaterializedSRF(fcinfo, 0);
 	SPI_connect();
 	prepare(query);
-	if (SPI_execute_plan(query->plan, args, nulls, true, 0) != SPI_OK_SELECT)
+	/* Straight into the result, which goes to disk when it is large. */
+	options.params = params_of(query, args, nulls);
+	options.dest = CreateDestReceiver(DestTuplestore);
+	SetTuplestoreDestReceiverParams(options.dest, result->setResult,
+	                                result->econtext->ecxt_per_query_memory, false, NULL, NULL);
+	if (SPI_execute_plan_extended(query->plan, &options) != SPI_OK_SELECT)
 		elog(ERROR, "not a query: %s", query->sql);
-	return_rows(fcinfo);
+	options.dest->rDestroy(options.dest);
+	SPI_finish();
 }
 
 void

@@ -52,7 +52,7 @@ extern uint64 query_rows(SavedQuery *query, Datum *args, const char *nulls, int 
 
 /*
  * Makes all rows of a read-only statement the result of a set-returning function, with the statement's
- * snapshot.
+ * snapshot.  Takes no more memory than work_mem, however many rows there are.
  */
 extern void query_return_set(FunctionCallInfo fcinfo, SavedQuery *query, Datum *args,
                              const char *nulls);
