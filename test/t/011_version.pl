@@ -24,7 +24,7 @@ SELECT format('%s teamrbac.%I(%s);', CASE prokind WHEN 'p' THEN 'CALL' ELSE 'SEL
 		(SELECT string_agg(CASE t::regtype::text WHEN 'uuid' THEN '''00000000-0000-0000-0000-000000000001'''
 			WHEN 'text' THEN CASE WHEN proargnames[n] = 'email' THEN '''x@example.com''' ELSE '''endpoints.view''' END WHEN 'boolean' THEN 'false' WHEN 'integer' THEN '1' WHEN 'bigint' THEN '1'
 			WHEN 'interval' THEN '''1 day''' WHEN 'timestamp with time zone' THEN '''2999-01-01''' WHEN 'text[]' THEN '''{endpoints.view}'''
-			WHEN 'name' THEN '''tenant_id''' WHEN 'regclass' THEN '''prompt''' WHEN 'regrole' THEN '''postgres''' ELSE 'NULL' END || '::' || t::regtype, ', ' ORDER BY n)
+			WHEN 'bytea' THEN '''x''' WHEN 'name' THEN '''tenant_id''' WHEN 'regclass' THEN '''prompt''' WHEN 'regrole' THEN '''postgres''' ELSE 'NULL' END || '::' || t::regtype, ', ' ORDER BY n)
 		 FROM unnest(proargtypes) WITH ORDINALITY AS a(t, n)))
 	FROM pg_proc
 	WHERE pronamespace = 'teamrbac'::regnamespace AND prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype) AND NOT 'internal'::regtype = ANY (proargtypes)
