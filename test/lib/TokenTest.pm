@@ -29,7 +29,7 @@ sub build
 {
 	my ($where, @more) = @_;
 	system_or_bail('mkdir', '-p', "$where/src",                   "$where/test");
-	system_or_bail('cp',    '-R', "$ENV{TESTDIR}/src/compat.h",   "$ENV{TESTDIR}/src/authority", "$where/src");
+	system_or_bail('cp',    '-R', "$ENV{TESTDIR}/src/compat.h",   "$ENV{TESTDIR}/src/authority", "$ENV{TESTDIR}/src/store", "$where/src");
 	system_or_bail('cp',    '-R', "$ENV{TESTDIR}/test/modules",   "$where/test");
 	system_or_bail('sh',    '-c', 'rm -f "$1"/src/authority/*.o', '-', $where);
 
