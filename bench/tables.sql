@@ -81,8 +81,9 @@ SELECT format('ALTER ROLE bench_app SET bench.tenant = %L', bench.tenant(7)) \ge
 CREATE TABLE bench.unrelated (LIKE teamrbac.membership INCLUDING ALL,
 	FOREIGN KEY (tenant_id) REFERENCES teamrbac.tenant,
 	FOREIGN KEY (user_id) REFERENCES teamrbac.app_user,
-	FOREIGN KEY (role) REFERENCES teamrbac.role);
-INSERT INTO bench.unrelated SELECT * FROM teamrbac.membership;
+	FOREIGN KEY (global_role) REFERENCES teamrbac.role);
+INSERT INTO bench.unrelated (tenant_id, user_id, role, expires_at, own_role, joined_at, metadata)
+	SELECT tenant_id, user_id, role, expires_at, own_role, joined_at, metadata FROM teamrbac.membership;
 
 CREATE FUNCTION bench.empty(tenant_id uuid, permission text) RETURNS boolean
 	LANGUAGE c STABLE PARALLEL SAFE COST 1 AS :'empty', 'bench_empty';
