@@ -589,14 +589,14 @@ COMMENT ON COLUMN review_item.note IS 'Why.';
 COMMENT ON COLUMN review_item.decided_by IS 'Who decided it.';
 COMMENT ON COLUMN review_item.decided_at IS 'When.';
 
-CREATE TYPE reviews AS (
+CREATE TYPE review_schedule AS (
 	tenant_id        uuid,
 	every            interval,
 	due_in           interval,
 	remove_undecided boolean
 );
-COMMENT ON TYPE reviews IS 'How often a team is reviewed.';
-COMMENT ON COLUMN reviews.tenant_id IS 'The tenant.';
-COMMENT ON COLUMN reviews.every IS 'How often; null: not by itself.';
-COMMENT ON COLUMN reviews.due_in IS 'How long there is to decide.';
-COMMENT ON COLUMN reviews.remove_undecided IS 'Whether what is undecided then is removed.';
+COMMENT ON TYPE review_schedule IS 'How often a team is reviewed.';
+COMMENT ON COLUMN review_schedule.tenant_id IS 'The tenant.';
+COMMENT ON COLUMN review_schedule.every IS 'How often; null: not by itself.';
+COMMENT ON COLUMN review_schedule.due_in IS 'How long there is to decide.';
+COMMENT ON COLUMN review_schedule.remove_undecided IS 'Whether what is undecided then is removed.';

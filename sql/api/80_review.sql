@@ -82,7 +82,7 @@ COMMENT ON FUNCTION finish_review(uuid) IS 'Ends a review once all is decided, o
 
 Needs team.manage. Refusals: 401 nobody signed in; 403 not allowed, or no such review; 409 finished already, or undecided before it is due; 400 no review.';
 
-CREATE FUNCTION schedule_reviews(tenant_id uuid, every interval, due_in interval DEFAULT '14 days', remove_undecided boolean DEFAULT false) RETURNS reviews
+CREATE FUNCTION schedule_reviews(tenant_id uuid, every interval, due_in interval DEFAULT '14 days', remove_undecided boolean DEFAULT false) RETURNS review_schedule
 	LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE

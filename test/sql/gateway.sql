@@ -25,6 +25,9 @@ SELECT v.relname AS "without counterpart" FROM pg_class AS v
 	  AND NOT EXISTS (SELECT FROM pg_proc AS a WHERE a.pronamespace = 'api'::regnamespace
 					  AND a.prosrc ~ ('teamrbac\.' || v.relname || '\M'))
 	ORDER BY v.relname;
+-- Gateways name an object type by the singular of its name: no two may have the same.
+SELECT a.typname, b.typname AS singular FROM pg_type AS a JOIN pg_type AS b ON a.typname IN (b.typname || 's', b.typname || 'es')
+	WHERE a.typnamespace = 'api'::regnamespace AND b.typnamespace = 'api'::regnamespace;
 -- A counterpart of the same name takes the same arguments, with the same defaults.
 CREATE FUNCTION arguments(function oid) RETURNS text LANGUAGE sql AS $$
 	SELECT string_agg(concat_ws(' ', p.proargnames[n], format_type(t, NULL), pg_get_function_arg_default(p.oid, n::int)),
