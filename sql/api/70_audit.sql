@@ -165,7 +165,7 @@ COMMENT ON FUNCTION audit_public_keys() IS 'Tells the public key that statements
 
 As a JSON Web Key Set. Refusals: 409 there is no key to sign with.';
 
-CREATE FUNCTION verify_audit(tenant_id uuid, statement text, jwks jsonb) RETURNS audit_verification
+CREATE FUNCTION verify_audit_statement(tenant_id uuid, statement text, jwks jsonb) RETURNS audit_verification
 	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -181,6 +181,6 @@ EXCEPTION WHEN OTHERS THEN
 	RAISE;
 END
 $$;
-COMMENT ON FUNCTION verify_audit(uuid, text, jsonb) IS 'Tells whether a tenant''s audit is whole, and the one that a statement is about.
+COMMENT ON FUNCTION verify_audit_statement(uuid, text, jsonb) IS 'Tells whether a tenant''s audit is whole, and the one that a statement is about.
 
 Reads all of it; jwks are the public keys as they were kept. Needs audit.view. Refusals: 401 nobody signed in; 403 not allowed; 400 no tenant, or a statement that none of the keys has signed.';

@@ -49,7 +49,7 @@ COMMENT ON FUNCTION member_actions(uuid) IS 'Lists what whoever is asking may do
 
 Of a large team, members_page tells it page by page. Refusals: 401 nobody signed in; 403 not a member; 400 no tenant.';
 
-CREATE FUNCTION members_page(tenant_id uuid, after text DEFAULT NULL, page_size integer DEFAULT 50,
+CREATE FUNCTION members_page(tenant_id uuid, after_place text DEFAULT NULL, page_size integer DEFAULT 50,
 	search text DEFAULT NULL)
 	RETURNS SETOF listed_member
 	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -59,7 +59,7 @@ DECLARE
 BEGIN
 	RETURN QUERY SELECT m.user_id, m.display_name, m.email, m.role, m.joined_at, m.expires_at,
 			m.may_change_role, m.may_remove, m.place
-		FROM teamrbac.members_page(tenant_id, after, page_size, search) AS m;
+		FROM teamrbac.members_page(tenant_id, after_place, page_size, search) AS m;
 EXCEPTION WHEN OTHERS THEN
 	GET STACKED DIAGNOSTICS refusal.code = RETURNED_SQLSTATE, refusal.message = MESSAGE_TEXT,
 		refusal.detail = PG_EXCEPTION_DETAIL, refusal.hint = PG_EXCEPTION_HINT, refusal.reason = CONSTRAINT_NAME;
@@ -69,9 +69,9 @@ END
 $$;
 COMMENT ON FUNCTION members_page(uuid, text, integer, text) IS 'Lists a page of a tenant''s members, by name.
 
-The next page is of after: the place of the last one seen. search is how a name, a later word of it, or with team.manage an address begins. Refusals: 401 nobody signed in; 403 not a member; 400 no tenant, page_size not 1 to 1000, no place.';
+The next page is of after_place: the place of the last one seen. search is how a name, a later word of it, or with team.manage an address begins. Refusals: 401 nobody signed in; 403 not a member; 400 no tenant, page_size not 1 to 1000, no place.';
 
-CREATE FUNCTION invitations_page(tenant_id uuid, after text DEFAULT NULL, page_size integer DEFAULT 50,
+CREATE FUNCTION invitations_page(tenant_id uuid, after_place text DEFAULT NULL, page_size integer DEFAULT 50,
 	search text DEFAULT NULL)
 	RETURNS SETOF listed_invitation
 	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -81,7 +81,7 @@ DECLARE
 BEGIN
 	RETURN QUERY SELECT i.invitation_id, i.email, i.role, i.invited_by, i.inviter_id, i.invited_at, i.expires_at,
 			i.sent_at, i.mail_state, i.mail_error, i.may_cancel, i.place
-		FROM teamrbac.invitations_page(tenant_id, after, page_size, search) AS i;
+		FROM teamrbac.invitations_page(tenant_id, after_place, page_size, search) AS i;
 EXCEPTION WHEN OTHERS THEN
 	GET STACKED DIAGNOSTICS refusal.code = RETURNED_SQLSTATE, refusal.message = MESSAGE_TEXT,
 		refusal.detail = PG_EXCEPTION_DETAIL, refusal.hint = PG_EXCEPTION_HINT, refusal.reason = CONSTRAINT_NAME;
@@ -91,7 +91,7 @@ END
 $$;
 COMMENT ON FUNCTION invitations_page(uuid, text, integer, text) IS 'Lists a page of a tenant''s pending invitations, by address.
 
-The next page is of after: the place of the last one seen. search is how the address begins. Needs team.manage. Refusals: 401 nobody signed in; 403 not allowed; 400 no tenant, page_size not 1 to 1000, no place.';
+The next page is of after_place: the place of the last one seen. search is how the address begins. Needs team.manage. Refusals: 401 nobody signed in; 403 not allowed; 400 no tenant, page_size not 1 to 1000, no place.';
 
 CREATE FUNCTION audit_page(tenant_id uuid, before_sequence bigint DEFAULT NULL, page_size integer DEFAULT 50,
 	of_action text DEFAULT NULL, of_actor uuid DEFAULT NULL, of_subject text DEFAULT NULL)

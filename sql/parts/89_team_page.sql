@@ -23,16 +23,16 @@ END
 $$;
 COMMENT ON FUNCTION teamrbac.require_page_size(integer) IS 'Internal to the pages: raises 22023 unless 1 to 1000.';
 
-CREATE FUNCTION teamrbac.page_cursor(after text, OUT id uuid, OUT term text)
+CREATE FUNCTION teamrbac.page_cursor(after_place text, OUT id uuid, OUT term text)
 	LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-	IF after !~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}:' OR octet_length(after) > 2000 THEN
-		RAISE EXCEPTION 'after is not the place of a row' USING ERRCODE = '22023', CONSTRAINT = 'place_malformed',
+	IF after_place !~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}:' OR octet_length(after_place) > 2000 THEN
+		RAISE EXCEPTION 'after_place is not the place of a row' USING ERRCODE = '22023', CONSTRAINT = 'place_malformed',
 			HINT = 'Pass the column place of the last row of the page before, as it is.';
 	END IF;
-	id := left(after, 36)::uuid;
-	term := substr(after, 38);
+	id := left(after_place, 36)::uuid;
+	term := substr(after_place, 38);
 END
 $$;
 COMMENT ON FUNCTION teamrbac.page_cursor(text, OUT uuid, OUT text) IS
@@ -110,7 +110,7 @@ $$;
 COMMENT ON FUNCTION teamrbac.member_actions(uuid, OUT uuid, OUT boolean, OUT boolean) IS
 	'For each member what whoever is asking may do: change_role (as far as the new role is one of assignable_roles), remove_member. For every member of the tenant; all false without team.manage. Of a large team, members_page says it page by page. Errors: 42501 not a member, or an API key; 28000 nobody signed in; 22023 tenant_id null. Takes no lock.';
 
-CREATE FUNCTION teamrbac.members_page(tenant_id uuid, after text DEFAULT NULL, page_size integer DEFAULT 50,
+CREATE FUNCTION teamrbac.members_page(tenant_id uuid, after_place text DEFAULT NULL, page_size integer DEFAULT 50,
 	search text DEFAULT NULL,
 		OUT user_id uuid, OUT display_name text, OUT email text, OUT role text, OUT joined_at timestamptz,
 			OUT expires_at timestamptz,
@@ -127,13 +127,13 @@ DECLARE
 	beginning text := regexp_replace(ltrim(lower(COALESCE(search, ''))), '\s+', ' ', 'g');
 	from_term text;
 	from_user uuid;
-	shown_before CONSTANT boolean := after IS NOT NULL;
+	shown_before CONSTANT boolean := after_place IS NOT NULL;
 	manages boolean;
 BEGIN
 	PERFORM teamrbac.require_reader(team, NULL), teamrbac.require_page_size(page_size);
 	manages := teamrbac.has_permission(team, 'team.manage');
 	IF shown_before THEN
-		SELECT c.id, c.term INTO from_user, from_term FROM teamrbac.page_cursor(after) AS c;
+		SELECT c.id, c.term INTO from_user, from_term FROM teamrbac.page_cursor(after_place) AS c;
 	END IF;
 	IF from_term IS NULL OR from_term COLLATE "C" < beginning COLLATE "C" THEN
 		from_user := '00000000-0000-0000-0000-000000000000';
@@ -175,9 +175,9 @@ END
 $$;
 COMMENT ON FUNCTION teamrbac.members_page(uuid, text, integer, text, OUT uuid, OUT text, OUT text, OUT text,
 	OUT timestamptz, OUT timestamptz, OUT boolean, OUT boolean, OUT text) IS
-	'The next page_size members in order of what they are found by, whose cost is that of the page, however large the team. after is the column place of the last row shown, NULL for the first page; whoever joins or leaves meanwhile moves nobody else. Without search, in order of the lower-cased name. With search, those of whom the name from one of its first four words on, or with team.manage the e-mail address, begins with it, upper or lower case, each once. E-mail addresses, one''s own apart, need team.manage. may_change_role and may_remove as in member_actions. For every member of the tenant. Errors: 42501 not a member, or an API key; 28000 nobody signed in; 22023 tenant_id null, page_size not within 1 and 1000, after not a place. Takes no lock.';
+	'The next page_size members in order of what they are found by, whose cost is that of the page, however large the team. after_place is the column place of the last row shown, NULL for the first page; whoever joins or leaves meanwhile moves nobody else. Without search, in order of the lower-cased name. With search, those of whom the name from one of its first four words on, or with team.manage the e-mail address, begins with it, upper or lower case, each once. E-mail addresses, one''s own apart, need team.manage. may_change_role and may_remove as in member_actions. For every member of the tenant. Errors: 42501 not a member, or an API key; 28000 nobody signed in; 22023 tenant_id null, page_size not within 1 and 1000, after not a place. Takes no lock.';
 
-CREATE FUNCTION teamrbac.invitations_page(tenant_id uuid, after text DEFAULT NULL, page_size integer DEFAULT 50,
+CREATE FUNCTION teamrbac.invitations_page(tenant_id uuid, after_place text DEFAULT NULL, page_size integer DEFAULT 50,
 	search text DEFAULT NULL,
 		OUT invitation_id uuid, OUT email text, OUT role text, OUT invited_by text, OUT inviter_id uuid,
 			OUT invited_at timestamptz,
@@ -195,11 +195,11 @@ DECLARE
 	beginning text := teamrbac.address_key(COALESCE(search, ''));
 	from_term text;
 	from_id uuid;
-	shown_before CONSTANT boolean := after IS NOT NULL;
+	shown_before CONSTANT boolean := after_place IS NOT NULL;
 BEGIN
 	PERFORM teamrbac.require_reader(team, 'team.manage'), teamrbac.require_page_size(page_size);
 	IF shown_before THEN
-		SELECT c.id, c.term INTO from_id, from_term FROM teamrbac.page_cursor(after) AS c;
+		SELECT c.id, c.term INTO from_id, from_term FROM teamrbac.page_cursor(after_place) AS c;
 	END IF;
 	IF from_term IS NULL OR from_term COLLATE "C" < beginning COLLATE "C" THEN
 		from_id := '00000000-0000-0000-0000-000000000000';
@@ -228,7 +228,7 @@ END
 $$;
 COMMENT ON FUNCTION teamrbac.invitations_page(uuid, text, integer, text, OUT uuid, OUT text, OUT text, OUT text,
 	OUT uuid, OUT timestamptz, OUT timestamptz, OUT timestamptz, OUT text, OUT text, OUT boolean, OUT text) IS
-	'The next page_size pending invitations in order of the lower-cased address, whose cost is that of the page. after is the column place of the last row shown, NULL for the first page; search is what the address begins with, upper or lower case. Columns as in view pending_invitation; may_cancel: whether cancel_invitation and resend_invitation would be allowed. Needs team.manage. Errors: 42501 not allowed; 28000 nobody signed in; 22023 tenant_id null, page_size not within 1 and 1000, after not a place. Takes no lock.';
+	'The next page_size pending invitations in order of the lower-cased address, whose cost is that of the page. after_place is the column place of the last row shown, NULL for the first page; search is what the address begins with, upper or lower case. Columns as in view pending_invitation; may_cancel: whether cancel_invitation and resend_invitation would be allowed. Needs team.manage. Errors: 42501 not allowed; 28000 nobody signed in; 22023 tenant_id null, page_size not within 1 and 1000, after not a place. Takes no lock.';
 
 CREATE FUNCTION teamrbac.audit_page(tenant_id uuid, before_sequence bigint DEFAULT NULL, page_size integer DEFAULT 50,
 		of_action text DEFAULT NULL, of_actor uuid DEFAULT NULL, of_subject text DEFAULT NULL,

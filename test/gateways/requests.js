@@ -101,16 +101,16 @@ async function checkStory() {
   const [olivia, sam] = [await newUser('olivia'), await newUser('sam')]
   const { rows } = await dba.query('SELECT email FROM teamrbac.app_user WHERE user_id = $1', [sam])
   const tenantArgs = { name: 'Acme', slug: `acme-${randomUUID().slice(0, 8)}` }
-  assert.equal(await write(null, 'createTenant', 'tenant', tenantArgs, 'name'), 'PT401 28000')
+  assert.equal(await write(null, 'createTenant', 'tenant', tenantArgs, 'name'), 'PT401 not_signed_in')
   const { tenantId, role } = await write(olivia, 'createTenant', 'tenant', tenantArgs, 'tenantId role')
   assert.equal(role, 'owner')
-  assert.equal(await write(olivia, 'createTenant', 'tenant', tenantArgs, 'name'), 'PT409 23505')
+  assert.equal(await write(olivia, 'createTenant', 'tenant', tenantArgs, 'name'), 'PT409 slug_taken')
   const invite = { tenantId, email: rows[0].email, role: 'reader' }
-  assert.equal(await write(sam, 'inviteMember', 'sentInvitation', invite, 'token'), 'PT403 42501')
+  assert.equal(await write(sam, 'inviteMember', 'sentInvitation', invite, 'token'), 'PT403 permission_denied')
   const { token } = await write(olivia, 'inviteMember', 'sentInvitation', invite, 'token')
   const offer = await read(null, 'peekInvitation', { token }, '{ tenantName state }')
   assert.deepEqual(offer, { tenantName: 'Acme', state: 'pending' })
-  assert.equal(await read(null, 'peekInvitation', { token: 'unknown' }, '{ state }'), 'PT404 P0002')
+  assert.equal(await read(null, 'peekInvitation', { token: 'unknown' }, '{ state }'), 'PT404 invitation_not_found')
   const joined = await write(sam, 'acceptInvitation', 'tenant', { token }, 'name role')
   assert.deepEqual(joined, { name: 'Acme', role: 'reader' })
   const members = await read(sam, 'members', { tenantId }, '{ nodes { displayName role } }')
@@ -118,13 +118,13 @@ async function checkStory() {
   const promotion = { tenantId, userId: sam, role: 'developer' }
   assert.deepEqual(await write(olivia, 'changeRole', 'member', promotion, 'role'), { role: 'developer' })
   assert.equal(await read(sam, 'hasPermission', { tenantId, permission: 'prompts.edit' }, ''), true)
-  assert.equal(await read(sam, 'hasPermission', { tenantId, permission: 'prompts.edt' }, ''), 'PT400 22023')
+  assert.equal(await read(sam, 'hasPermission', { tenantId, permission: 'prompts.edt' }, ''), 'PT400 unknown_permission')
   const { invitationId, token: late } = await write(olivia, 'inviteMember', 'sentInvitation',
     { tenantId, email: 'late@example.com', role: 'reader' }, 'invitationId token')
   await dba.query(`UPDATE teamrbac.invitation SET email = 'expired@example.com', expires_at = now()
     WHERE invitation_id = $1`, [invitationId])
   await dba.query("UPDATE teamrbac.app_user SET email = 'expired@example.com' WHERE user_id = $1", [sam])
-  assert.equal(await write(sam, 'acceptInvitation', 'tenant', { token: late }, 'name'), 'PT410 55000')
+  assert.equal(await write(sam, 'acceptInvitation', 'tenant', { token: late }, 'name'), 'PT410 invitation_expired')
   await dba.query('UPDATE teamrbac.app_user SET email = $2 WHERE user_id = $1', [sam, rows[0].email])
   assert.deepEqual(await read(null, 'members', { tenantId }, '{ nodes { role } }'), { nodes: [] })
 }
@@ -159,7 +159,7 @@ async function checkCrowd() {
       if (n % 10 === 3) {
         const other = users[(i + 1) % users.length]
         const args = { tenantId: other.tenantId, userId: other.id, role: 'reader' }
-        assert.equal(await write(user.id, 'changeRole', 'member', args, 'role'), 'PT403 42501')
+        assert.equal(await write(user.id, 'changeRole', 'member', args, 'role'), 'PT403 permission_denied')
         counts.refused++
         continue
       }

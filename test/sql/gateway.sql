@@ -28,6 +28,11 @@ SELECT v.relname AS "without counterpart" FROM pg_class AS v
 -- Gateways name an object type by the singular of its name: no two may have the same.
 SELECT a.typname, b.typname AS singular FROM pg_type AS a JOIN pg_type AS b ON a.typname IN (b.typname || 's', b.typname || 'es')
 	WHERE a.typnamespace = 'api'::regnamespace AND b.typnamespace = 'api'::regnamespace;
+-- Nor has a list an argument that gateways add to lists themselves.
+SELECT p.proname, n.name FROM pg_proc AS p, unnest(p.proargnames) AS n(name)
+	WHERE p.pronamespace = 'api'::regnamespace AND p.proretset AND n.name IN ('first', 'last', 'before', 'after', 'offset');
+-- Nor have two functions one name.
+SELECT proname FROM pg_proc WHERE pronamespace = 'api'::regnamespace GROUP BY proname HAVING count(*) > 1;
 -- A counterpart of the same name takes the same arguments, with the same defaults.
 CREATE FUNCTION arguments(function oid) RETURNS text LANGUAGE sql AS $$
 	SELECT string_agg(concat_ws(' ', p.proargnames[n], format_type(t, NULL), pg_get_function_arg_default(p.oid, n::int)),

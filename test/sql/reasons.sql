@@ -68,7 +68,7 @@ SELECT statement, r.* FROM (VALUES
 	('SELECT teamrbac.has_permission(u(''Acme''), ''prompts.veiw'')'),
 	('CALL teamrbac.delete_tenant(u(''Acme''), ''Acmee'')'),
 	('SELECT * FROM teamrbac.members_page(u(''Acme''), page_size => 0)'),
-	('SELECT * FROM teamrbac.members_page(u(''Acme''), after => ''x'')'),
+	('SELECT * FROM teamrbac.members_page(u(''Acme''), after_place => ''x'')'),
 	('CALL teamrbac.transfer_ownership(u(''Acme''), u(''Rita''))')) AS v(statement), refusal('Olivia', statement) AS r;
 
 -- Invitations.  Each state that is no longer pending has its own.
