@@ -33,7 +33,8 @@ SELECT p.proname, n.name FROM pg_proc AS p, unnest(p.proargnames) AS n(name)
 	WHERE p.pronamespace = 'api'::regnamespace AND p.proretset AND n.name IN ('first', 'last', 'before', 'after', 'offset');
 -- Nor have two functions one name.
 SELECT proname FROM pg_proc WHERE pronamespace = 'api'::regnamespace GROUP BY proname HAVING count(*) > 1;
--- A counterpart of the same name takes the same arguments, with the same defaults.
+-- A counterpart of the same name takes the same arguments, with the same defaults.  The verification of a statement has a
+-- name of its own here.
 CREATE FUNCTION arguments(function oid) RETURNS text LANGUAGE sql AS $$
 	SELECT string_agg(concat_ws(' ', p.proargnames[n], format_type(t, NULL), pg_get_function_arg_default(p.oid, n::int)),
 		', ' ORDER BY n)
