@@ -1,49 +1,7 @@
 -- Limits of a tenant: members, keys of a member, pending invitations.
-SET client_min_messages = warning;
-CREATE EXTENSION teamrbac CASCADE;
-\set SHOW_CONTEXT never
-CREATE FUNCTION u(n text) RETURNS uuid LANGUAGE sql IMMUTABLE
-	AS $$ SELECT ('00000000-0000-0000-0000-0000000000' || n)::uuid $$;
--- Acme's team: Olivia the Owner, Adam and Alma Admins, Leo a lead (manages the team and views, no more), Dana a
--- Developer, Rita a Reader.  Sam owns Borealis.  Ann, Bob, Cleo and Dave are in no team.
-SELECT count(teamrbac.register_user(lower(name) || '@acme.example', name, u(id))) FROM (VALUES
-	('01', 'Olivia'), ('02', 'Adam'), ('03', 'Alma'), ('04', 'Leo'), ('05', 'Dana'), ('06', 'Rita'), ('07', 'Sam'),
-	('11', 'Ann'), ('12', 'Bob'), ('13', 'Cleo'), ('14', 'Dave')) AS t(id, name);
-SELECT teamrbac.define_role('lead', 'Team lead', ARRAY['team.manage', 'prompts.view', 'endpoints.view',
-	'snippets.view', 'logs.view']);
-BEGIN;
-INSERT INTO teamrbac.tenant (tenant_id, name, slug) VALUES (u('a0'), 'Acme', 'acme'), (u('b0'), 'Borealis', NULL);
-INSERT INTO teamrbac.membership (tenant_id, user_id, role) VALUES
-	(u('a0'), u('01'), 'owner'), (u('a0'), u('02'), 'admin'), (u('a0'), u('03'), 'admin'), (u('a0'), u('04'), 'lead'),
-	(u('a0'), u('05'), 'developer'), (u('a0'), u('06'), 'reader'), (u('b0'), u('07'), 'owner');
-COMMIT;
--- The application's role: it signs in, and has nothing else but what everyone has.
-CREATE ROLE regress_app;
-GRANT EXECUTE ON FUNCTION teamrbac.sign_in(uuid, boolean) TO regress_app;
--- Each command is tried by somebody, as that role, and taken back.
-CREATE FUNCTION try(who uuid, command text) RETURNS text LANGUAGE plpgsql AS $$
-BEGIN
-	BEGIN
-		SET LOCAL ROLE regress_app;
-		IF who IS NOT NULL THEN
-			PERFORM teamrbac.sign_in(who);
-		ELSE
-			PERFORM teamrbac.sign_out();
-		END IF;
-		EXECUTE command;
-		RAISE EXCEPTION USING ERRCODE = 'TR000';
-	EXCEPTION
-		WHEN SQLSTATE 'TR000' THEN RETURN 'ok';
-		WHEN OTHERS THEN RETURN SQLSTATE;
-	END;
-END $$;
--- And everybody tries it.
-CREATE FUNCTION everybody(command text, OUT owner text, OUT admin text, OUT lead text, OUT developer text,
-	OUT reader text, OUT stranger text, OUT nobody text)
-	LANGUAGE sql AS $$
-	SELECT try(u('01'), command), try(u('02'), command), try(u('04'), command), try(u('05'), command), try(u('06'),
-	command),
-		   try(u('07'), command), try(NULL, command) $$;
+\getenv srcdir PG_ABS_SRCDIR
+\set acme :srcdir /fixtures/acme.sql
+\i :acme
 -- Five registered users more, who are in no team.
 SELECT count(teamrbac.register_user('n' || n || '@acme.example', 'N' || n, u('2' || n))) FROM generate_series(1,
 	5) AS n;
