@@ -5,14 +5,13 @@
  * The identity is a setting because settings already do what is wanted: SET LOCAL's lifetime, savepoints,
  * copies in parallel workers, DISCARD ALL, and nothing left behind for the next client of a pooled
  * connection.  It must be written from here only, though.  PGC_SUSET keeps ordinary roles out; the check hook
- * keeps everyone else out, and with it whatever was planted as a placeholder before the library was loaded:
+ * keeps everyone else out, and with it whatever was planted as a custom setting before the library was loaded:
  * by SET, ALTER ROLE, ALTER DATABASE or PGOPTIONS.
  */
 #include "postgres.h"
 
 #include "access/parallel.h"
 #include "access/xact.h"
-#include "catalog/pg_type.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "utils/guc.h"
@@ -289,16 +288,13 @@ static struct
 static void
 read_mapping(Oid database_role)
 {
-	const AttrNumber column = Anum_database_role_database_role;
-	const Oid        type = OIDOID;
-	Datum            key = ObjectIdGetDatum(database_role);
-	uint64           before = generation[FACTS_DEFINITIONS];
-	CatalogScan      scan;
-	HeapTuple        tuple;
+	Datum       key = ObjectIdGetDatum(database_role);
+	uint64      before = generation[FACTS_DEFINITIONS];
+	CatalogScan scan;
+	HeapTuple   tuple;
 
 	mapping.loaded = false;
-	scan = catalog_scan_begin(NULL, CATALOG_DATABASE_ROLE, CATALOG_DATABASE_ROLE_PKEY, 1, &column,
-	                          &key, &type);
+	scan = catalog_scan_begin(NULL, CATALOG_DATABASE_ROLE_PKEY, 1, &key);
 	tuple = catalog_scan_next(&scan);
 	mapping.mapped = HeapTupleIsValid(tuple);
 	if (mapping.mapped)

@@ -49,6 +49,18 @@ tenant_of_audit(FunctionCallInfo fcinfo)
 	return tenant;
 }
 
+/* return_as_of returns what a query finds in the audit of a tenant until then. */
+static Datum
+return_as_of(FunctionCallInfo fcinfo, SavedQuery *select)
+{
+	pg_uuid_t   tenant = tenant_of_audit(fcinfo);
+	TimestampTz at = past_arg(fcinfo, 1);
+
+	query_return_set(fcinfo, select, (Datum[]){UUIDPGetDatum(&tenant), TimestampTzGetDatum(at)},
+	                 NULL);
+	return (Datum) 0;
+}
+
 /* team_at(tenant_id, at): who was a member then. */
 Datum
 teamrbac_team_at(PG_FUNCTION_ARGS)
@@ -58,12 +70,8 @@ teamrbac_team_at(PG_FUNCTION_ARGS)
 		.nargs = 2,
 		.argtypes = {UUIDOID, TIMESTAMPTZOID},
 	};
-	pg_uuid_t   tenant = tenant_of_audit(fcinfo);
-	TimestampTz at = past_arg(fcinfo, 1);
 
-	query_return_set(fcinfo, &select, (Datum[]){UUIDPGetDatum(&tenant), TimestampTzGetDatum(at)},
-	                 NULL);
-	return (Datum) 0;
+	return return_as_of(fcinfo, &select);
 }
 
 /* roles_at(tenant_id, at): which roles there were then. */
@@ -75,12 +83,8 @@ teamrbac_roles_at(PG_FUNCTION_ARGS)
 		.nargs = 2,
 		.argtypes = {UUIDOID, TIMESTAMPTZOID},
 	};
-	pg_uuid_t   tenant = tenant_of_audit(fcinfo);
-	TimestampTz at = past_arg(fcinfo, 1);
 
-	query_return_set(fcinfo, &select, (Datum[]){UUIDPGetDatum(&tenant), TimestampTzGetDatum(at)},
-	                 NULL);
-	return (Datum) 0;
+	return return_as_of(fcinfo, &select);
 }
 
 /* require_permission_of_any_time lets a name pass that was a permission's once. */

@@ -309,14 +309,14 @@ add_url_escaped(Text *text, const char *token)
 void
 add_url(Text *text, const char *url, const char *token)
 {
-	static const char placeholder[] = "{{token}}";
+	static const char token_mark[] = "{{token}}";
 	const char       *found;
 
-	while ((found = strstr(url, placeholder)) != NULL)
+	while ((found = strstr(url, token_mark)) != NULL)
 	{
 		text_append(text, url, found - url);
 		add_url_escaped(text, token);
-		url = found + strlen(placeholder);
+		url = found + strlen(token_mark);
 	}
 	text_add(text, url);
 }
