@@ -98,9 +98,8 @@ permission_name(int number)
 static void
 read_permissions(Bitmapset **existing, Bitmapset **for_keys)
 {
-	CatalogScan scan =
-		catalog_scan_begin(NULL, CATALOG_PERMISSION, CATALOG_NO_INDEX, 0, NULL, NULL, NULL);
-	HeapTuple tuple;
+	CatalogScan scan = catalog_scan_begin_all(CATALOG_PERMISSION);
+	HeapTuple   tuple;
 
 	while (HeapTupleIsValid(tuple = catalog_scan_next(&scan)))
 	{

@@ -98,13 +98,10 @@ static const Grant no_grant = {.state = GRANT_NONE, .expires_at = DT_NOEND};
 static bool
 read_user_active(Snapshot snapshot, const pg_uuid_t *user_id)
 {
-	const AttrNumber column = Anum_app_user_user_id;
-	const Oid        type = UUIDOID;
-	Datum            key = UUIDPGetDatum(user_id);
-	CatalogScan      scan = catalog_scan_begin(snapshot, CATALOG_APP_USER, CATALOG_APP_USER_PKEY, 1,
-	                                           &column, &key, &type);
-	HeapTuple        tuple = catalog_scan_next(&scan);
-	bool             active = false;
+	Datum       key = UUIDPGetDatum(user_id);
+	CatalogScan scan = catalog_scan_begin(snapshot, CATALOG_APP_USER_PKEY, 1, &key);
+	HeapTuple   tuple = catalog_scan_next(&scan);
+	bool        active = false;
 
 	if (HeapTupleIsValid(tuple))
 		(void) catalog_scan_value(&scan, tuple, Anum_app_user_disabled_at,
@@ -122,12 +119,9 @@ user_is_active(const pg_uuid_t *user_id)
 bool
 user_is_known(const pg_uuid_t *user_id)
 {
-	const AttrNumber column = Anum_app_user_user_id;
-	const Oid        type = UUIDOID;
-	Datum            key = UUIDPGetDatum(user_id);
-	CatalogScan      scan =
-		catalog_scan_begin(NULL, CATALOG_APP_USER, CATALOG_APP_USER_PKEY, 1, &column, &key, &type);
-	bool known = HeapTupleIsValid(catalog_scan_next(&scan));
+	Datum       key = UUIDPGetDatum(user_id);
+	CatalogScan scan = catalog_scan_begin(NULL, CATALOG_APP_USER_PKEY, 1, &key);
+	bool        known = HeapTupleIsValid(catalog_scan_next(&scan));
 
 	catalog_scan_end(&scan);
 	return known;
@@ -136,11 +130,8 @@ user_is_known(const pg_uuid_t *user_id)
 static bool
 read_tenant_deleted(Snapshot snapshot, const pg_uuid_t *tenant)
 {
-	const AttrNumber column = Anum_tenant_tenant_id;
-	const Oid        type = UUIDOID;
-	Datum            key = UUIDPGetDatum(tenant);
-	CatalogScan scan = catalog_scan_begin(snapshot, CATALOG_TENANT, CATALOG_TENANT_DELETED_IDX, 1,
-	                                      &column, &key, &type);
+	Datum       key = UUIDPGetDatum(tenant);
+	CatalogScan scan = catalog_scan_begin(snapshot, CATALOG_TENANT_DELETED_IDX, 1, &key);
 	bool        deleted = HeapTupleIsValid(catalog_scan_next(&scan));
 
 	catalog_scan_end(&scan);
@@ -264,12 +255,10 @@ read_membership(Principal *principal, CatalogScan *scan, HeapTuple tuple, Grant 
 static CatalogScan
 begin_membership_scan(const Principal *principal, const pg_uuid_t *tenant)
 {
-	static const AttrNumber columns[] = {Anum_membership_user_id, Anum_membership_tenant_id};
-	static const Oid        types[] = {UUIDOID, UUIDOID};
 	Datum keys[] = {UUIDPGetDatum(&principal->identity.user_id), UUIDPGetDatum(tenant)};
 
-	return catalog_scan_begin(principal->snapshot, CATALOG_MEMBERSHIP, CATALOG_MEMBERSHIP_USER_IDX,
-	                          tenant != NULL ? 2 : 1, columns, keys, types);
+	return catalog_scan_begin(principal->snapshot, CATALOG_MEMBERSHIP_USER_IDX,
+	                          tenant != NULL ? 2 : 1, keys);
 }
 
 /* probe_membership reads the user's membership of one tenant. */
@@ -366,12 +355,9 @@ read_key(Principal *principal, CatalogScan *scan, HeapTuple tuple, Grant *grant)
 static void
 read_key_grant(Principal *principal)
 {
-	static const AttrNumber columns[] = {Anum_api_key_tenant_id, Anum_api_key_key_id};
-	static const Oid        types[] = {UUIDOID, UUIDOID};
-	const Identity         *identity = &principal->identity;
+	const Identity *identity = &principal->identity;
 	Datum       keys[] = {UUIDPGetDatum(&identity->tenant_id), UUIDPGetDatum(&identity->key_id)};
-	CatalogScan scan = catalog_scan_begin(principal->snapshot, CATALOG_API_KEY,
-	                                      CATALOG_API_KEY_PKEY, 2, columns, keys, types);
+	CatalogScan scan = catalog_scan_begin(principal->snapshot, CATALOG_API_KEY_PKEY, 2, keys);
 	HeapTuple   tuple = catalog_scan_next(&scan);
 	/* A key whose row is gone is as good as revoked. */
 	Grant grant = {.state = GRANT_KEY_REVOKED, .expires_at = DT_NOEND};

@@ -7,7 +7,6 @@
  */
 #include "postgres.h"
 
-#include "catalog/pg_type.h"
 #include "utils/timestamp.h"
 
 #include "authority/proof.h"
@@ -26,13 +25,10 @@ covers(CatalogScan *scan, HeapTuple tuple, AttrNumber column, const Identity *id
 static bool
 issuer_stands(Snapshot snapshot, const Identity *identity)
 {
-	const AttrNumber column = Anum_token_issuer_issuer_number;
-	const Oid        type = INT4OID;
-	Datum            key = Int32GetDatum(identity->issuer);
-	CatalogScan      scan = catalog_scan_begin(snapshot, CATALOG_TOKEN_ISSUER,
-	                                           CATALOG_TOKEN_ISSUER_NUMBER_KEY, 1, &column, &key, &type);
-	HeapTuple        tuple = catalog_scan_next(&scan);
-	bool             stands =
+	Datum       key = Int32GetDatum(identity->issuer);
+	CatalogScan scan = catalog_scan_begin(snapshot, CATALOG_TOKEN_ISSUER_NUMBER_KEY, 1, &key);
+	HeapTuple   tuple = catalog_scan_next(&scan);
+	bool        stands =
 		HeapTupleIsValid(tuple) && !covers(&scan, tuple, Anum_token_issuer_revoked_at, identity);
 
 	catalog_scan_end(&scan);
@@ -43,13 +39,10 @@ issuer_stands(Snapshot snapshot, const Identity *identity)
 static bool
 user_stands(Snapshot snapshot, const Identity *identity)
 {
-	const AttrNumber column = Anum_token_revocation_user_id;
-	const Oid        type = UUIDOID;
-	Datum            key = UUIDPGetDatum(&identity->user_id);
-	CatalogScan      scan = catalog_scan_begin(snapshot, CATALOG_TOKEN_REVOCATION,
-	                                           CATALOG_TOKEN_REVOCATION_PKEY, 1, &column, &key, &type);
-	HeapTuple        tuple;
-	bool             stands = true;
+	Datum       key = UUIDPGetDatum(&identity->user_id);
+	CatalogScan scan = catalog_scan_begin(snapshot, CATALOG_TOKEN_REVOCATION_PKEY, 1, &key);
+	HeapTuple   tuple;
+	bool        stands = true;
 
 	while (stands && HeapTupleIsValid(tuple = catalog_scan_next(&scan)))
 	{

@@ -8,7 +8,6 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
-#include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "executor/spi.h"
 #include "fmgr.h"
@@ -29,42 +28,28 @@ PG_FUNCTION_INFO_V1(teamrbac_guard_role_name);
 
 /* ---- reading --------------------------------------------------------------------------------------- */
 
+/* begin_scan finds by a name what all tenants have, or by an index of a tenant's own, what this one has. */
 static CatalogScan
-begin_scan_of_global(Snapshot snapshot, CatalogTable table, CatalogIndex index, AttrNumber column,
-                     Datum name)
+begin_scan(Snapshot snapshot, CatalogIndex global, CatalogIndex own, const pg_uuid_t *tenant,
+           const char *name)
 {
-	const Oid type = TEXTOID;
+	Datum name_key = CStringGetTextDatum(name);
+	Datum own_keys[] = {UUIDPGetDatum(tenant), name_key};
 
-	return catalog_scan_begin(snapshot, table, index, 1, &column, &name, &type);
-}
-
-static CatalogScan
-begin_scan_of_own(Snapshot snapshot, CatalogTable table, CatalogIndex index,
-                  const AttrNumber *columns, const pg_uuid_t *tenant, Datum name)
-{
-	static const Oid types[] = {UUIDOID, TEXTOID};
-	Datum            keys[] = {UUIDPGetDatum(tenant), name};
-
-	return catalog_scan_begin(snapshot, table, index, 2, columns, keys, types);
+	return tenant != NULL ? catalog_scan_begin(snapshot, own, 2, own_keys)
+	                      : catalog_scan_begin(snapshot, global, 1, &name_key);
 }
 
 Bitmapset *
 read_role_permissions(Snapshot snapshot, const pg_uuid_t *tenant, const char *name)
 {
-	static const AttrNumber columns[] = {Anum_tenant_role_permission_tenant_id,
-	                                     Anum_tenant_role_permission_role};
-	const AttrNumber        column =
-        tenant != NULL ? Anum_tenant_role_permission_permission : Anum_role_permission_permission;
-	Datum       key = CStringGetTextDatum(name);
+	const AttrNumber column =
+		tenant != NULL ? Anum_tenant_role_permission_permission : Anum_role_permission_permission;
 	Bitmapset  *permissions = NULL;
-	CatalogScan scan;
+	CatalogScan scan = begin_scan(snapshot, CATALOG_ROLE_PERMISSION_PKEY,
+	                              CATALOG_TENANT_ROLE_PERMISSION_PKEY, tenant, name);
 	HeapTuple   tuple;
 
-	scan = tenant != NULL
-	           ? begin_scan_of_own(snapshot, CATALOG_TENANT_ROLE_PERMISSION,
-	                               CATALOG_TENANT_ROLE_PERMISSION_PKEY, columns, tenant, key)
-	           : begin_scan_of_global(snapshot, CATALOG_ROLE_PERMISSION,
-	                                  CATALOG_ROLE_PERMISSION_PKEY, Anum_role_permission_role, key);
 	while (HeapTupleIsValid(tuple = catalog_scan_next(&scan)))
 	{
 		char permission[NAMEDATALEN];
@@ -79,16 +64,9 @@ read_role_permissions(Snapshot snapshot, const pg_uuid_t *tenant, const char *na
 static bool
 role_exists(const pg_uuid_t *tenant, const char *name)
 {
-	static const AttrNumber columns[] = {Anum_tenant_role_tenant_id, Anum_tenant_role_role};
-	Datum                   key = CStringGetTextDatum(name);
-	CatalogScan             scan;
-	bool                    exists;
+	CatalogScan scan = begin_scan(NULL, CATALOG_ROLE_PKEY, CATALOG_TENANT_ROLE_PKEY, tenant, name);
+	bool        exists = HeapTupleIsValid(catalog_scan_next(&scan));
 
-	scan = tenant != NULL
-	           ? begin_scan_of_own(NULL, CATALOG_TENANT_ROLE, CATALOG_TENANT_ROLE_PKEY, columns,
-	                               tenant, key)
-	           : begin_scan_of_global(NULL, CATALOG_ROLE, CATALOG_ROLE_PKEY, Anum_role_role, key);
-	exists = HeapTupleIsValid(catalog_scan_next(&scan));
 	catalog_scan_end(&scan);
 	return exists;
 }
@@ -96,8 +74,8 @@ role_exists(const pg_uuid_t *tenant, const char *name)
 static bool
 some_tenant_has_role(const char *name)
 {
-	CatalogScan scan = begin_scan_of_global(NULL, CATALOG_TENANT_ROLE, CATALOG_TENANT_ROLE_NAME_IDX,
-	                                        Anum_tenant_role_role, CStringGetTextDatum(name));
+	Datum       key = CStringGetTextDatum(name);
+	CatalogScan scan = catalog_scan_begin(NULL, CATALOG_TENANT_ROLE_NAME_IDX, 1, &key);
 	bool        exists = HeapTupleIsValid(catalog_scan_next(&scan));
 
 	catalog_scan_end(&scan);

@@ -109,11 +109,8 @@ read_issuer(CatalogScan *scan, HeapTuple tuple, TrustedIssuer *issuer)
 static bool
 find_issuer(Snapshot snapshot, const char *name, TrustedIssuer *issuer)
 {
-	const AttrNumber column = Anum_token_issuer_issuer;
-	const Oid        type = TEXTOID;
-	Datum            key = CStringGetTextDatum(name);
-	CatalogScan scan = catalog_scan_begin(snapshot, CATALOG_TOKEN_ISSUER, CATALOG_TOKEN_ISSUER_PKEY,
-	                                      1, &column, &key, &type);
+	Datum       key = CStringGetTextDatum(name);
+	CatalogScan scan = catalog_scan_begin(snapshot, CATALOG_TOKEN_ISSUER_PKEY, 1, &key);
 	HeapTuple   tuple = catalog_scan_next(&scan);
 	bool        found = HeapTupleIsValid(tuple);
 
@@ -123,16 +120,14 @@ find_issuer(Snapshot snapshot, const char *name, TrustedIssuer *issuer)
 	return found;
 }
 
-/* append_keys appends the issuer's keys in a table to a list in JSON, and notes when the first of them ends. */
+/* append_keys appends the issuer's keys in an index's table to a list in JSON, and notes when the first of them ends. */
 static void
-append_keys(Snapshot snapshot, CatalogTable table, CatalogIndex index, TimestampTz now,
-            TrustedIssuer *issuer, StringInfo list)
+append_keys(Snapshot snapshot, CatalogIndex index, TimestampTz now, TrustedIssuer *issuer,
+            StringInfo list)
 {
-	const AttrNumber column = Anum_token_key_issuer_number;
-	const Oid        type = INT4OID;
-	Datum            number = Int32GetDatum(issuer->number);
-	CatalogScan      scan = catalog_scan_begin(snapshot, table, index, 1, &column, &number, &type);
-	HeapTuple        tuple;
+	Datum       number = Int32GetDatum(issuer->number);
+	CatalogScan scan = catalog_scan_begin(snapshot, index, 1, &number);
+	HeapTuple   tuple;
 
 	while (HeapTupleIsValid(tuple = catalog_scan_next(&scan)))
 	{
@@ -160,8 +155,8 @@ read_keys(Snapshot snapshot, TimestampTz now, TrustedIssuer *issuer)
 	initStringInfo(&list);
 	appendStringInfoString(&list, "{\"keys\": [");
 	issuer->keys_until = DT_NOEND;
-	append_keys(snapshot, CATALOG_TOKEN_KEY, CATALOG_TOKEN_KEY_PKEY, now, issuer, &list);
-	append_keys(snapshot, CATALOG_TOKEN_SECRET, CATALOG_TOKEN_SECRET_PKEY, now, issuer, &list);
+	append_keys(snapshot, CATALOG_TOKEN_KEY_PKEY, now, issuer, &list);
+	append_keys(snapshot, CATALOG_TOKEN_SECRET_PKEY, now, issuer, &list);
 	appendStringInfoString(&list, "]}");
 	issuer->keys =
 		jwk_set_read(DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(list.data))));

@@ -48,13 +48,10 @@ PG_FUNCTION_INFO_V1(teamrbac_sign_in_with_api_key);
 static bool
 find_key(const pg_uuid_t *key_id, pg_uuid_t *tenant, uint8 *hash)
 {
-	const AttrNumber column = Anum_api_key_key_id;
-	const Oid        type = UUIDOID;
-	Datum            key = UUIDPGetDatum(key_id);
-	CatalogScan      scan = catalog_scan_begin(NULL, CATALOG_API_KEY, CATALOG_API_KEY_KEY_ID_IDX, 1,
-	                                           &column, &key, &type);
-	HeapTuple        tuple = catalog_scan_next(&scan);
-	bool             found = HeapTupleIsValid(tuple);
+	Datum       key = UUIDPGetDatum(key_id);
+	CatalogScan scan = catalog_scan_begin(NULL, CATALOG_API_KEY_KEY_ID_IDX, 1, &key);
+	HeapTuple   tuple = catalog_scan_next(&scan);
+	bool        found = HeapTupleIsValid(tuple);
 
 	memset(tenant, 0, sizeof(pg_uuid_t));
 	memset(hash, 0, KEY_HASH_LENGTH);

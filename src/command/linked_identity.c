@@ -28,13 +28,10 @@ PG_FUNCTION_INFO_V1(teamrbac_register_token_user);
 bool
 linked_user(const char *issuer, const char *subject, pg_uuid_t *user_id)
 {
-	static const AttrNumber columns[] = {Anum_linked_identity_issuer, Anum_linked_identity_subject};
-	static const Oid        types[] = {TEXTOID, TEXTOID};
-	Datum                   keys[] = {CStringGetTextDatum(issuer), CStringGetTextDatum(subject)};
-	CatalogScan             scan = catalog_scan_begin(NULL, CATALOG_LINKED_IDENTITY,
-	                                                  CATALOG_LINKED_IDENTITY_PKEY, 2, columns, keys, types);
-	HeapTuple               tuple = catalog_scan_next(&scan);
-	bool                    found = HeapTupleIsValid(tuple);
+	Datum       keys[] = {CStringGetTextDatum(issuer), CStringGetTextDatum(subject)};
+	CatalogScan scan = catalog_scan_begin(NULL, CATALOG_LINKED_IDENTITY_PKEY, 2, keys);
+	HeapTuple   tuple = catalog_scan_next(&scan);
+	bool        found = HeapTupleIsValid(tuple);
 
 	if (found)
 	{

@@ -288,13 +288,10 @@ recognise(const char *text, int length)
 static bool
 tenant_of_slug(const char *slug, pg_uuid_t *tenant)
 {
-	const AttrNumber column = Anum_tenant_slug;
-	const Oid        type = TEXTOID;
-	Datum            key = CStringGetTextDatum(slug);
-	CatalogScan      scan =
-		catalog_scan_begin(NULL, CATALOG_TENANT, CATALOG_TENANT_SLUG_KEY, 1, &column, &key, &type);
-	HeapTuple tuple = catalog_scan_next(&scan);
-	bool      found = HeapTupleIsValid(tuple);
+	Datum       key = CStringGetTextDatum(slug);
+	CatalogScan scan = catalog_scan_begin(NULL, CATALOG_TENANT_SLUG_KEY, 1, &key);
+	HeapTuple   tuple = catalog_scan_next(&scan);
+	bool        found = HeapTupleIsValid(tuple);
 
 	if (found)
 	{

@@ -75,33 +75,62 @@ static const Facts table_facts[CATALOG_TABLES] = {
 	[CATALOG_LINKED_IDENTITY] = FACTS_REVOCATIONS,
 };
 
-/* An index goes or changes together with its table, which is the one that is watched. */
+/*
+ * An index goes or changes together with its table, which is the one that is watched.  The keys are its leading columns,
+ * as many as scans ask for: their numbers in the table, and what tells that they are equal.
+ */
 static const struct
 {
 	const char  *name;
 	CatalogTable table;
+	struct
+	{
+		AttrNumber   column;
+		RegProcedure equals;
+	} keys[2];
 } indexes[CATALOG_INDEXES] = {
-	[CATALOG_ROLE_PKEY] = {"role_pkey", CATALOG_ROLE},
-	[CATALOG_ROLE_PERMISSION_PKEY] = {"role_permission_pkey", CATALOG_ROLE_PERMISSION},
-	[CATALOG_TENANT_ROLE_PKEY] = {"tenant_role_pkey", CATALOG_TENANT_ROLE},
-	[CATALOG_TENANT_ROLE_NAME_IDX] = {"tenant_role_name_idx", CATALOG_TENANT_ROLE},
-	[CATALOG_TENANT_ROLE_PERMISSION_PKEY] = {"tenant_role_permission_pkey",
-                                             CATALOG_TENANT_ROLE_PERMISSION},
-	[CATALOG_APP_USER_PKEY] = {"app_user_pkey", CATALOG_APP_USER},
-	[CATALOG_TENANT_DELETED_IDX] = {"tenant_deleted_idx", CATALOG_TENANT},
-	[CATALOG_TENANT_SLUG_KEY] = {"tenant_slug_key", CATALOG_TENANT},
-	[CATALOG_MEMBERSHIP_USER_IDX] = {"membership_user_idx", CATALOG_MEMBERSHIP},
-	[CATALOG_DATABASE_ROLE_PKEY] = {"database_role_pkey", CATALOG_DATABASE_ROLE},
-	[CATALOG_API_KEY_PKEY] = {"api_key_pkey", CATALOG_API_KEY},
-	[CATALOG_API_KEY_KEY_ID_IDX] = {"api_key_key_id_idx", CATALOG_API_KEY},
-	[CATALOG_API_KEY_USE_PKEY] = {"api_key_use_pkey", CATALOG_API_KEY_USE},
-	[CATALOG_USER_ACTIVITY_PKEY] = {"user_activity_pkey", CATALOG_USER_ACTIVITY},
-	[CATALOG_TOKEN_ISSUER_PKEY] = {"token_issuer_pkey", CATALOG_TOKEN_ISSUER},
-	[CATALOG_TOKEN_ISSUER_NUMBER_KEY] = {"token_issuer_number_key", CATALOG_TOKEN_ISSUER},
-	[CATALOG_TOKEN_KEY_PKEY] = {"token_key_pkey", CATALOG_TOKEN_KEY},
-	[CATALOG_TOKEN_SECRET_PKEY] = {"token_secret_pkey", CATALOG_TOKEN_SECRET},
-	[CATALOG_TOKEN_REVOCATION_PKEY] = {"token_revocation_pkey", CATALOG_TOKEN_REVOCATION},
-	[CATALOG_LINKED_IDENTITY_PKEY] = {"linked_identity_pkey", CATALOG_LINKED_IDENTITY},
+	/* clang-format off */
+	[CATALOG_ROLE_PKEY] = {"role_pkey", CATALOG_ROLE,
+		{{Anum_role_role, F_TEXTEQ}}},
+	[CATALOG_ROLE_PERMISSION_PKEY] = {"role_permission_pkey", CATALOG_ROLE_PERMISSION,
+		{{Anum_role_permission_role, F_TEXTEQ}}},
+	[CATALOG_TENANT_ROLE_PKEY] = {"tenant_role_pkey", CATALOG_TENANT_ROLE,
+		{{Anum_tenant_role_tenant_id, F_UUID_EQ}, {Anum_tenant_role_role, F_TEXTEQ}}},
+	[CATALOG_TENANT_ROLE_NAME_IDX] = {"tenant_role_name_idx", CATALOG_TENANT_ROLE,
+		{{Anum_tenant_role_role, F_TEXTEQ}}},
+	[CATALOG_TENANT_ROLE_PERMISSION_PKEY] = {"tenant_role_permission_pkey", CATALOG_TENANT_ROLE_PERMISSION,
+		{{Anum_tenant_role_permission_tenant_id, F_UUID_EQ}, {Anum_tenant_role_permission_role, F_TEXTEQ}}},
+	[CATALOG_APP_USER_PKEY] = {"app_user_pkey", CATALOG_APP_USER,
+		{{Anum_app_user_user_id, F_UUID_EQ}}},
+	[CATALOG_TENANT_DELETED_IDX] = {"tenant_deleted_idx", CATALOG_TENANT,
+		{{Anum_tenant_tenant_id, F_UUID_EQ}}},
+	[CATALOG_TENANT_SLUG_KEY] = {"tenant_slug_key", CATALOG_TENANT,
+		{{Anum_tenant_slug, F_TEXTEQ}}},
+	[CATALOG_MEMBERSHIP_USER_IDX] = {"membership_user_idx", CATALOG_MEMBERSHIP,
+		{{Anum_membership_user_id, F_UUID_EQ}, {Anum_membership_tenant_id, F_UUID_EQ}}},
+	[CATALOG_DATABASE_ROLE_PKEY] = {"database_role_pkey", CATALOG_DATABASE_ROLE,
+		{{Anum_database_role_database_role, F_OIDEQ}}},
+	[CATALOG_API_KEY_PKEY] = {"api_key_pkey", CATALOG_API_KEY,
+		{{Anum_api_key_tenant_id, F_UUID_EQ}, {Anum_api_key_key_id, F_UUID_EQ}}},
+	[CATALOG_API_KEY_KEY_ID_IDX] = {"api_key_key_id_idx", CATALOG_API_KEY,
+		{{Anum_api_key_key_id, F_UUID_EQ}}},
+	[CATALOG_API_KEY_USE_PKEY] = {"api_key_use_pkey", CATALOG_API_KEY_USE,
+		{{Anum_api_key_use_tenant_id, F_UUID_EQ}, {Anum_api_key_use_key_id, F_UUID_EQ}}},
+	[CATALOG_USER_ACTIVITY_PKEY] = {"user_activity_pkey", CATALOG_USER_ACTIVITY,
+		{{Anum_user_activity_user_id, F_UUID_EQ}}},
+	[CATALOG_TOKEN_ISSUER_PKEY] = {"token_issuer_pkey", CATALOG_TOKEN_ISSUER,
+		{{Anum_token_issuer_issuer, F_TEXTEQ}}},
+	[CATALOG_TOKEN_ISSUER_NUMBER_KEY] = {"token_issuer_number_key", CATALOG_TOKEN_ISSUER,
+		{{Anum_token_issuer_issuer_number, F_INT4EQ}}},
+	[CATALOG_TOKEN_KEY_PKEY] = {"token_key_pkey", CATALOG_TOKEN_KEY,
+		{{Anum_token_key_issuer_number, F_INT4EQ}}},
+	[CATALOG_TOKEN_SECRET_PKEY] = {"token_secret_pkey", CATALOG_TOKEN_SECRET,
+		{{Anum_token_key_issuer_number, F_INT4EQ}}},
+	[CATALOG_TOKEN_REVOCATION_PKEY] = {"token_revocation_pkey", CATALOG_TOKEN_REVOCATION,
+		{{Anum_token_revocation_user_id, F_UUID_EQ}}},
+	[CATALOG_LINKED_IDENTITY_PKEY] = {"linked_identity_pkey", CATALOG_LINKED_IDENTITY,
+		{{Anum_linked_identity_issuer, F_TEXTEQ}, {Anum_linked_identity_subject, F_TEXTEQ}}},
+	/* clang-format on */
 };
 
 static const char *const signal_names[FACTS_KINDS] = {
@@ -399,40 +428,31 @@ catalog_snapshot(void)
 	return RegisterSnapshot(GetCatalogSnapshot(table));
 }
 
-/* scan_operator is the equality of the types that our keys have. */
-static RegProcedure
-scan_operator(Oid type)
+CatalogScan
+catalog_scan_begin(Snapshot snapshot, CatalogIndex index, int nkeys, const Datum *keys)
 {
-	switch (type)
+	CatalogScan result;
+	ScanKeyData scankeys[lengthof(indexes[0].keys)];
+	Oid         index_oid = find_index(index);
+	Oid         table_oid = find_table(indexes[index].table);
+
+	for (int i = 0; i < nkeys; i++)
 	{
-		case UUIDOID:
-			return F_UUID_EQ;
-		case TEXTOID:
-			return F_TEXTEQ;
-		case INT4OID:
-			return F_INT4EQ;
-		default:
-			return F_OIDEQ;
+		Assert(RegProcedureIsValid(indexes[index].keys[i].equals));
+		ScanKeyInit(&scankeys[i], indexes[index].keys[i].column, BTEqualStrategyNumber,
+		            indexes[index].keys[i].equals, keys[i]);
 	}
+	result.relation = table_open(table_oid, AccessShareLock);
+	result.scan = systable_beginscan(result.relation, index_oid, true, snapshot, nkeys, scankeys);
+	return result;
 }
 
 CatalogScan
-catalog_scan_begin(Snapshot snapshot, CatalogTable table, CatalogIndex index, int nkeys,
-                   const AttrNumber *keycols, const Datum *keys, const Oid *keytypes)
+catalog_scan_begin_all(CatalogTable table)
 {
-	CatalogScan result;
-	ScanKeyData scankeys[2];
-	Oid         index_oid = index == CATALOG_NO_INDEX ? InvalidOid : find_index(index);
-	Oid         table_oid = find_table(table);
+	CatalogScan result = {.relation = table_open(find_table(table), AccessShareLock)};
 
-	Assert(nkeys <= (int) lengthof(scankeys));
-	for (int i = 0; i < nkeys; i++)
-		ScanKeyInit(&scankeys[i], keycols[i], BTEqualStrategyNumber, scan_operator(keytypes[i]),
-		            keys[i]);
-
-	result.relation = table_open(table_oid, AccessShareLock);
-	result.scan = systable_beginscan(result.relation, index_oid, index != CATALOG_NO_INDEX,
-	                                 snapshot, nkeys, nkeys > 0 ? scankeys : NULL);
+	result.scan = systable_beginscan(result.relation, InvalidOid, false, NULL, 0, NULL);
 	return result;
 }
 

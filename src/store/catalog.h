@@ -35,7 +35,6 @@ typedef enum CatalogTable
 
 typedef enum CatalogIndex
 {
-	CATALOG_NO_INDEX,
 	CATALOG_ROLE_PKEY,                   /* role */
 	CATALOG_ROLE_PERMISSION_PKEY,        /* role, permission */
 	CATALOG_TENANT_ROLE_PKEY,            /* tenant_id, role */
@@ -112,6 +111,11 @@ typedef enum Facts
 #define Anum_api_key_revoked_at 11
 #define Anum_api_key_own_role 14
 
+#define Anum_api_key_use_tenant_id 1
+#define Anum_api_key_use_key_id 2
+
+#define Anum_user_activity_user_id 1
+
 #define Anum_token_issuer_issuer 1
 #define Anum_token_issuer_issuer_number 2
 #define Anum_token_issuer_audience 3
@@ -169,14 +173,15 @@ typedef struct CatalogScan
 } CatalogScan;
 
 /*
- * Begins a scan of a table, all of it or by up to two leading columns of an index, with a snapshot from
- * catalog_snapshot, or NULL for the newest.  keys[i] must equal column keycols[i] (their numbers in the table).
- * Takes ACCESS SHARE until catalog_scan_end, and may process invalidations before the snapshot is taken, never after.
- * Errors: 55000 when the extension isn't installed in this database, or in another version than the library's.
+ * Begins a scan of an index's table for the rows whose one or two leading columns, as listed above, equal the keys, with
+ * a snapshot from catalog_snapshot, or NULL for the newest.  Takes ACCESS SHARE until catalog_scan_end, and may process
+ * invalidations before the snapshot is taken, never after.  Errors: 55000 when the extension isn't installed in this
+ * database, or in another version than the library's.
  */
-extern CatalogScan catalog_scan_begin(Snapshot snapshot, CatalogTable table, CatalogIndex index,
-                                      int nkeys, const AttrNumber *keycols, const Datum *keys,
-                                      const Oid *keytypes);
+extern CatalogScan catalog_scan_begin(Snapshot snapshot, CatalogIndex index, int nkeys,
+                                      const Datum *keys);
+/* The same of all rows, with the newest snapshot. */
+extern CatalogScan catalog_scan_begin_all(CatalogTable table);
 extern HeapTuple   catalog_scan_next(CatalogScan *scan);
 extern Datum       catalog_scan_value(CatalogScan *scan, HeapTuple tuple, AttrNumber column,
                                       bool *isnull);
