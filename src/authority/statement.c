@@ -152,12 +152,14 @@ statement_of_call(const FmgrInfo *flinfo)
 
 /* ---- settling -------------------------------------------------------------------------------------- */
 
-/* find_acting_tenant completes an authority whose principal and time are known. */
+/* complete finds the time and the acting tenant of an authority whose principal is known. */
 static void
-find_acting_tenant(Authority *authority)
+complete(Authority *authority)
 {
 	const Identity *identity = principal_identity(authority->principal);
 
+	authority->settled_at =
+		principal_expires(authority->principal) ? GetCurrentTimestamp() : DT_NOBEGIN;
 	authority->acting = ACTING_IN_ONE;
 	if (identity->in_tenant)
 	{
@@ -182,9 +184,7 @@ static void
 newest_authority(Authority *authority)
 {
 	authority->principal = current_principal();
-	authority->settled_at =
-		principal_expires(authority->principal) ? GetCurrentTimestamp() : DT_NOBEGIN;
-	find_acting_tenant(authority);
+	complete(authority);
 }
 
 /* is_workers_own tells whether this is what a parallel worker was started for: the leader's query, no function's. */
@@ -219,9 +219,7 @@ settle(Statement *statement)
 	identity = identity_now();
 	authority->principal = principal_for_statement(&identity);
 	statement->settled = true;
-	authority->settled_at =
-		principal_expires(authority->principal) ? GetCurrentTimestamp() : DT_NOBEGIN;
-	find_acting_tenant(authority);
+	complete(authority);
 }
 
 const Authority *
