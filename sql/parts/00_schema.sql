@@ -26,18 +26,18 @@ COMMENT ON DOMAIN teamrbac.permission_name IS
 CREATE FUNCTION teamrbac.is_printable_name(name text) RETURNS boolean
 	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'teamrbac_is_printable_name';
 COMMENT ON FUNCTION teamrbac.is_printable_name(text) IS
-	'Whether this is fit to be printed as a name, a description or a reason: 1 to 200 characters, at least one of them visible, no spaces around it, no control character, none that turns the direction of writing and none of no width. The commands trim what they are given.';
+	'Internal to the tables'' checks: whether this is fit to be printed as a name, a description or a reason: 1 to 200 characters, at least one of them visible, no spaces around it, no control character, none that turns the direction of writing and none of no width. The commands trim what they are given.';
 CREATE FUNCTION teamrbac.is_email_address(address text) RETURNS boolean
 	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'teamrbac_is_email_address';
 COMMENT ON FUNCTION teamrbac.is_email_address(text) IS
-	'Whether this is one name, @ and one domain, at most 254 bytes, without spaces, control characters, invisible ones and what could end a header or begin a second address.';
+	'Internal to the tables'' checks: whether this is one name, @ and one domain, at most 254 bytes, without spaces, control characters, invisible ones and what could end a header or begin a second address.';
 -- Not lower(): that one makes a k of the Kelvin sign, and an i of a dotted capital I, so that somebody else's address
 -- would count as theirs, and depends on the collation besides.
 CREATE FUNCTION teamrbac.address_key(address text) RETURNS text
 	LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
 	RETURN pg_catalog.translate(address, 'ABCDEFGHIJKLMNOPQRSTUVWXYZ', 'abcdefghijklmnopqrstuvwxyz');
 COMMENT ON FUNCTION teamrbac.address_key(text) IS
-	'What e-mail addresses are compared by: A to Z lower-cased, all else as it is.';
+	'Internal to indexes and look-ups: what e-mail addresses are compared by: A to Z lower-cased, all else as it is.';
 REVOKE ALL ON FUNCTION teamrbac.is_printable_name(text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION teamrbac.is_email_address(text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION teamrbac.address_key(text) FROM PUBLIC;

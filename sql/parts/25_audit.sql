@@ -83,7 +83,7 @@ CREATE FUNCTION teamrbac.audit_is_personal(fields jsonb) RETURNS boolean
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
 	RETURN fields OPERATOR(pg_catalog.?|) ARRAY['email', 'display_name', 'metadata'];
 COMMENT ON FUNCTION teamrbac.audit_is_personal(jsonb) IS
-	'Whether before or after of an event has values of a person: email, display_name, metadata.';
+	'Internal to the audit: whether before or after of an event has values of a person: email, display_name, metadata.';
 REVOKE ALL ON FUNCTION teamrbac.audit_is_personal(jsonb) FROM PUBLIC;
 CREATE FUNCTION teamrbac.audit_sealed(fields jsonb, salt bytea) RETURNS jsonb
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE

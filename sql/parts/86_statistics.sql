@@ -4,7 +4,7 @@ CREATE FUNCTION teamrbac.read_statistics(OUT pid integer, OUT checks bigint, OUT
 	RETURNS SETOF record
 	LANGUAGE c VOLATILE ROWS 100 AS 'MODULE_PATHNAME', 'teamrbac_statistics';
 COMMENT ON FUNCTION teamrbac.read_statistics() IS
-	'Behind the views statistics and backend_statistics, which have the columns'' meaning. For members of pg_monitor, who read the views. Takes a spinlock for a moment.';
+	'Internal to the views statistics and backend_statistics, which have the columns'' meaning. For members of pg_monitor, who read the views. Takes a spinlock for a moment.';
 REVOKE ALL ON FUNCTION teamrbac.read_statistics() FROM PUBLIC;
 -- A view does not lend its owner's right to execute functions.
 GRANT EXECUTE ON FUNCTION teamrbac.read_statistics() TO pg_monitor;
