@@ -117,6 +117,8 @@ write_reads() {
     local part='\set id 1000 * random(0, 199) + 6'
     pair part "$part" "SELECT id, title FROM bench.part WHERE id = :id;" \
         "SELECT id, title FROM bench.part_plain WHERE tenant_id = :tenant AND id = :id;"
+    pair part_named "$part" "SELECT id, title FROM bench.part WHERE tenant_id = :tenant AND id = :id;" \
+        "SELECT id, title FROM bench.part_plain WHERE tenant_id = :tenant AND id = :id;"
     pair part_stable "$part" "SELECT id, title FROM bench.part WHERE id = :id;" \
         "SELECT id, title FROM bench.part_plain WHERE tenant_id = current_setting('bench.tenant')::uuid AND id = :id;"
     cp "$work/count.ours" "$work/scan.ours"
@@ -278,7 +280,7 @@ rows_of() {
 # Wrong rows would be no result at all.
 check_rows() {
     local name ours theirs nrows
-    for name in point page count join2 join5 exists exists_column part part_stable across_point across_page across_count; do
+    for name in point page count join2 join5 exists exists_column part part_named part_stable across_point across_page across_count; do
         ours=ours theirs=plain
         [ -e "$work/$name.ours" ] || ours=across theirs=array
         rows_of "$name.$ours" >"$work/rows.ours"
@@ -296,7 +298,7 @@ check_rows() {
 
 measure_reads() {
     local name mode
-    for name in point page count join2 join5 exists exists_column part part_stable; do
+    for name in point page count join2 join5 exists exists_column part part_named part_stable; do
         wanted "$name" || continue
         say "$name"
         for mode in simple prepared; do
