@@ -170,6 +170,11 @@ END {
     for (i = 1; i <= 2; i++)
         growth("row by key, time of a user in 10,000 tenants to one in 1", modes[i], "many", "million")
 
+    if (measured("churn/simple/churn")) {
+        print ""
+        print "A reader can be faster under changes than alone: on an idle machine each of its statements waits for a processor to"
+        print "wake up, on a busy one for none.  What bears on the check is the reader beside as many changes elsewhere."
+    }
     if (!measured("part_stable/simple/ours"))
         exit
     print ""
