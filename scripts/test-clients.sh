@@ -33,6 +33,9 @@ fi
 export PRISMA_SCHEMA_ENGINE_BINARY=/bin/true PRISMA_ENGINES_CHECKSUM_IGNORE_MISSING=1 CHECKPOINT_DISABLE=1
 (cd "$work" && npm install --no-audit --no-fund --no-package-lock --ignore-scripts --loglevel=error &&
     npx prisma generate --schema schema.prisma) >&2
+mkdir "$work/prisma-tools"
+cp test/tools/prisma/package.json "$work/prisma-tools"
+(cd "$work/prisma-tools" && npm install --no-audit --no-fund --no-package-lock --ignore-scripts --loglevel=error) >&2
 # The command runs as another user.
 chmod -R a+rX "$work"
 
@@ -40,6 +43,6 @@ clients='node-postgres,postgres.js,Prisma,Drizzle,Kysely,Knex,psycopg 3,SQLAlche
 IFS=, read -ra chosen <<<"${CLIENTS-$clients}"
 scripts/with-cluster.sh -- test/clients/run.sh "$work" "${chosen[@]}"
 
-tools='drizzle-kit,Django,Alembic,Rails'
+tools='drizzle-kit,Django,Alembic,Rails,Prisma'
 IFS=, read -ra chosen <<<"${TOOLS-$tools}"
 scripts/with-cluster.sh -- test/tools/run.sh "$work" "${chosen[@]}"

@@ -170,6 +170,47 @@ RB
     PGDATABASE=from_structure is_protected || fail 'structure.sql'
 }
 
+# prisma ARGUMENT...: its output in $work/out.
+prisma() {
+    (cd "$work/prisma" && timeout 120 npx prisma "$@" </dev/null) >"$work/out" 2>&1
+}
+
+prisma_migration() {
+    mkdir -p "$work/prisma/migrations/$1"
+    cat >"$work/prisma/migrations/$1/migration.sql"
+    prisma migrate deploy || fail "$1: $(cat "$work/out")"
+}
+
+prisma_tools() {
+    export CHECKPOINT_DISABLE=1 PRISMA_SCHEMA_ENGINE_BINARY=/bin/true PRISMA_QUERY_ENGINE_LIBRARY=/bin/true
+    mkdir "$work/prisma"
+    ln -s "$modules/prisma-tools/node_modules" "$work/prisma/node_modules"
+    cp test/tools/prisma/{prisma.config.js,schema.prisma} "$work/prisma"
+    cd "$work/prisma"
+    value 'DROP TABLE note'
+
+    # The document's way: what differs between two schemas, and what the document adds, by migrate deploy.
+    prisma migrate diff --from-empty --to-schema-datamodel schema.prisma --script
+    { sed -n '/^CREATE TABLE/,/;$/p' "$work/out" && (cd "$top" && block Prisma); } | prisma_migration 1_note
+    is_protected || fail "the document's migration protects nothing"
+    cp schema.prisma before.prisma
+    sed -i -e 's/^  n .*/&\n  added Int?/' -e 's/^  n  *Int /  n BigInt /' schema.prisma
+    prisma migrate diff --from-schema-datamodel before.prisma --to-schema-datamodel schema.prisma --script
+    sed -n '/^ALTER TABLE/,/;$/p' "$work/out" | prisma_migration 2_added
+    is_protected && has_column added || fail 'a column added, another one changed'
+
+    # What compares the database with the schema.
+    ! prisma db push --skip-generate || fail 'push has learnt to read keys into other schemas: the document says not'
+    grep -q P4002 "$work/out" || fail "push: $(cat "$work/out")"
+    value 'ALTER TABLE note DROP CONSTRAINT note_tenant_id_fkey'
+    sed -i -e '/^  added /d' schema.prisma
+    prisma db push --skip-generate --accept-data-loss || fail "push without the key: $(cat "$work/out")"
+    is_protected && ! has_column added || fail 'push has undressed a table'
+    prisma db push --skip-generate --force-reset || fail "push --force-reset: $(cat "$work/out")"
+    ! is_protected || fail 'a reset leaves policies: the document says that it makes the tables anew'
+    cd "$top"
+}
+
 for tool; do
     dropdb --if-exists tools 2>/dev/null
     dropdb --if-exists from_structure 2>/dev/null
@@ -182,6 +223,7 @@ for tool; do
         Django) django ;;
         Alembic) alembic ;;
         Rails) rails ;;
+        Prisma) prisma_tools ;;
         *) fail 'unknown' ;;
     esac
     echo "$tool: as docs/migrations.md says."
