@@ -173,7 +173,7 @@ END {
     if (measured("churn/simple/churn")) {
         print ""
         print "A reader can be faster under changes than alone: on an idle machine each of its statements waits for a processor to"
-        print "wake up, on a busy one for none.  What bears on the check is the reader beside as many changes elsewhere."
+        print "wake up, on a busy one for none.  Changes of memberships keep it busier than as many elsewhere: each writes the audit."
     }
     if (!measured("part_stable/simple/ours"))
         exit
