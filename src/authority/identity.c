@@ -392,6 +392,13 @@ identity_now(void)
 	return mapped;
 }
 
+/* The outer role: ours is what a function that runs with its owner's rights has. */
+bool
+superuser_is_asking(void)
+{
+	return !InSecurityRestrictedOperation() && superuser_arg(GetOuterUserId());
+}
+
 bool
 identity_outlives_transaction(void)
 {

@@ -20,6 +20,12 @@ extern void identity_init(void);
  */
 extern Identity identity_now(void);
 
+/*
+ * Whether it is a superuser's own word, for what a superuser needs no permission for: never within a security-restricted
+ * operation, which runs code of a table's owner in a superuser's session, autovacuum's included.
+ */
+extern bool superuser_is_asking(void);
+
 /* Whether who is asking now would go on asking in the session's next transaction. */
 extern bool identity_outlives_transaction(void);
 
