@@ -392,6 +392,15 @@ identity_now(void)
 	return mapped;
 }
 
+bool
+nobody_has_signed_in(void)
+{
+	pg_uuid_t user_id;
+
+	return !InSecurityRestrictedOperation() && signed_in == NULL &&
+	       !mapped_user(GetSessionUserId(), &user_id);
+}
+
 /* The outer role: ours is what a function that runs with its owner's rights has. */
 bool
 superuser_is_asking(void)
