@@ -117,6 +117,33 @@ SELECT count(teamrbac.trust_issuer(format('https://%s.example.com', i), keys(), 
 SELECT n, signs_in(t) FROM kept ORDER BY n;
 SELECT valid FROM teamrbac.verify_audit('00000000-0000-0000-0000-000000000000');
 
+-- Whichever way a token comes, what was said of its user and its issuer holds; without iat it is older than anything
+-- said.
+SELECT teamrbac.trust_issuer('https://links.example.com', keys(), '{app}', '{HS256}', subject_is_user_id => false);
+CREATE FUNCTION claims(claims jsonb) RETURNS text LANGUAGE sql AS $$
+	SELECT refused('SELECT teamrbac.sign_in_from_jwt_claims()') FROM set_config('request.jwt.claims',
+		(jsonb_build_object('iss', 'https://else.example.com', 'sub', u('02'),
+			'iat', floor(EXTRACT(epoch FROM clock_timestamp())) - 10) || claims)::text, true) $$;
+BEGIN;
+SELECT claims('{}') AS any_issuer, claims('{"iss": "https://id.example.com"}') AS trusted,
+	claims('{"iss": "https://links.example.com"}') AS held_to_links, claims('{"iat": "now"}') AS malformed;
+CALL teamrbac.revoke_tokens(u('02'), 'https://id.example.com');
+SELECT claims('{}') AS any_issuer, claims('{"iss": "https://id.example.com"}') AS revoked;
+CALL teamrbac.revoke_tokens(u('02'));
+SELECT claims('{}') AS revoked, claims('{"iat": null}') AS malformed, claims('{"sub": null}') AS nobody,
+	claims(jsonb_build_object('iat', floor(EXTRACT(epoch FROM clock_timestamp())) + 1)) AS issued_since;
+SELECT set_config('request.jwt.claims', jsonb_build_object('sub', u('02'))::text, true) <> '' AS set;
+SELECT refused('SELECT teamrbac.sign_in_from_jwt_claims()') AS without_iat;
+ROLLBACK;
+-- And what is revoked while it is signed in ends.
+BEGIN;
+SELECT claims('{"iss": "https://id.example.com"}') AS signed_in;
+SELECT teamrbac.current_user_id() = u('02') AS is_user;
+CALL teamrbac.revoke_tokens(u('02'), 'https://id.example.com');
+SELECT teamrbac.current_user_id();
+ROLLBACK;
+
 DROP TABLE kept;
 DROP EXTENSION teamrbac CASCADE;
-DROP FUNCTION adds(), whoever(text), signs_in(text), refused(text), keys(), token(jsonb), base64url(bytea), u(text);
+DROP FUNCTION claims(jsonb), adds(), whoever(text), signs_in(text), refused(text), keys(), token(jsonb),
+	base64url(bytea), u(text);
