@@ -15,7 +15,7 @@ COMMENT ON FUNCTION teamrbac.act_in_tenant(uuid, boolean) IS
 CREATE FUNCTION teamrbac.sign_in_from_jwt_claims() RETURNS uuid
 	LANGUAGE c AS 'MODULE_PATHNAME', 'teamrbac_sign_in_from_jwt_claims';
 COMMENT ON FUNCTION teamrbac.sign_in_from_jwt_claims() IS
-	'The transaction acts as the user that sub in the setting request.jwt.claims names, by a link of iss and sub (link_identity) or as the user''s own id; without claims or sub, as nobody. Returns the user. Errors: 28000, with a reason as the error''s constraint: claims_malformed, user_unregistered, user_disabled. For a gateway that verifies the token, such as PostgREST''s pre-request hook. Trusted: whoever may execute it may set the claims.';
+	'The transaction acts as the user that sub in the setting request.jwt.claims names, by a link of iss and sub (link_identity) or as the user''s own id; without claims or sub, as nobody. What revoke_tokens revokes is refused here too, by iat; and of an issuer that is trusted (trust_issuer), its subject_is_user_id holds. Returns the user. Errors: 28000, with a reason as the error''s constraint: claims_malformed, user_unregistered, user_disabled, token_revoked. For a gateway that verifies the token, such as PostgREST''s pre-request hook. Trusted: whoever may execute it may set the claims.';
 CREATE FUNCTION teamrbac.sign_out() RETURNS void
 	LANGUAGE c AS 'MODULE_PATHNAME', 'teamrbac_sign_out';
 COMMENT ON FUNCTION teamrbac.sign_out() IS

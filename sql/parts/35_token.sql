@@ -90,14 +90,16 @@ COMMENT ON COLUMN teamrbac.linked_identity.linked_at IS 'When it was linked.';
 COMMENT ON CONSTRAINT linked_identity_length ON teamrbac.linked_identity IS 'Fit for an index.';
 COMMENT ON INDEX teamrbac.linked_identity_user_idx IS 'Answers the deletion of a user.';
 
+-- Without a reference to the user: a token outlives whoever is erased, and must not bring them back.
 CREATE TABLE teamrbac.token_revocation (
-	user_id       uuid NOT NULL REFERENCES teamrbac.app_user ON DELETE CASCADE,
+	user_id       uuid NOT NULL,
 	issuer_number integer NOT NULL DEFAULT 0,
 	revoked_at    timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
 	PRIMARY KEY (user_id, issuer_number)
 );
 COMMENT ON TABLE teamrbac.token_revocation IS 'Whose tokens were revoked, and when last. Change it by revoke_tokens.';
-COMMENT ON COLUMN teamrbac.token_revocation.user_id IS 'The user.';
+COMMENT ON COLUMN teamrbac.token_revocation.user_id IS
+	'The user, also one who is erased; or what stands for a subject whose link was undone, made of a hash of issuer and subject.';
 COMMENT ON COLUMN teamrbac.token_revocation.issuer_number IS
 	'The issuer; 0: every one. No reference: a number is never given twice.';
 COMMENT ON COLUMN teamrbac.token_revocation.revoked_at IS 'Tokens issued until then are refused, and so are those that do not say when.';
@@ -241,7 +243,7 @@ CREATE FUNCTION teamrbac.distrust_issuer(issuer text) RETURNS void
 	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
 	AS 'MODULE_PATHNAME', 'teamrbac_distrust_issuer';
 COMMENT ON FUNCTION teamrbac.distrust_issuer(text) IS
-	'Tokens of this issuer are refused, and identities made from them are over at the next statement, also if it is trusted again later. Links stay. Errors: P0002 no such issuer. For superusers, or roles it is granted to. Locks the issuer''s row.';
+	'Tokens of this issuer are refused, and identities made from them are over at the next statement, also if it is trusted again later. Links stay, and so does what was revoked or, for once, used: trusted again, it has that. Errors: P0002 no such issuer. For superusers, or roles it is granted to. Locks the issuer''s row.';
 CREATE PROCEDURE teamrbac.revoke_tokens(user_id uuid DEFAULT NULL, issuer text DEFAULT NULL)
 	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
 	AS 'MODULE_PATHNAME', 'teamrbac_revoke_tokens';
@@ -259,7 +261,7 @@ CREATE FUNCTION teamrbac.unlink_identity(issuer text, subject text) RETURNS void
 	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
 	AS 'MODULE_PATHNAME', 'teamrbac_unlink_identity';
 COMMENT ON FUNCTION teamrbac.unlink_identity(text, text) IS
-	'Undoes link_identity, and revokes the tokens that the user has from this issuer, as revoke_tokens does. Errors: P0002 no such link; 22023 null. For superusers, or roles it is granted to. Locks the user''s row.';
+	'Undoes link_identity, and revokes the tokens that the user has from this issuer, as revoke_tokens does; what was issued to the subject until now registers nobody either. Errors: P0002 no such link; 22023 null. For superusers, or roles it is granted to. Locks the user''s row.';
 
 -- Called from C, which asks for no privilege: what a sign-in writes, it writes with these functions' rights.
 CREATE FUNCTION teamrbac.register_token_user(issuer text, subject text, user_id uuid, email text, display_name text) RETURNS uuid

@@ -186,3 +186,10 @@ claim_is_true(Jsonb *claims, const char *name)
 
 	return find_claim(claims, name, &value) && value.type == jbvBool && value.val.boolean;
 }
+
+bool
+claim_time(Jsonb *claims, const char *name, TimestampTz *time)
+{
+	*time = DT_NOBEGIN;
+	return time_claim(claims, name, time) != CLAIM_WRONG;
+}

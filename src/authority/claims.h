@@ -56,4 +56,7 @@ extern bool claim_is_present(Jsonb *claims, const char *const *path, int npath);
 /* Whether the claim of that name is true: the value, and not the string. */
 extern bool claim_is_true(Jsonb *claims, const char *name);
 
+/* Reads a claim that is a time, DT_NOBEGIN if there is none of that name; false if it is something else. */
+extern bool claim_time(Jsonb *claims, const char *name, TimestampTz *time);
+
 #endif /* TEAMRBAC_CLAIMS_H */

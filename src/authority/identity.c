@@ -393,6 +393,22 @@ identity_now(void)
 }
 
 bool
+nobody_has_signed_in(void)
+{
+	pg_uuid_t user_id;
+
+	return !InSecurityRestrictedOperation() && signed_in == NULL &&
+	       !mapped_user(GetSessionUserId(), &user_id);
+}
+
+/* The outer role: ours is what a function that runs with its owner's rights has. */
+bool
+superuser_is_asking(void)
+{
+	return !InSecurityRestrictedOperation() && superuser_arg(GetOuterUserId());
+}
+
+bool
 identity_outlives_transaction(void)
 {
 	return signed_in == NULL || signed_in->outlives;

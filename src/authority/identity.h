@@ -20,6 +20,18 @@ extern void identity_init(void);
  */
 extern Identity identity_now(void);
 
+/*
+ * Whether it is a superuser's own word, for what a superuser needs no permission for: never within a security-restricted
+ * operation, which runs code of a table's owner in a superuser's session, autovacuum's included.
+ */
+extern bool superuser_is_asking(void);
+
+/*
+ * Whether nobody has signed in, and so what is done is the word of the session's own role.  False where somebody did whose
+ * proof has ended: identity_now is nobody then, and nobody may take that for more.
+ */
+extern bool nobody_has_signed_in(void);
+
 /* Whether who is asking now would go on asking in the session's next transaction. */
 extern bool identity_outlives_transaction(void);
 

@@ -63,3 +63,9 @@ proof_stands(Snapshot snapshot, const Identity *identity)
 	return identity->issuer == 0 ||
 	       (issuer_stands(snapshot, identity) && user_stands(snapshot, identity));
 }
+
+bool
+foreign_proof_stands(const Identity *identity)
+{
+	return identity->issuer != 0 ? proof_stands(NULL, identity) : user_stands(NULL, identity);
+}

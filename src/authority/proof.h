@@ -15,4 +15,7 @@
  */
 extern bool proof_stands(Snapshot snapshot, const Identity *identity);
 
+/* The same of a proof that somebody else has verified, whose issuer need be none of ours (0). */
+extern bool foreign_proof_stands(const Identity *identity);
+
 #endif /* TEAMRBAC_PROOF_H */

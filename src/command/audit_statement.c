@@ -6,11 +6,11 @@
 
 #include "catalog/pg_type.h"
 #include "fmgr.h"
-#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
 
 #include "authority/errors.h"
+#include "authority/identity.h"
 #include "authority/jwk.h"
 #include "authority/jws.h"
 #include "authority/jws_sign.h"
@@ -52,7 +52,7 @@ teamrbac_audit_statement(PG_FUNCTION_ARGS)
 	bool      isnull;
 
 	/* Chains of people and definitions are the DBA's. */
-	if (!superuser_arg(GetOuterUserId()))
+	if (!superuser_is_asking())
 	{
 		require_permission(&tenant, PERMISSION_VIEW_AUDIT);
 		if (strcmp(scope, "tenant") != 0)
@@ -93,7 +93,7 @@ teamrbac_verify_audit_statement(PG_FUNCTION_ARGS)
 
 	if (PG_ARGISNULL(2))
 		refuse_null("jwks");
-	if (!superuser_arg(GetOuterUserId()))
+	if (!superuser_is_asking())
 		require_permission(&tenant, PERMISSION_VIEW_AUDIT);
 
 	keys = jwk_set_make(PG_GETARG_JSONB_P(2));

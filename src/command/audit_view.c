@@ -7,11 +7,11 @@
 
 #include "catalog/pg_type.h"
 #include "fmgr.h"
-#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
 #include "authority/errors.h"
+#include "authority/identity.h"
 #include "authority/permission.h"
 #include "authority/team.h"
 #include "compat.h"
@@ -44,7 +44,7 @@ tenant_of_audit(FunctionCallInfo fcinfo)
 {
 	pg_uuid_t tenant = uuid_arg(fcinfo, 0, "tenant_id");
 
-	if (!superuser_arg(GetOuterUserId()))
+	if (!superuser_is_asking())
 		require_permission(&tenant, PERMISSION_VIEW_AUDIT);
 	return tenant;
 }

@@ -18,6 +18,7 @@
 #include "authority/team.h"
 #include "command/account.h"
 #include "command/invitation.h"
+#include "command/linked_identity.h"
 #include "command/offers.h"
 #include "record/audit.h"
 #include "store/catalog.h"
@@ -311,6 +312,7 @@ teamrbac_delete_user(PG_FUNCTION_ARGS)
 	end_memberships(&user);
 	cancel_invitations_to(&traces);
 	unmap_database_roles(&user);
+	revoke_tokens_of_erased(&user);
 	delete_user_row(&user);
 
 	audit_user(&user, "user.deleted", NULL, NULL);

@@ -338,6 +338,54 @@ issuer_facts(const char *issuer)
 }
 
 /*
+ * resume_revocations has what was revoked and used before an issuer was distrusted stay so now that it is trusted again,
+ * under another number.  The event of its distrust says what that was before.
+ */
+static void
+resume_revocations(const char *issuer, int32 number)
+{
+	static SavedQuery find = {
+		.sql =
+			"SELECT (e.after ->> 'number')::integer, (e.before ->> 'revoked_at')::timestamptz"
+			" FROM teamrbac.audit_event AS e WHERE e.tenant_id = '00000000-0000-0000-0000-000000000000'"
+			" AND e.scope = 'platform' AND e.action = 'issuer.distrusted' AND e.subject = $1"
+			" ORDER BY e.sequence DESC LIMIT 1",
+		.nargs = 1,
+		.argtypes = {TEXTOID},
+	};
+	static SavedQuery tokens = {
+		.sql = "UPDATE teamrbac.token_revocation SET issuer_number = $2 WHERE issuer_number = $1",
+		.nargs = 2,
+		.argtypes = {INT4OID, INT4OID},
+	};
+	static SavedQuery uses = {
+		.sql = "UPDATE teamrbac.token_use SET issuer_number = $2 WHERE issuer_number = $1",
+		.nargs = 2,
+		.argtypes = {INT4OID, INT4OID},
+	};
+	static SavedQuery all = {
+		.sql = "UPDATE teamrbac.token_issuer SET revoked_at = $2 WHERE issuer_number = $1",
+		.nargs = 2,
+		.argtypes = {INT4OID, TIMESTAMPTZOID},
+	};
+	Datum former[2];
+	bool  nulls[2];
+	Datum args[] = {0, Int32GetDatum(number)};
+
+	if (!query_row(&find, (Datum[]){CStringGetTextDatum(issuer_subject(issuer))}, NULL, 2, former,
+	               nulls))
+		return;
+	args[0] = former[0];
+	if (!nulls[0])
+	{
+		query_execute(&tokens, args, NULL);
+		query_execute(&uses, args, NULL);
+	}
+	if (!nulls[1])
+		query_execute(&all, (Datum[]){Int32GetDatum(number), former[1]}, NULL);
+}
+
+/*
  * trust_issuer(issuer, keys, audience, algorithms, ...): tokens of this issuer are believed from now on.
  */
 Datum
@@ -348,13 +396,14 @@ teamrbac_trust_issuer(PG_FUNCTION_ARGS)
 	ArrayType *algorithms = list_arg(fcinfo, 3, "algorithms", false);
 	ArrayType *tenant_claim = list_arg(fcinfo, 5, "tenant_claim", true);
 	Jsonb     *jwks = require_keys(fcinfo, 1, require_algorithms(algorithms));
-	char      *before;
+	bool       trusted_already = lock_issuer(issuer) != 0;
+	char      *before = issuer_facts(issuer);
+	int32      number;
 
-	(void) lock_issuer(issuer);
-	before = issuer_facts(issuer);
-
-	replace_keys(write_issuer(fcinfo, issuer, audience, algorithms, tenant_claim), jwks,
-	             GetCurrentTimestamp());
+	number = write_issuer(fcinfo, issuer, audience, algorithms, tenant_claim);
+	if (!trusted_already)
+		resume_revocations(issuer, number);
+	replace_keys(number, jwks, GetCurrentTimestamp());
 
 	audit_platform("issuer.trusted", issuer_subject(issuer), before, issuer_facts(issuer));
 	audit_platform("issuer.keys_set", issuer_subject(issuer), NULL,
@@ -439,6 +488,7 @@ teamrbac_distrust_issuer(PG_FUNCTION_ARGS)
 	delete_keys(number, true);
 	query_delete("token_issuer", &delete, (Datum[]){CStringGetTextDatum(issuer)}, NULL);
 
-	audit_platform("issuer.distrusted", issuer_subject(issuer), before, NULL);
+	audit_platform("issuer.distrusted", issuer_subject(issuer), before,
+	               audit_fields("number", psprintf("%d", number), NULL));
 	PG_RETURN_VOID();
 }

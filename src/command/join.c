@@ -7,6 +7,7 @@
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "utils/builtins.h"
+#include "utils/inval.h"
 #include "utils/timestamp.h"
 
 #include "compat.h"
@@ -192,7 +193,8 @@ require_not_barred(const pg_uuid_t *tenant, const pg_uuid_t *user)
 static void
 lock_tenant_to_add(const pg_uuid_t *tenant, const char *role)
 {
-	if (identity_now().kind == IDENTITY_NONE)
+	AcceptInvalidationMessages();
+	if (nobody_has_signed_in())
 	{
 		if (!lock_tenant(tenant))
 			refuse_unknown_tenant();

@@ -6,6 +6,7 @@
 
 #include "catalog/pg_type.h"
 #include "fmgr.h"
+#include "lib/stringinfo.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 
@@ -20,6 +21,7 @@
 #include "store/dependents.h"
 #include "store/query.h"
 #include "store/reason.h"
+#include "store/secret.h"
 
 PG_FUNCTION_INFO_V1(teamrbac_link_identity);
 PG_FUNCTION_INFO_V1(teamrbac_unlink_identity);
@@ -42,6 +44,49 @@ linked_user(const char *issuer, const char *subject, pg_uuid_t *user_id)
 	}
 	catalog_scan_end(&scan);
 	return found;
+}
+
+/* The bits by which a uuid is of version 8, as no user's is that the server or a library has made at random. */
+pg_uuid_t
+subject_id(const char *issuer, const char *subject)
+{
+	StringInfoData text;
+	uint8          hash[SHA256_LENGTH];
+	pg_uuid_t      id;
+
+	initStringInfo(&text);
+	/* With the zero between them, no other two make the same text. */
+	appendBinaryStringInfo(&text, issuer, strlen(issuer) + 1);
+	appendStringInfoString(&text, subject);
+	hash_bytes_sha256(text.data, text.len, hash);
+	memcpy(id.data, hash, UUID_LEN);
+	id.data[6] = (id.data[6] & 0x0F) | 0x80;
+	id.data[8] = (id.data[8] & 0x3F) | 0x80;
+	pfree(text.data);
+	return id;
+}
+
+void
+revoke_tokens_of_erased(const pg_uuid_t *user_id)
+{
+	static SavedQuery select = {
+		.sql = "SELECT issuer, subject FROM teamrbac.linked_identity WHERE user_id = $1",
+		.nargs = 1,
+		.argtypes = {UUIDOID},
+	};
+	Datum *values;
+	bool  *nulls;
+	uint64 nlinks =
+		query_rows(&select, (Datum[]){UUIDPGetDatum(user_id)}, NULL, 2, &values, &nulls);
+
+	revoke_tokens_of(user_id, 0);
+	for (uint64 i = 0; i < nlinks; i++)
+	{
+		pg_uuid_t subject =
+			subject_id(TextDatumGetCString(values[2 * i]), TextDatumGetCString(values[2 * i + 1]));
+
+		revoke_tokens_of(&subject, 0);
+	}
 }
 
 bool
@@ -127,6 +172,7 @@ teamrbac_unlink_identity(PG_FUNCTION_ARGS)
 	int32     number = lock_issuer(issuer);
 	pg_uuid_t user;
 	bool      linked = linked_user(issuer, subject, &user);
+	pg_uuid_t former;
 
 	if (linked)
 		lock_known_user(&user);
@@ -138,6 +184,8 @@ teamrbac_unlink_identity(PG_FUNCTION_ARGS)
 		                errmsg("there is no such link")));
 	if (number != 0)
 		revoke_tokens_of(&user, number);
+	former = subject_id(issuer, subject);
+	revoke_tokens_of(&former, 0);
 
 	audit_user(&user, "user.identity_unlinked",
 	           audit_fields("issuer", issuer, "subject", subject, NULL), NULL);

@@ -9,13 +9,13 @@
 
 #include "catalog/pg_type.h"
 #include "fmgr.h"
-#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
 #include "record/audit.h"
 #include "compat.h"
 #include "authority/errors.h"
+#include "authority/identity.h"
 #include "authority/precedence.h"
 #include "command/offers.h"
 #include "command/owned_tenants.h"
@@ -150,7 +150,7 @@ teamrbac_assign_owner(PG_FUNCTION_ARGS)
 	bool      had_owner;
 	char     *before;
 
-	if (!superuser_arg(GetOuterUserId()))
+	if (!superuser_is_asking())
 		refuse_command(&tenant, "superuser_only", "only a superuser may assign an owner", NULL,
 		               "The Owner may hand the tenant on by teamrbac.transfer_ownership.");
 	if (!lock_tenant(&tenant))

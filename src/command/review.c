@@ -9,12 +9,12 @@
 
 #include "catalog/pg_type.h"
 #include "fmgr.h"
-#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/timestamp.h"
 
 #include "authority/errors.h"
+#include "authority/identity.h"
 #include "authority/team.h"
 #include "compat.h"
 #include "record/audit.h"
@@ -132,7 +132,7 @@ teamrbac_review_items(PG_FUNCTION_ARGS)
 	pg_uuid_t tenant;
 	bool      known = find_review(&review, &tenant);
 
-	if (!superuser_arg(GetOuterUserId()))
+	if (!superuser_is_asking())
 		require_permission(known ? &tenant : NULL, PERMISSION_MANAGE_TEAM);
 	else if (!known)
 		ereport(ERROR, (errcode(ERRCODE_NO_DATA_FOUND), errreason("no_such_review"),

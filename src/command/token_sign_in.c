@@ -115,6 +115,12 @@ use_once(const TrustedIssuer *issuer, const Token *token)
 /* ---- who ------------------------------------------------------------------------------------------- */
 
 pg_noreturn static void
+refuse_revoked(void)
+{
+	refuse_proof("token_revoked", "invalid token", "It has been revoked.", NULL);
+}
+
+pg_noreturn static void
 refuse_unregistered(const char *detail)
 {
 	refuse_proof("user_unregistered", "unknown user", detail,
@@ -133,6 +139,20 @@ display_name_of(const Token *token, const char *email)
 	return name != NULL ? name : pnstrdup(email, strchr(email, '@') - email);
 }
 
+/* require_unrevoked_subject: whoever was somebody's subject until their link was undone becomes nobody new by a token of then. */
+static void
+require_unrevoked_subject(const TrustedIssuer *issuer, const Token *token)
+{
+	Identity former = IDENTITY_INITIALIZER;
+
+	former.kind = IDENTITY_USER;
+	former.user_id = subject_id(token->issuer, token->subject);
+	former.issuer = issuer->number;
+	former.issued_at = Min(token->issued_at, GetCurrentTimestamp());
+	if (!proof_stands(NULL, &former))
+		refuse_revoked();
+}
+
 /* register_subject makes a user of what a token says, if it says enough and may; user_id: NULL to make one up. */
 static pg_uuid_t
 register_subject(const TrustedIssuer *issuer, const Token *token, const pg_uuid_t *user_id)
@@ -146,6 +166,8 @@ register_subject(const TrustedIssuer *issuer, const Token *token, const pg_uuid_
 
 	if (!issuer->register_users)
 		refuse_unregistered("The token's subject is no user.");
+	/* Whoever sees that a user or a link is gone sees what was revoked with it. */
+	require_unrevoked_subject(issuer, token);
 	if (email == NULL || !claim_is_true(token->claims, "email_verified") || !is_email(email))
 		refuse_unregistered("The token's subject is no user, and has no verified e-mail address.");
 	if (XactReadOnly)
@@ -244,7 +266,7 @@ prove(const char *text, int length, const uint8 *hash, SeenToken *entry)
 		use_once(issuer, &token);
 	identity->user_id = find_user(issuer, &token);
 	if (!proof_stands(NULL, identity))
-		refuse_proof("token_revoked", "invalid token", "It has been revoked.", NULL);
+		refuse_revoked();
 
 	memcpy(seen.hash, hash, SHA256_LENGTH);
 	*entry = seen;

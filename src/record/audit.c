@@ -6,7 +6,6 @@
 
 #include "catalog/pg_type.h"
 #include "fmgr.h"
-#include "miscadmin.h"
 #include "lib/stringinfo.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
@@ -300,7 +299,7 @@ teamrbac_verify_audit(PG_FUNCTION_ARGS)
 	};
 	pg_uuid_t tenant = uuid_arg(fcinfo, 0, "tenant_id");
 
-	if (!superuser_arg(GetOuterUserId()))
+	if (!superuser_is_asking())
 		require_permission(&tenant, PERMISSION_VIEW_AUDIT);
 	query_return_set(fcinfo, &verify, (Datum[]){UUIDPGetDatum(&tenant)}, NULL);
 	return (Datum) 0;

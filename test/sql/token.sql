@@ -420,7 +420,7 @@ SELECT action, subject ~ '^issuer:' AS of_issuer, count(*) FROM teamrbac.audit_e
 	WHERE action ~ 'issuer|token|identity|key' GROUP BY 1, 2 ORDER BY action COLLATE "C";
 SELECT count(*) FROM teamrbac.audit_event AS e WHERE e::text ~ base64url('the secret that 32 bytes are for'::bytea);
 SELECT valid FROM teamrbac.verify_audit('00000000-0000-0000-0000-000000000000');
--- A user who is deleted takes links and revocations along.
+-- A user who is deleted takes links along; what was revoked stays so.
 CALL teamrbac.revoke_tokens(u('03'));
 DELETE FROM teamrbac.app_user WHERE user_id = u('03');
 SELECT (SELECT count(*) FROM teamrbac.linked_identity WHERE user_id = u('03')) AS links, (SELECT count(*)
