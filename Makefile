@@ -128,11 +128,12 @@ coverage:
 sanitize:
 	@scripts/sanitize.sh
 
-# What the tests do with hostile input, random queries and without memory for a minute or two, for longer.
+# What the tests do with hostile input, random queries, random teams and without memory for a minute or two, for longer.
 fuzz:
 	@TEAMRBAC_FUZZ_SECONDS=300 TEAMRBAC_SQLSMITH_QUERIES=20000 TEAMRBAC_SQLSMITH_SEEDS="$$(date +%s)" TEAMRBAC_OOM_STEP=3 \
 		TEAMRBAC_DIFFERENTIAL_SECONDS=600 TEAMRBAC_DIFFERENTIAL_SEED="$$(date +%s)" \
-		TESTS="014_fuzz 016_sqlsmith 017_out_of_memory 018_differential" scripts/run-tests.sh
+		TEAMRBAC_AS_OF_COMMANDS=10000 TEAMRBAC_AS_OF_SEED="0.$$(date +%s)" \
+		TESTS="014_fuzz 016_sqlsmith 017_out_of_memory 018_differential 070_as_of" scripts/run-tests.sh
 	@scripts/fuzz-mailer.sh "$$(date +%s)" 0 0 300
 
 # Debian's packages and PGXN's archive go to dist/; the test installs both in a fresh system.

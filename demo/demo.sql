@@ -419,7 +419,41 @@ SELECT teamrbac.start_review(:'acme', now() + interval '14 days') AS review \gse
 SELECT item, kind, name, role_now, last_active FROM teamrbac.review_items(:'review');
 CALL teamrbac.decide(:'review', 1, 'keep', 'owns Acme');
 SELECT item, name, decision, outcome, note, decided_by FROM teamrbac.review_items(:'review') WHERE item = 1;
+\echo 'What a collector of logs gets of it:'
+SELECT l -> 'event' ->> 'sequence' AS sequence, l -> 'event' ->> 'action' AS action, l -> 'user' ->> 'id' AS "user.id", l -> 'teamrbac' ->> 'after' AS after
+	FROM teamrbac.audit_export(:'acme') AS l WHERE l -> 'event' ->> 'action' ~ '^review';
 COMMIT;
 RESET ROLE;
 SELECT 1 / (:'not_yet'::boolean)::int \g /dev/null
+
+\echo '== 15. The chain stated elsewhere: a superuser rewrites it, hashes and all'
+\set key_file `echo "$DEMO_MAIL/audit.pem"`
+SET teamrbac.audit_signing_key_file = :'key_file';
+SELECT teamrbac.audit_statement(:'acme') AS statement, teamrbac.audit_public_keys() AS keys \gset
+\setenv STATEMENT :statement
+\echo 'A third party, with the public key and openssl alone, reads where the chain stood:'
+\set head `bash "$DEMO_MAIL/check-head" "$DEMO_MAIL/public.pem" "$STATEMENT" 2>/dev/null`
+SELECT :'head'::json ->> 'sequence' AS sequence, :'head'::json ->> 'hash' AS hash;
+SELECT 1 / (:'head'::json ->> 'hash' = encode(hash, 'hex'))::int FROM teamrbac.audit_head WHERE tenant_id = :'acme' \g /dev/null
+CREATE FUNCTION pg_temp.rewrite(tenant uuid) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+	e teamrbac.audit_event;
+	last bytea := '';
+BEGIN
+	FOR e IN SELECT * FROM teamrbac.audit_event WHERE tenant_id = tenant ORDER BY sequence LOOP
+		e.action := CASE e.action WHEN 'ownership.transferred' THEN 'nothing.happened' ELSE e.action END;
+		e.previous_hash := last;
+		e.hash := teamrbac.audit_hash(e);
+		UPDATE teamrbac.audit_event SET action = e.action, previous_hash = e.previous_hash, hash = e.hash WHERE tenant_id = tenant AND sequence = e.sequence;
+		last := e.hash;
+	END LOOP;
+	UPDATE teamrbac.audit_head SET hash = last WHERE tenant_id = tenant;
+END $$;
+BEGIN;
+SELECT pg_temp.rewrite(:'acme') \g /dev/null
+SELECT a.valid AS "whole by itself", s.valid AS "and by the statement", s.problem
+	FROM teamrbac.verify_audit(:'acme') AS a, teamrbac.verify_audit(:'acme', :'statement', :'keys') AS s;
+SELECT 1 / (a.valid AND NOT s.valid)::int FROM teamrbac.verify_audit(:'acme') AS a, teamrbac.verify_audit(:'acme', :'statement', :'keys') AS s \g /dev/null
+ROLLBACK;
+SELECT 1 / s.valid::int FROM teamrbac.verify_audit(:'acme', :'statement', :'keys') AS s \g /dev/null
 \echo 'Everything printed above was checked as it happened.'

@@ -23,4 +23,11 @@ export TEAMRBAC_MAILER_DATABASE='user=demo_mailer'
 export TEAMRBAC_MAILER_FROM_ADDRESS=no-reply@app.example TEAMRBAC_MAILER_FROM_NAME='The App'
 export TEAMRBAC_MAILER_ACCEPT_URL='https://app.example/join?token={{token}}'
 
+# The server's key for statements of the audit, and what docs/audit.md gives whoever checks them.
+openssl genpkey -algorithm ed25519 -out "$DEMO_MAIL/audit.pem"
+openssl pkey -in "$DEMO_MAIL/audit.pem" -pubout -out "$DEMO_MAIL/public.pem"
+awk '/^```bash$/ { inside = 1; block = ""; next }
+    /^```$/ { if (inside && block ~ /\n# check-head /) printf "%s", block; inside = 0 }
+    inside { block = block $0 "\n" }' ../docs/audit.md >"$DEMO_MAIL/check-head"
+
 psql -X -q -v ON_ERROR_STOP=1 -P pager=off -P footer=off -f demo.sql 2>&1

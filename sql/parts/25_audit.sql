@@ -80,30 +80,17 @@ COMMENT ON COLUMN teamrbac.audit_head.anchor_at IS 'When the last event that was
 -- Values of a person can be erased without breaking a chain: the chain holds only their salted digests, and an
 -- erased value leaves its digest behind, without the salt, so that nobody can find the value by trying.
 CREATE FUNCTION teamrbac.audit_is_personal(fields jsonb) RETURNS boolean
-	LANGUAGE sql IMMUTABLE PARALLEL SAFE
-	RETURN fields OPERATOR(pg_catalog.?|) ARRAY['email', 'display_name', 'metadata'];
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'teamrbac_audit_is_personal';
 COMMENT ON FUNCTION teamrbac.audit_is_personal(jsonb) IS
 	'Internal to the audit: whether before or after of an event has values of a person: email, display_name, metadata.';
 REVOKE ALL ON FUNCTION teamrbac.audit_is_personal(jsonb) FROM PUBLIC;
 CREATE FUNCTION teamrbac.audit_sealed(fields jsonb, salt bytea) RETURNS jsonb
-	LANGUAGE sql IMMUTABLE PARALLEL SAFE
-	RETURN (SELECT pg_catalog.jsonb_object_agg(f.key,
-				CASE WHEN f.key = ANY (ARRAY['email', 'display_name', 'metadata'])
-						  AND pg_catalog.jsonb_typeof(f.value) <> 'null'
-						  -- Erased already: an object of a digest in hexadecimal, and no more.  No regular expression,
-						  -- which would report a lack of memory as an error of its own.
-						  AND (f.value = pg_catalog.jsonb_build_object('erased', f.value ->> 'erased')
-							   AND pg_catalog.octet_length(f.value ->> 'erased') = 64
-							   AND pg_catalog.translate(f.value ->> 'erased', '0123456789abcdef', '') = '') IS NOT TRUE
-					 THEN pg_catalog.jsonb_build_object('erased', pg_catalog.encode(pg_catalog.sha256(
-							salt || pg_catalog.convert_to(f.value::text, 'UTF8')), 'hex'))
-					 ELSE f.value END)
-			FROM pg_catalog.jsonb_each(fields) AS f);
+	LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'teamrbac_audit_sealed';
 COMMENT ON FUNCTION teamrbac.audit_sealed(jsonb, bytea) IS
 	'before or after of an event with each value of a person replaced by {"erased": digest}: SHA-256 of the salt, followed by the value as JSON. What an event says once it is erased, and what its hash covers before and after.';
 REVOKE ALL ON FUNCTION teamrbac.audit_sealed(jsonb, bytea) FROM PUBLIC;
 
--- Plain SQL, so that an auditor can compute it without us.
+-- Plain SQL, so that an auditor can compute it without us; of audit_sealed, test/sql/audit_sealed.sql shows how.
 CREATE FUNCTION teamrbac.audit_hash(event teamrbac.audit_event) RETURNS bytea
 	LANGUAGE sql STABLE PARALLEL SAFE
 	RETURN pg_catalog.sha256(event.previous_hash || pg_catalog.convert_to(
@@ -111,8 +98,7 @@ CREATE FUNCTION teamrbac.audit_hash(event teamrbac.audit_event) RETURNS bytea
 			(EXTRACT(epoch FROM event.occurred_at) * 1000000)::bigint,
 			event.actor_kind, event.actor_id, event.session_role, event.application_name,
 			event.action, event.subject,
-			CASE WHEN teamrbac.audit_is_personal(event.before) THEN teamrbac.audit_sealed(event.before, event.salt) ELSE event.before END,
-			CASE WHEN teamrbac.audit_is_personal(event.after) THEN teamrbac.audit_sealed(event.after, event.salt) ELSE event.after END
+			teamrbac.audit_sealed(event.before, event.salt), teamrbac.audit_sealed(event.after, event.salt)
 		)::text, 'UTF8'));
 COMMENT ON FUNCTION teamrbac.audit_hash(teamrbac.audit_event) IS
 	'The hash that an event should bear: SHA-256 of previous_hash, followed by a JSON array of the other columns but salt (time in microseconds since 1970, before and after by audit_sealed) as UTF-8 text.';

@@ -35,10 +35,9 @@ AS $$
 	), staying AS (
 		SELECT j.* FROM judged AS j WHERE NOT j.unused AND NOT j.disabled
 	), team AS (
-		SELECT j.tenant_id, count(s.user_id) FILTER (WHERE s.manages) AS managers,
-			   string_agg(s.subject, ', ') FILTER (WHERE s.manages) AS manager,
-			   (array_agg(s.user_id ORDER BY s.last_seen DESC, s.user_id) FILTER (WHERE NOT s.manages AND s.expires_at IS NULL))[1] AS heir,
-			   (array_agg(s.user_id ORDER BY s.last_seen DESC, s.user_id) FILTER (WHERE s.role = 'admin' AND s.expires_at IS NULL))[1] AS admin
+		-- Nothing here grows with the team: of the managers one is named, since only a single one is told.
+		SELECT j.tenant_id, count(s.user_id) FILTER (WHERE s.manages) AS managers, max(s.subject) FILTER (WHERE s.manages) AS manager,
+			   bool_or(NOT s.manages AND s.expires_at IS NULL) AS has_heir, bool_or(s.role = 'admin' AND s.expires_at IS NULL) AS has_admin
 		FROM judged AS j LEFT JOIN staying AS s ON s.tenant_id = j.tenant_id AND s.user_id = j.user_id
 		GROUP BY j.tenant_id
 	), key AS MATERIALIZED (
@@ -67,7 +66,7 @@ AS $$
 	SELECT j.tenant_id, 'unused member', CASE WHEN j.manages THEN 'warning' ELSE 'notice' END, j.subject,
 		   format('%s; %s', j.role, j.activity)
 		   || CASE WHEN j.role <> 'owner' THEN ''
-				   WHEN COALESCE(team.admin, team.heir) IS NOT NULL THEN '; if they are gone for good, a superuser can have another follow, by assign_owner'
+				   WHEN team.has_admin OR team.has_heir THEN '; if they are gone for good, a superuser can have another follow, by assign_owner'
 				   ELSE '; nobody else is active: delete_tenant, if nobody needs the tenant' END,
 		   CASE WHEN j.role <> 'owner' THEN format('CALL teamrbac.remove_member(%L, %L)', j.tenant_id, j.user_id) END
 	FROM judged AS j JOIN team ON team.tenant_id = j.tenant_id WHERE j.unused AND NOT j.disabled
@@ -77,7 +76,7 @@ AS $$
 	FROM judged AS j WHERE j.disabled AND j.role <> 'owner'
 	UNION ALL
 	SELECT team.tenant_id, 'single manager', 'warning', COALESCE(team.manager, 'nobody'), 'nobody else who is active may manage the team; '
-		   || CASE WHEN team.heir IS NOT NULL THEN 'make somebody an admin, by change_role' ELSE 'invite an admin, by invite_member' END, NULL
+		   || CASE WHEN team.has_heir THEN 'make somebody an admin, by change_role' ELSE 'invite an admin, by invite_member' END, NULL
 	FROM team WHERE team.managers < 2
 	UNION ALL
 	SELECT m.tenant_id, 'membership about to expire', 'notice', m.subject,

@@ -47,6 +47,15 @@ COMMENT ON FUNCTION teamrbac.review_subject(uuid, text, uuid, OUT text, OUT time
 	'Internal to the reviews: what an item is at present; no row: it has no access any more.';
 REVOKE ALL ON FUNCTION teamrbac.review_subject(uuid, text, uuid) FROM PUBLIC;
 
+-- Not by the snapshot of a transaction that has seen the team before somebody else changed it.
+CREATE FUNCTION teamrbac.review_subject_now(for_tenant uuid, kind text, subject_id uuid, OUT role text, OUT accepted boolean)
+	RETURNS SETOF record
+	LANGUAGE c VOLATILE ROWS 1 SET search_path = pg_catalog, teamrbac, pg_temp
+	AS 'MODULE_PATHNAME', 'teamrbac_review_subject_now';
+COMMENT ON FUNCTION teamrbac.review_subject_now(uuid, text, uuid, OUT text, OUT boolean) IS
+	'Internal to decide and finish_review: the role of an item at this moment, whatever the transaction''s isolation level; NULL: it has no access any more. accepted: it is an invitation that has been accepted. The caller has locked the tenant.';
+REVOKE ALL ON FUNCTION teamrbac.review_subject_now(uuid, text, uuid) FROM PUBLIC;
+
 -- By the commands, under the rights of whoever is asking.
 CREATE FUNCTION teamrbac.carry_out_decision(of teamrbac.review_item, decision text, new_role text, new_expiry timestamptz) RETURNS text
 	LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, teamrbac, pg_temp
@@ -54,12 +63,15 @@ AS $$
 DECLARE
 	present record;
 BEGIN
-	SELECT s.* INTO present FROM teamrbac.review_subject(of.tenant_id, of.kind, of.subject_id) AS s;
-	IF NOT FOUND THEN
+	SELECT s.* INTO present FROM teamrbac.review_subject_now(of.tenant_id, of.kind, of.subject_id) AS s;
+	IF present.role IS NULL THEN
 		IF decision <> 'remove' THEN
-			RAISE EXCEPTION 'item has no access any more' USING ERRCODE = '55000', CONSTRAINT = 'item_gone', HINT = 'Decide "remove", which records that.';
+			RAISE EXCEPTION '%', CASE WHEN present.accepted THEN 'the invitation has been accepted' ELSE 'item has no access any more' END
+				USING ERRCODE = '55000', CONSTRAINT = 'item_gone',
+					HINT = CASE WHEN present.accepted THEN 'Decide "remove", which records that; whoever was invited is a member now, and no item of this review.'
+								ELSE 'Decide "remove", which records that.' END;
 		END IF;
-		RETURN 'had no access any more';
+		RETURN CASE WHEN present.accepted THEN 'had been accepted, by a member now' ELSE 'had no access any more' END;
 	END IF;
 	IF decision = 'keep' THEN
 		IF present.role <> of.role THEN

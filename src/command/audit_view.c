@@ -22,6 +22,7 @@ PG_FUNCTION_INFO_V1(teamrbac_team_at);
 PG_FUNCTION_INFO_V1(teamrbac_roles_at);
 PG_FUNCTION_INFO_V1(teamrbac_explain_permission_at);
 PG_FUNCTION_INFO_V1(teamrbac_audit_export);
+PG_FUNCTION_INFO_V1(teamrbac_audit_lines);
 
 /* past_arg takes a time at which what has happened until now is all there is to know. */
 static TimestampTz
@@ -123,24 +124,114 @@ teamrbac_explain_permission_at(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
+#define MOST_LINES 10000
+
+/* How far a chain of events has come, and from where on it is kept. */
+typedef struct ChainEnds
+{
+	Datum sequence;
+	Datum hash;
+	Datum kept_after;
+} ChainEnds;
+
+/* chain_ends reads the head of a chain; one without, from which nothing has been recorded or which is gone, ends at 0. */
+static ChainEnds
+chain_ends(const pg_uuid_t *chain, const char *scope)
+{
+	static SavedQuery select = {
+		.sql =
+			"SELECT COALESCE(h.sequence, 0), COALESCE(h.hash, ''), COALESCE(h.anchor_sequence, 0)"
+			" FROM (VALUES (1)) AS one"
+			" LEFT JOIN teamrbac.audit_head AS h ON h.tenant_id = $1 AND h.scope = $2",
+		.nargs = 2,
+		.argtypes = {UUIDOID, TEXTOID},
+	};
+	Datum values[3];
+	bool  isnull[3];
+
+	if (!query_row(&select, (Datum[]){UUIDPGetDatum(chain), CStringGetTextDatum(scope)}, NULL, 3,
+	               values, isnull))
+		elog(ERROR, "a chain has no ends");
+	return (ChainEnds){values[0], values[1], values[2]};
+}
+
+static int
+lines_arg(FunctionCallInfo fcinfo, int arg)
+{
+	int limit = PG_ARGISNULL(arg) ? 0 : PG_GETARG_INT32(arg);
+
+	if (limit < 1 || limit > MOST_LINES)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errreason("limit_invalid"),
+		                errmsg("limit must be between 1 and %d", MOST_LINES)));
+	return limit;
+}
+
+static void
+require_kept(int64 after, int64 kept_after)
+{
+	if (after < kept_after)
+		ereport(
+			ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errreason("audit_not_kept"),
+		     errmsg("events after " INT64_FORMAT " are no longer kept", after),
+		     errdetail("Those up to " INT64_FORMAT
+		               " have been removed by teamrbac.audit_retention.",
+		               kept_after),
+		     errhint("Let after_sequence be NULL to begin with the first event that is kept.")));
+}
+
+/*
+ * return_lines returns the events of a chain after the one that the second argument names, as lines, no more than the
+ * third.
+ *
+ * A chain's events become visible in their order, as each is recorded under the lock of the chain's head: what a
+ * snapshot shows has no gap, and nothing before what it shows comes later.  The head may be newer than the caller's
+ * snapshot, and is never older.
+ */
+static void
+return_lines(FunctionCallInfo fcinfo, const pg_uuid_t *chain, const char *scope)
+{
+	static SavedQuery select = {
+		.sql = "SELECT teamrbac.audit_line(e, $5, $6) FROM teamrbac.audit_event AS e"
+			   " WHERE e.tenant_id = $1 AND e.scope = $2 AND e.sequence > $3"
+			   " ORDER BY e.sequence LIMIT $4",
+		.nargs = 6,
+		.argtypes = {UUIDOID, TEXTOID, INT8OID, INT4OID, INT8OID, BYTEAOID},
+	};
+	int       limit = lines_arg(fcinfo, 2);
+	int64     after = PG_ARGISNULL(1) ? 0 : PG_GETARG_INT64(1);
+	ChainEnds ends = chain_ends(chain, scope);
+
+	if (!PG_ARGISNULL(1))
+		require_kept(after, DatumGetInt64(ends.kept_after));
+	query_return_set(fcinfo, &select,
+	                 (Datum[]){UUIDPGetDatum(chain), CStringGetTextDatum(scope),
+	                           Int64GetDatum(after), Int32GetDatum(limit), ends.sequence,
+	                           ends.hash},
+	                 NULL);
+}
+
 /* audit_export(tenant_id, after_sequence, limit): the events after one of them. */
 Datum
 teamrbac_audit_export(PG_FUNCTION_ARGS)
 {
-	static SavedQuery select = {
-		.sql = "SELECT * FROM teamrbac.audit_lines($1, $2, $3)",
-		.nargs = 3,
-		.argtypes = {UUIDOID, INT8OID, INT4OID},
-	};
 	pg_uuid_t tenant = tenant_of_audit(fcinfo);
-	char      nulls[] = "   ";
 
-	nulls[1] = PG_ARGISNULL(1) ? 'n' : ' ';
-	nulls[2] = PG_ARGISNULL(2) ? 'n' : ' ';
-	query_return_set(fcinfo, &select,
-	                 (Datum[]){UUIDPGetDatum(&tenant),
-	                           PG_ARGISNULL(1) ? (Datum) 0 : PG_GETARG_DATUM(1),
-	                           PG_ARGISNULL(2) ? (Datum) 0 : PG_GETARG_DATUM(2)},
-	                 nulls);
+	return_lines(fcinfo, &tenant, "tenant");
+	return (Datum) 0;
+}
+
+/* audit_lines(chain, after_sequence, limit, scope): the same of any chain, for whom a superuser lets. */
+Datum
+teamrbac_audit_lines(PG_FUNCTION_ARGS)
+{
+	pg_uuid_t chain = uuid_arg(fcinfo, 0, "tenant_id");
+	char     *scope = PG_ARGISNULL(3) ? "" : text_to_cstring(PG_GETARG_TEXT_PP(3));
+
+	if (strcmp(scope, "tenant") != 0 && strcmp(scope, "user") != 0 &&
+	    strcmp(scope, "platform") != 0)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errreason("scope_invalid"),
+		                errmsg("scope must be tenant, user or platform")));
+	return_lines(fcinfo, &chain, scope);
 	return (Datum) 0;
 }

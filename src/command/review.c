@@ -25,6 +25,7 @@
 
 PG_FUNCTION_INFO_V1(teamrbac_start_review);
 PG_FUNCTION_INFO_V1(teamrbac_review_items);
+PG_FUNCTION_INFO_V1(teamrbac_review_subject_now);
 PG_FUNCTION_INFO_V1(teamrbac_decide);
 PG_FUNCTION_INFO_V1(teamrbac_finish_review);
 PG_FUNCTION_INFO_V1(teamrbac_schedule_reviews);
@@ -139,6 +140,25 @@ teamrbac_review_items(PG_FUNCTION_ARGS)
 		                errmsg("there is no such review")));
 	query_return_set(fcinfo, &select, (Datum[]){UUIDPGetDatum(&tenant), UUIDPGetDatum(&review)},
 	                 NULL);
+	return (Datum) 0;
+}
+
+/* review_subject_now(tenant_id, kind, subject_id): what an item is at this moment. */
+Datum
+teamrbac_review_subject_now(PG_FUNCTION_ARGS)
+{
+	static SavedQuery select = {
+		.sql = "SELECT s.role, i.state = 'accepted' FROM (VALUES (1)) AS one"
+			   " LEFT JOIN teamrbac.review_subject($1, $2, $3) AS s ON true"
+			   " LEFT JOIN teamrbac.invitation AS i"
+			   " ON $2 = 'invitation' AND i.tenant_id = $1 AND i.invitation_id = $3",
+		.nargs = 3,
+		.argtypes = {UUIDOID, TEXTOID, UUIDOID},
+	};
+
+	query_return_changed(fcinfo, &select,
+	                     (Datum[]){PG_GETARG_DATUM(0), PG_GETARG_DATUM(1), PG_GETARG_DATUM(2)},
+	                     NULL);
 	return (Datum) 0;
 }
 

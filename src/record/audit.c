@@ -62,14 +62,14 @@ audit_fields(const char *name, ...)
 char *
 audit_time(TimestampTz time)
 {
-	if (time == DT_NOEND)
+	struct pg_tm tm;
+	fsec_t       microseconds;
+
+	/* In UTC, whatever the session's time zone and DateStyle. */
+	if (TIMESTAMP_NOT_FINITE(time) || timestamp2tm(time, NULL, &tm, &microseconds, NULL, NULL) != 0)
 		return NULL;
-	/* Whatever the session's time zone and DateStyle. */
-	return TextDatumGetCString(
-		DirectFunctionCall2(timestamp_to_char,
-	                        DirectFunctionCall2(timestamptz_zone, CStringGetTextDatum("UTC"),
-	                                            TimestampTzGetDatum(time)),
-	                        CStringGetTextDatum("YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"")));
+	return psprintf("%04d-%02d-%02dT%02d:%02d:%02d.%06dZ", tm.tm_year, tm.tm_mon, tm.tm_mday,
+	                tm.tm_hour, tm.tm_min, tm.tm_sec, (int) microseconds);
 }
 
 char *

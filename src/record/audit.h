@@ -55,7 +55,7 @@ extern char *audit_fields(const char *name, ...);
 /* What a membership is, in the form that all its events have: team_at reads them. */
 extern char *audit_membership(const char *role, TimestampTz expires_at);
 
-/* A timestamp as audit_fields wants it: ISO 8601 in UTC, or NULL for DT_NOEND. */
+/* A timestamp as audit_fields wants it: ISO 8601 in UTC, or NULL for one that is not finite. */
 extern char *audit_time(TimestampTz time);
 
 #endif /* TEAMRBAC_AUDIT_H */

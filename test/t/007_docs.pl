@@ -27,6 +27,14 @@ for my $name ('security', 'operations', 'cookbook', 'mail', 'gateways', 'audit',
 	{
 		like($out, qr/^\Q$promise\E$/m, "$name: prints $promise");
 	}
+	# What a block writes into a file is there, and goes with it.
+	for my $file (map { /\\(?:o|g) (\w+\.\w+)$/mg } @blocks)
+	{
+		my $written = slurp_file($file);
+		like($written, $file =~ /html$/ ? qr{^<table.*</table>.*^<table.*</table>}ms : qr/^item,kind,.*\n1,member,/, "$name: $file can be read");
+		like($written, qr/changed to reader/, "$name: and says what was decided");
+		unlink($file);
+	}
 	# Links lead somewhere.
 	for my $link ($text =~ /\]\(([^)#:]+)\)/g)
 	{

@@ -77,7 +77,7 @@ is($broken, 0, 'and follows the one before');
 
 # The shipper of the documentation, twice: all of it once.
 my $folder = PostgreSQL::Test::Utils::tempdir();
-my ($script) = slurp_file("$ENV{TESTDIR}/docs/audit.md") =~ /^```bash\n(.*?)^```/ms;
+my ($script) = slurp_file("$ENV{TESTDIR}/docs/audit.md") =~ /^```bash\n(#!\S+\n# ship-audit .*?)^```/ms;
 PostgreSQL::Test::Utils::append_to_file("$folder/ship-audit", $script);
 for (1, 2)
 {
@@ -113,6 +113,28 @@ SQL
 # The hashes are of what was shipped, to the letter.
 is($node->safe_psql('elsewhere', 'SELECT count(*) FROM (SELECT DISTINCT tenant_id FROM teamrbac.audit_head) AS h, teamrbac.verify_audit(h.tenant_id) AS v WHERE NOT v.valid'), '0', 'the chains are whole elsewhere');
 cmp_ok($node->safe_psql('elsewhere', 'SELECT count(*) FROM teamrbac.audit_event'), '>', 50, 'and long');
+# What there is to know of any time, by what was shipped alone: each answer that was recorded, each team, each tenant's roles.
+$node->safe_psql('world', "COPY (SELECT tenant_id, who, permission, from_time, to_time, answer FROM answers) TO STDOUT", extra_params => [ '-o', "$dir/answers" ]);
+$node->psql('elsewhere', "CREATE TABLE answers (tenant_id uuid, who uuid, permission text, from_time timestamptz, to_time timestamptz, answer boolean);\n"
+	. "\\copy answers FROM '$dir/answers'", on_error_die => 1);
+cmp_ok($node->safe_psql('elsewhere', 'SELECT count(*) FILTER (WHERE answer) FROM answers'), '>', 50, 'there are answers');
+is($node->safe_psql('elsewhere', <<'SQL', timeout => 600), '', 'an empty database answers as this one did');
+SELECT a.*, e.allowed, e.reason FROM answers AS a, teamrbac.explain_permission_at(a.tenant_id, a.who, a.permission, a.from_time) AS e
+	WHERE e.allowed <> a.answer
+	  AND a.answer <> (SELECT l.allowed FROM teamrbac.explain_permission_at(a.tenant_id, a.who, a.permission, a.to_time) AS l) LIMIT 5
+SQL
+my $middle = $node->safe_psql('world', 'SELECT from_time FROM answers ORDER BY n OFFSET (SELECT count(*) / 2 FROM answers) LIMIT 1');
+for my $then ("'$middle'", 'now()')
+{
+	# Names are not shipped.
+	my $teams = "SELECT h.tenant_id, t.user_id, t.role, t.expires_at, t.state, t.events FROM teamrbac.audit_head AS h, teamrbac.team_at(h.tenant_id, $then) AS t"
+		. " WHERE h.scope = 'tenant' ORDER BY 1, 2";
+	my $there = $node->safe_psql('world', $teams);
+	isnt($there, '', "there were teams at $then");
+	is($node->safe_psql('elsewhere', $teams), $there, 'the same elsewhere');
+	my $roles = "SELECT h.tenant_id, r.* FROM teamrbac.audit_head AS h, teamrbac.roles_at(h.tenant_id, $then) AS r WHERE h.scope = 'tenant' ORDER BY 1, r.role COLLATE \"C\"";
+	is($node->safe_psql('elsewhere', $roles), $node->safe_psql('world', $roles), 'and so are the roles of each tenant');
+}
 # The roles and permissions of the application's own, users, tenants and members, by what was shipped alone.
 $node->psql('elsewhere', <<"SQL", on_error_die => 1);
 INSERT INTO teamrbac.permission (permission, description)

@@ -2,7 +2,7 @@
 # chain that was made anew, hashes and all, does not pass.
 use strict;
 use warnings;
-use MIME::Base64 qw(decode_base64url);
+use MIME::Base64 qw(encode_base64url);
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -39,12 +39,17 @@ $node->reload;
 
 my $statement = $node->safe_psql('postgres', "SELECT teamrbac.audit_statement('$acme')");
 my $keys = $node->safe_psql('postgres', 'SELECT teamrbac.audit_public_keys()');
-# By a third party, without the database.
-my ($text, $signature) = $statement =~ /^(.*)\.([^.]*)$/;
-PostgreSQL::Test::Utils::append_to_file("$dir/text", $text);
-PostgreSQL::Test::Utils::append_to_file("$dir/signature", decode_base64url($signature));
-is(system("openssl pkeyutl -verify -pubin -inkey $dir/public.pem -rawin -in $dir/text -sigfile $dir/signature >/dev/null"), 0, 'openssl verifies it');
-my $payload = decode_base64url((split /\./, $text)[1]);
+# By a third party, without the database: by what docs/audit.md gives them.
+my %script = map { /^# ([\w-]+) /m ? ($1 => $_) : () } slurp_file("$ENV{TESTDIR}/docs/audit.md") =~ /^```bash\n(.*?)^```/msg;
+append_to_file("$dir/$_", $script{$_}) for 'check-head', 'keep-heads';
+# What the script says of a statement by a key, or that it is none.
+sub checked
+{
+	my ($key, $jws) = @_;
+	my ($out, $err) = ('', '');
+	return IPC::Run::run([ 'env', '-i', "PATH=$ENV{PATH}", 'bash', "$dir/check-head", "$dir/$key.pem", $jws ], '>', \$out, '2>', \$err) ? $out : 'none';
+}
+my $payload = checked('public', $statement);
 like($payload, qr/"sequence" : 3, "hash" : "[0-9a-f]{64}"/, 'it says where the chain stands');
 is($node->safe_psql('postgres', "SELECT '$payload'::json ->> 'hash' = encode(hash, 'hex') FROM teamrbac.audit_head WHERE tenant_id = '$acme'"), 't', 'and its hash');
 my $verify = "SELECT valid, broken_at, problem FROM teamrbac.verify_audit('$acme', '$statement', '$keys')";
@@ -61,12 +66,35 @@ like($node->safe_psql('postgres', "SELECT teamrbac.sign_in('$ann', false); SELEC
 fails('SELECT teamrbac.current_user_id(); SHOW teamrbac.audit_signing_key_file', qr/must be superuser|permission denied|pg_read_all_settings/, 'where the key is, is not told', '-U', 'app');
 fails("SELECT teamrbac.current_user_id(); SET teamrbac.audit_signing_key_file = '/etc/passwd'", qr/permission denied/, 'nor set', '-U', 'app');
 
+# Of each chain, kept in a folder.
+{
+	local @ENV{qw(PGHOST PGPORT PGDATABASE PGUSER)} = ($node->host, $node->port, 'postgres', $node->safe_psql('postgres', 'SELECT session_user'));
+	is(system('bash', "$dir/keep-heads", $dir), 0, 'a job keeps them');
+}
+my @kept = map { [ split / / ] } split /\n/, slurp_file("$dir/heads");
+is(scalar(@kept), $node->safe_psql('postgres', 'SELECT count(*) FROM teamrbac.audit_heads()'), 'one of each chain');
+for (@kept)
+{
+	my ($scope, $chain, $jws) = @$_;
+	like(checked('public', $jws), qr/"$chain".*"$scope"/s, "that of $scope $chain can be checked");
+}
+
 # What is no statement.
 my $other = $node->safe_psql('postgres', "SET teamrbac.audit_signing_key_file = '$dir/other.pem'; SELECT teamrbac.audit_statement('$acme')");
 fails("SELECT * FROM teamrbac.verify_audit('$acme', '$other', '$keys')", qr/not one of these keys/, 'what another key has signed');
 (my $changed = $statement) =~ s/\.(.)/'.' . ($1 eq 'f' ? 'e' : 'f')/e;
 fails("SELECT * FROM teamrbac.verify_audit('$acme', '$changed', '$keys')", qr/not one of these keys/, 'what was changed');
 fails("SELECT * FROM teamrbac.verify_audit('$acme', 'nonsense', '$keys')", qr/not one of these keys/, 'nonsense');
+is(checked('public', $_->[0]), 'none', "nor does a third party take $_->[1]")
+	for [ $other, 'what another key has signed' ], [ $changed, 'what was changed' ], [ 'nonsense', 'nonsense' ], [ "$statement.x", 'what has more to it' ];
+is(checked('other', $statement), 'none', 'or check by another key');
+# By the right key, but of another kind.
+my $unlike = encode_base64url('{"alg":"EdDSA","typ":"JWT"}') . '.' . encode_base64url($payload);
+append_to_file("$dir/unlike", $unlike);
+is(system("openssl pkeyutl -sign -inkey $dir/key.pem -rawin -in $dir/unlike -out $dir/unlike.signature"), 0, 'the key signs something else');
+$unlike .= '.' . encode_base64url(slurp_file("$dir/unlike.signature"));
+is(checked('public', $unlike), 'none', 'which is no statement to a third party');
+fails("SELECT * FROM teamrbac.verify_audit('$acme', '$unlike', '$keys')", qr/not one of these keys|no statement/, 'nor to the database');
 my $of_bob = $node->safe_psql('postgres', "SELECT teamrbac.audit_statement('$bob', 'user')");
 is($node->safe_psql('postgres', "SELECT valid, problem FROM teamrbac.verify_audit('$acme', '$of_bob', '$keys')"), 'f|the statement is about another chain', 'one of another chain');
 
