@@ -29,6 +29,8 @@
 
 #include "command/protection.h"
 
+bool protection_changes = false;
+
 /* The policies that protect_table makes, one a command. */
 static const struct
 {

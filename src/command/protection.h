@@ -11,6 +11,9 @@
 
 #include "store/protected_table.h"
 
+/* While a statement of protect_table's or its like is run, which makes of a table what was asked for. */
+extern bool protection_changes;
+
 /* The table's name as statements have it. */
 extern char *protection_table_name(Relation table);
 
