@@ -17,6 +17,10 @@ CREATE FUNCTION teamrbac.table_of(column_of teamrbac.table_column) RETURNS oid
 	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'teamrbac_table_column_relation';
 COMMENT ON FUNCTION teamrbac.table_of(teamrbac.table_column) IS
 	'Internal: the column''s table, or what was its OID if that is gone.';
+CREATE FUNCTION teamrbac.number_of(column_of teamrbac.table_column) RETURNS smallint
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'teamrbac_table_column_number';
+COMMENT ON FUNCTION teamrbac.number_of(teamrbac.table_column) IS
+	'Internal: the column''s number in its table, of a dropped one too.';
 
 CREATE TABLE teamrbac.protected_table (
 	tenant_column       teamrbac.table_column NOT NULL,
@@ -141,6 +145,7 @@ REVOKE ALL ON TYPE teamrbac.table_column FROM PUBLIC;
 REVOKE ALL ON FUNCTION teamrbac.table_column_in(cstring) FROM PUBLIC;
 REVOKE ALL ON FUNCTION teamrbac.table_column_out(teamrbac.table_column) FROM PUBLIC;
 REVOKE ALL ON FUNCTION teamrbac.table_of(teamrbac.table_column) FROM PUBLIC;
+REVOKE ALL ON FUNCTION teamrbac.number_of(teamrbac.table_column) FROM PUBLIC;
 REVOKE ALL ON FUNCTION teamrbac.require_protection(oid, pg_ddl_command) FROM PUBLIC;
 REVOKE ALL ON FUNCTION teamrbac.require_named_protection(text, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION teamrbac.forget_protected_table(oid) FROM PUBLIC;

@@ -15,6 +15,7 @@
 #include "catalog/pg_policy.h"
 #include "fmgr.h"
 #include "miscadmin.h"
+#include "storage/lmgr.h"
 #include "tcop/deparse_utility.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
@@ -32,6 +33,7 @@
 PG_FUNCTION_INFO_V1(teamrbac_require_protection);
 PG_FUNCTION_INFO_V1(teamrbac_require_named_protection);
 PG_FUNCTION_INFO_V1(teamrbac_forget_protected_table);
+PG_FUNCTION_INFO_V1(teamrbac_protection_lack);
 
 /* refuse_gap says what is wrong with a table. */
 pg_noreturn static void
@@ -266,4 +268,37 @@ teamrbac_forget_protected_table(PG_FUNCTION_ARGS)
 {
 	catalog_require_version();
 	PG_RETURN_BOOL(!PG_ARGISNULL(0) && protected_table_forget(PG_GETARG_OID(0)));
+}
+
+/* ---- for check_setup ---------------------------------------------------------------------------------- */
+
+/*
+ * protection_lack(table oid): what a table on record lacks of what protect_table made; NULL: nothing.  Whoever has it
+ * locked, its owner perhaps, is not waited for: 55P03.
+ */
+Datum
+teamrbac_protection_lack(PG_FUNCTION_ARGS)
+{
+	Oid        relid;
+	Protection protection;
+	Relation   table;
+	char      *lack;
+
+	if (PG_ARGISNULL(0) || !protected_table_find(PG_GETARG_OID(0), &protection))
+		PG_RETURN_NULL();
+	relid = PG_GETARG_OID(0);
+	if (!ConditionalLockRelationOid(relid, AccessShareLock))
+		ereport(ERROR, (errcode(ERRCODE_LOCK_NOT_AVAILABLE),
+		                errmsg("table \"%s\" is locked", get_rel_name(relid))));
+	table = try_table_open(relid, NoLock);
+	if (table == NULL)
+	{
+		UnlockRelationOid(relid, AccessShareLock);
+		PG_RETURN_NULL();
+	}
+	lack = protection_lack(table, &protection);
+	table_close(table, AccessShareLock);
+	if (lack == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text(lack));
 }
