@@ -1,8 +1,7 @@
 -- What keeps the code of others from running as teamrbac_owner, whose rights our commands have.
 
 -- An event trigger, since the owner of a table or function could otherwise take its guards away, or put code into it
--- for the next superuser who passes by.  It is a superuser's, whom no command of ours runs as.  In PL/pgSQL, so that
--- DDL doesn't load our library.
+-- for the next superuser who passes by.  It is a superuser's, whom no command of ours runs as.
 CREATE FUNCTION teamrbac.guard_owner() RETURNS event_trigger
 	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$

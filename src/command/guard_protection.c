@@ -60,8 +60,9 @@ is_protected(Oid relid)
 }
 
 /*
- * is_open tells whether rows of a table that inherits could be read through this one: whoever reads a parent reads its
- * children by the parent's policies alone.  Those that are none of ours, whatever their names, let through what they like.
+ * is_open tells whether rows of a table that inherits could be read through this one: whoever reads a parent reads
+ * its children by the parent's policies alone.  Those that are none of ours, whatever their names, let through what they
+ * like.
  */
 static bool
 is_open(Oid relid)
@@ -250,6 +251,7 @@ teamrbac_require_named_protection(PG_FUNCTION_ARGS)
 	Oid schema = InvalidOid;
 	Oid relid = InvalidOid;
 
+	catalog_require_version();
 	if (!PG_ARGISNULL(0) && !PG_ARGISNULL(1))
 		schema = get_namespace_oid(text_to_cstring(PG_GETARG_TEXT_PP(0)), true);
 	if (OidIsValid(schema))
@@ -284,6 +286,7 @@ teamrbac_protection_lack(PG_FUNCTION_ARGS)
 	Relation   table;
 	char      *lack;
 
+	catalog_require_version();
 	if (PG_ARGISNULL(0) || !protected_table_find(PG_GETARG_OID(0), &protection))
 		PG_RETURN_NULL();
 	relid = PG_GETARG_OID(0);

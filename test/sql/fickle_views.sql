@@ -10,7 +10,8 @@ SELECT count(teamrbac.register_user('u' || n || '@' || t || '.example', t || ' '
 	FROM (VALUES ('mine', '01'), ('mine', '02'), ('foreign', '03'), ('foreign', '04')) AS v(t, n);
 BEGIN;
 INSERT INTO teamrbac.tenant (tenant_id, name) VALUES (u('a0'), 'mine'), (u('b0'), 'foreign');
-INSERT INTO teamrbac.membership (tenant_id, user_id, role) VALUES (u('a0'), u('01'), 'owner'), (u('b0'), u('03'), 'owner');
+INSERT INTO teamrbac.membership (tenant_id, user_id, role)
+	VALUES (u('a0'), u('01'), 'owner'), (u('b0'), u('03'), 'owner');
 COMMIT;
 -- In each tenant the same: a key in use, an invitation, a link, a domain, a request, a mail that came back.
 CREATE PROCEDURE fill(tenant_id uuid, owner uuid, asker uuid, name text) LANGUAGE plpgsql AS $$
@@ -33,9 +34,12 @@ CALL fill(u('b0'), u('03'), u('04'), 'foreign');
 -- What a column of that name is compared with: somebody else's first, then one's own.
 CREATE TABLE id AS
 	SELECT 'tenant_id' AS kind, u('b0') AS foreign, u('a0') AS own
-	UNION ALL SELECT 'user', u('03'), u('01') UNION ALL SELECT 'user', u('04'), u('01') UNION ALL SELECT 'user', u('04'), u('02')
-	UNION ALL SELECT 'key_id', f.key_id, o.key_id FROM teamrbac.api_key AS f, teamrbac.api_key AS o WHERE f.tenant_id = u('b0') AND o.tenant_id = u('a0')
-	UNION ALL SELECT 'invitation_id', f.invitation_id, o.invitation_id FROM teamrbac.invitation AS f, teamrbac.invitation AS o WHERE f.tenant_id = u('b0') AND o.tenant_id = u('a0');
+	UNION ALL SELECT 'user', u('03'), u('01') UNION ALL SELECT 'user', u('04'), u('01')
+	UNION ALL SELECT 'user', u('04'), u('02')
+	UNION ALL SELECT 'key_id', f.key_id, o.key_id FROM teamrbac.api_key AS f, teamrbac.api_key AS o
+		WHERE f.tenant_id = u('b0') AND o.tenant_id = u('a0')
+	UNION ALL SELECT 'invitation_id', f.invitation_id, o.invitation_id
+		FROM teamrbac.invitation AS f, teamrbac.invitation AS o WHERE f.tenant_id = u('b0') AND o.tenant_id = u('a0');
 GRANT SELECT ON id TO regress_app;
 CREATE TABLE tried (relation name, seen bigint, columns bigint);
 GRANT ALL ON tried TO regress_app;
@@ -56,7 +60,8 @@ BEGIN
 	EXECUTE format('SELECT array_agg(v::text) FROM %s AS v', relation) INTO usual;
 	FOR choices IN 0..127 LOOP
 		PERFORM set_config('x.calls', '0', false), set_config('x.choices', choices::text, false);
-		RETURN QUERY EXECUTE format('SELECT v::text FROM %s AS v WHERE %s', relation, condition) || ' EXCEPT SELECT unnest($1)' USING usual;
+		RETURN QUERY EXECUTE format('SELECT v::text FROM %s AS v WHERE %s EXCEPT SELECT unnest($1)', relation, condition)
+			USING usual;
 	END LOOP;
 END $$;
 -- Every uuid of every view that everybody may read, alone and two at a time.
@@ -64,8 +69,10 @@ CREATE PROCEDURE pg_temp.try(relation regclass) LANGUAGE plpgsql AS $$
 DECLARE
 	conditions text[];
 BEGIN
-	SELECT array_agg(format('v.%I = pg_temp.fickle(%L, %L)', a.attname, id.foreign, id.own) ORDER BY a.attnum, id.foreign, id.own) INTO conditions
-		FROM pg_attribute AS a JOIN public.id ON id.kind = CASE WHEN a.attname IN ('tenant_id', 'key_id', 'invitation_id') THEN a.attname ELSE 'user' END
+	SELECT array_agg(format('v.%I = pg_temp.fickle(%L, %L)', a.attname, id.foreign, id.own)
+			ORDER BY a.attnum, id.foreign, id.own) INTO conditions
+		FROM pg_attribute AS a JOIN public.id
+			ON id.kind = CASE WHEN a.attname IN ('tenant_id', 'key_id', 'invitation_id') THEN a.attname ELSE 'user' END
 		WHERE a.attrelid = relation AND a.atttypid = 'uuid'::regtype;
 	INSERT INTO public.tried
 		SELECT relation::name, (SELECT count(*) FROM unnest(conditions) AS a, unnest(conditions || 'true'::text) AS b,

@@ -1,5 +1,5 @@
--- What is on record as protected is found by check_setup, whatever its owner has made of it: that a policy asks teamrbac
--- something, or that a column has the usual name, says little.
+-- What is on record as protected is found by check_setup, whatever its owner has made of it: that a policy asks
+-- teamrbac something, or that a column has the usual name, says little.
 SET client_min_messages = warning;
 CREATE EXTENSION teamrbac CASCADE;
 \set SHOW_CONTEXT never
