@@ -3,6 +3,18 @@
 -- Whatever schema a required extension lives in, the names of this script are the server's own.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
+-- A database's owner may have turned this off for everybody, and the patterns of this script would match other names.
+DO $$
+BEGIN
+	IF current_setting('standard_conforming_strings') <> 'on' THEN
+		RAISE EXCEPTION 'backslashes in strings would be taken for escapes'
+			USING ERRCODE = '55000', CONSTRAINT = 'strings_not_standard',
+				DETAIL = 'Setting "standard_conforming_strings" is off.',
+				HINT = 'SET standard_conforming_strings = on;';
+	END IF;
+END
+$$;
+
 -- The schema is a member of the extension: one planted beforehand makes the install fail instead of
 -- being adopted.
 CREATE SCHEMA teamrbac;

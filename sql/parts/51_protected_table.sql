@@ -17,6 +17,10 @@ CREATE FUNCTION teamrbac.table_of(column_of teamrbac.table_column) RETURNS oid
 	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'teamrbac_table_column_relation';
 COMMENT ON FUNCTION teamrbac.table_of(teamrbac.table_column) IS
 	'Internal: the column''s table, or what was its OID if that is gone.';
+CREATE FUNCTION teamrbac.number_of(column_of teamrbac.table_column) RETURNS smallint
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'teamrbac_table_column_number';
+COMMENT ON FUNCTION teamrbac.number_of(teamrbac.table_column) IS
+	'Internal: the column''s number in its table, of a dropped one too.';
 
 CREATE TABLE teamrbac.protected_table (
 	tenant_column       teamrbac.table_column NOT NULL,
@@ -76,6 +80,10 @@ CREATE FUNCTION teamrbac.require_protection(relation oid, command pg_ddl_command
 	LANGUAGE c AS 'MODULE_PATHNAME', 'teamrbac_require_protection';
 COMMENT ON FUNCTION teamrbac.require_protection(oid, pg_ddl_command) IS
 	'Internal to the guard: refuses (55000) what leaves a table without its protection that is on record as protected.';
+CREATE FUNCTION teamrbac.require_named_protection(schema text, relation text) RETURNS void
+	LANGUAGE c AS 'MODULE_PATHNAME', 'teamrbac_require_named_protection';
+COMMENT ON FUNCTION teamrbac.require_named_protection(text, text) IS
+	'Internal to the guard: require_protection for the table of a policy that was dropped.';
 CREATE FUNCTION teamrbac.forget_protected_table(relation oid) RETURNS boolean
 	LANGUAGE c AS 'MODULE_PATHNAME', 'teamrbac_forget_protected_table';
 COMMENT ON FUNCTION teamrbac.forget_protected_table(oid) IS
@@ -84,17 +92,12 @@ CREATE FUNCTION teamrbac.guard_tables() RETURNS event_trigger
 	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
 AS $$
 BEGIN
+	-- Which table it is, and whether it is on record, is found in C: a query of ours would see what the transaction's
+	-- snapshot does, which is old in REPEATABLE READ.
 	IF TG_EVENT = 'sql_drop' THEN
-		PERFORM teamrbac.forget_protected_table(d.objid)
-			FROM pg_event_trigger_dropped_objects() AS d JOIN teamrbac.protected_table AS p
-				ON teamrbac.table_of(p.tenant_column) = d.objid
-			WHERE d.classid = 'pg_class'::regclass AND d.objsubid = 0;
-		-- Not by a cast to regclass, for which we may lack a privilege on the schema.
-		PERFORM teamrbac.require_protection(c.oid, NULL)
-			FROM pg_event_trigger_dropped_objects() AS d
-			JOIN pg_namespace AS n ON n.nspname = d.address_names[1]
-			JOIN pg_class AS c ON c.relnamespace = n.oid AND c.relname = d.address_names[2]
-			WHERE d.classid = 'pg_policy'::regclass;
+		PERFORM teamrbac.forget_protected_table(d.objid) FROM pg_event_trigger_dropped_objects() AS d WHERE d.object_type = 'table';
+		PERFORM teamrbac.require_named_protection(d.address_names[1], d.address_names[2])
+			FROM pg_event_trigger_dropped_objects() AS d WHERE d.classid = 'pg_policy'::regclass;
 	ELSE
 		PERFORM teamrbac.require_protection(COALESCE(p.polrelid, c.objid), c.command)
 			FROM pg_event_trigger_ddl_commands() AS c
@@ -122,7 +125,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION teamrbac.guard_protection() IS
-	'Installs two event triggers, teamrbac_guard_tables and teamrbac_guard_tables_drop, which from then on refuse (55000) what takes from a table anything that protect_table made: to disable or no longer force row-level security, to drop or change its policies or the columns that they compare, to add a permissive policy, to give the table to a role for whom policies do not hold, to make it a partition or child of a table without them. unprotect_table does so, and DROP TABLE. They are dumped with the database, and go with DROP EXTENSION teamrbac CASCADE. May be called again. Superusers only (42501).';
+	'Installs two event triggers, teamrbac_guard_tables and teamrbac_guard_tables_drop, which from then on refuse (55000) what takes from a table anything that protect_table made: to disable or no longer force row-level security, to drop or change its policies or the columns that they compare, to add a permissive policy, to give the table to a role for whom policies do not hold (but REASSIGN OWNED, which event triggers do not see), to make it a partition or child of a table that row-level security is not forced on or that has other permissive policies, directly or further up, or to make such a one of a table that it inherits from. unprotect_table does so, and DROP TABLE. They are dumped with the database, and go with DROP EXTENSION teamrbac CASCADE. May be called again. Superusers only (42501).';
 CREATE FUNCTION teamrbac.unguard_protection() RETURNS void
 	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
@@ -142,7 +145,9 @@ REVOKE ALL ON TYPE teamrbac.table_column FROM PUBLIC;
 REVOKE ALL ON FUNCTION teamrbac.table_column_in(cstring) FROM PUBLIC;
 REVOKE ALL ON FUNCTION teamrbac.table_column_out(teamrbac.table_column) FROM PUBLIC;
 REVOKE ALL ON FUNCTION teamrbac.table_of(teamrbac.table_column) FROM PUBLIC;
+REVOKE ALL ON FUNCTION teamrbac.number_of(teamrbac.table_column) FROM PUBLIC;
 REVOKE ALL ON FUNCTION teamrbac.require_protection(oid, pg_ddl_command) FROM PUBLIC;
+REVOKE ALL ON FUNCTION teamrbac.require_named_protection(text, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION teamrbac.forget_protected_table(oid) FROM PUBLIC;
 REVOKE ALL ON FUNCTION teamrbac.guard_tables() FROM PUBLIC;
 REVOKE ALL ON FUNCTION teamrbac.guard_protection() FROM PUBLIC;

@@ -151,7 +151,7 @@ CREATE VIEW teamrbac.invitation_detail AS
 		   CASE WHEN mail.sent_at IS NULL OR mail.failed_at IS NOT NULL THEN mail.last_error END AS mail_error,
 		   i.metadata
 	FROM teamrbac.invitation AS i
-	LEFT JOIN teamrbac.app_user AS u ON u.user_id = i.invited_by
+	LEFT JOIN LATERAL (SELECT u.display_name FROM teamrbac.app_user AS u WHERE u.user_id = i.invited_by OFFSET 0) AS u ON true
 	LEFT JOIN LATERAL (SELECT o.mail_id, o.sent_at, o.failed_at, o.withdrawn_at, o.error_kind, o.last_error
 					   FROM teamrbac.outbox AS o
 					   WHERE o.tenant_id = i.tenant_id AND o.invitation_id = i.invitation_id

@@ -227,7 +227,7 @@ CREATE VIEW teamrbac.invitation_link_overview WITH (security_barrier = true) AS
 		   l.made_at,
 		   l.expires_at
 	FROM teamrbac.invitation_link AS l
-	LEFT JOIN teamrbac.app_user AS u ON u.user_id = l.made_by
+	LEFT JOIN LATERAL (SELECT u.display_name FROM teamrbac.app_user AS u WHERE u.user_id = l.made_by OFFSET 0) AS u ON true
 	WHERE teamrbac.has_permission(l.tenant_id, 'team.manage');
 COMMENT ON VIEW teamrbac.invitation_link_overview IS 'The links of invite_by_link, of the tenants in which whoever is asking has team.manage.';
 COMMENT ON COLUMN teamrbac.invitation_link_overview.tenant_id IS 'The tenant to join.';
@@ -281,7 +281,7 @@ CREATE VIEW teamrbac.tenant_domain_overview WITH (security_barrier = true) AS
 		   u.display_name AS allower,
 		   d.allowed_at
 	FROM teamrbac.tenant_domain AS d
-	LEFT JOIN teamrbac.app_user AS u ON u.user_id = d.allowed_by
+	LEFT JOIN LATERAL (SELECT u.display_name FROM teamrbac.app_user AS u WHERE u.user_id = d.allowed_by OFFSET 0) AS u ON true
 	WHERE teamrbac.has_permission(d.tenant_id, 'team.manage');
 COMMENT ON VIEW teamrbac.tenant_domain_overview IS 'The domains of allow_domain, of the tenants in which whoever is asking has team.manage.';
 COMMENT ON COLUMN teamrbac.tenant_domain_overview.tenant_id IS 'The tenant to join.';
@@ -336,7 +336,7 @@ CREATE VIEW teamrbac.join_request_overview WITH (security_barrier = true) AS
 		   r.state::text AS state,
 		   r.changed_at
 	FROM teamrbac.join_request AS r
-	JOIN teamrbac.app_user AS u ON u.user_id = r.user_id
+	CROSS JOIN LATERAL (SELECT u.display_name, u.email FROM teamrbac.app_user AS u WHERE u.user_id = r.user_id OFFSET 0) AS u
 	WHERE teamrbac.has_permission(r.tenant_id, 'team.manage')
 	  AND r.state <> 'former';
 COMMENT ON VIEW teamrbac.join_request_overview IS 'Who asks to join, and who was refused, of the tenants in which whoever is asking has team.manage.';

@@ -67,7 +67,11 @@ CREATE TABLE teamrbac.review_schedule (
 	due_in           interval NOT NULL,
 	remove_undecided boolean NOT NULL,
 	scheduled_by     uuid NOT NULL,
-	CONSTRAINT review_schedule_times CHECK (every >= interval '1 day' AND due_in >= interval '1 hour' AND due_in <= every)
+	CONSTRAINT review_schedule_times CHECK (every >= interval '1 day' AND due_in >= interval '1 hour' AND due_in <= every),
+	-- It can be taken from the present time, which hold_reviews does for all tenants at once.  The comparison alone does
+	-- not tell: days may outweigh months that lead out of all time.
+	CONSTRAINT review_schedule_possible CHECK (every <= interval '1000 years'
+		AND timestamp '1970-01-01' - every < timestamp '9999-01-01' - every)
 );
 COMMENT ON TABLE teamrbac.review_schedule IS 'The teams that are reviewed regularly.';
 COMMENT ON COLUMN teamrbac.review_schedule.tenant_id IS 'The tenant.';
@@ -76,6 +80,7 @@ COMMENT ON COLUMN teamrbac.review_schedule.due_in IS 'How long there is to decid
 COMMENT ON COLUMN teamrbac.review_schedule.remove_undecided IS 'As in review.';
 COMMENT ON COLUMN teamrbac.review_schedule.scheduled_by IS 'The user under whose rights the reviews begin. No reference: the user may be deleted.';
 COMMENT ON CONSTRAINT review_schedule_times ON teamrbac.review_schedule IS 'One review at a time, and time to decide.';
+COMMENT ON CONSTRAINT review_schedule_possible ON teamrbac.review_schedule IS 'Nothing that hold_reviews could not compute.';
 
 ALTER TABLE teamrbac.review_schedule ENABLE ROW LEVEL SECURITY;
 SELECT pg_catalog.pg_extension_config_dump('teamrbac.review_schedule', '');

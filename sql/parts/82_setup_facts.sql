@@ -1,8 +1,8 @@
 -- What check_setup knows of the database around us.
 --
--- The owners of what is looked at may wish that nobody looks.  So nothing here prints an expression of theirs or
--- opens a table, for which a lock of theirs would have to be waited for, runs a function of theirs, or ends with an
--- error that they can bring about; and what is big beyond reason is searched in a way that costs no memory.
+-- The owners of what is looked at may wish that nobody looks.  So nothing here prints an expression of theirs, waits for
+-- a lock of theirs, as to open a table may be, runs a function of theirs, or ends with an error that they can bring
+-- about; and what is big beyond reason is searched in a way that costs no memory.
 
 -- Whether a text, such as a function's body, has a word: a pattern between \m and \M.  A regular expression needs four
 -- times the text's size at once, which can be more than there may be.
@@ -60,8 +60,28 @@ COMMENT ON FUNCTION teamrbac.setup_policy() IS
 	'Internal to check_setup: policies, whether they ask teamrbac, and the tenant''s column if one column alone is '
 		'asked about.';
 
--- The tables of the application that hold rows of tenants: those whose policies ask about a column, that
--- reference teamrbac.tenant, or that have a uuid column with the name that is usual: tenant_id, or what the table's
+-- What a table that is on record as protected lacks of it, compared with what protect_table made: that a policy asks
+-- teamrbac something says little.
+CREATE FUNCTION teamrbac.protection_lack(relation oid) RETURNS text
+	LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'teamrbac_protection_lack';
+COMMENT ON FUNCTION teamrbac.protection_lack(oid) IS
+	'Internal to check_setup: what the table lacks of what protect_table made; NULL: nothing, or not on record. Errors: '
+		'55P03 the table is locked; 54001 a policy is too deeply nested. Takes ACCESS SHARE on the table for a moment, '
+		'and waits for nobody.';
+CREATE FUNCTION teamrbac.setup_protection_lack(relation oid, OUT lack text, OUT failure text)
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, teamrbac, pg_temp
+AS $$
+BEGIN
+	lack := teamrbac.protection_lack(relation);
+EXCEPTION WHEN OTHERS THEN
+	failure := SQLERRM;
+END
+$$;
+COMMENT ON FUNCTION teamrbac.setup_protection_lack(oid, OUT text, OUT text) IS
+	'Internal to check_setup: what the table lacks of what protect_table made, or why that cannot be known.';
+
+-- The tables of the application that hold rows of tenants: those on record as protected, whatever has become of them, and
+-- those whose policies ask about a column, that reference teamrbac.tenant, or that have a uuid column with the name that is usual: tenant_id, or what the table's
 -- owner, or a superuser, calls it elsewhere.  What others call it says nothing: it would bring the owner's own policies
 -- to fall.
 CREATE FUNCTION teamrbac.setup_table(OUT relation oid, OUT name text, OUT owner oid, OUT tenant_column name,
@@ -79,6 +99,8 @@ AS $$
 		JOIN pg_class AS c ON c.oid = a.relation
 		JOIN pg_roles AS o ON o.oid = c.relowner
 	), candidate(relation, column_number, precedence) AS (
+		SELECT teamrbac.table_of(r.tenant_column), teamrbac.number_of(r.tenant_column), 0 FROM teamrbac.protected_table AS r
+		UNION ALL
 		SELECT a.relation, a.tenant_column, 1 FROM asked AS a
 		UNION ALL
 		SELECT f.conrelid, f.conkey[1], 2 FROM pg_constraint AS f
@@ -100,8 +122,10 @@ AS $$
 	WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't'
 	  AND c.relnamespace NOT IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace,
 	      'teamrbac'::regnamespace)
-	  AND NOT EXISTS (SELECT FROM pg_depend AS d
-					  WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+	  -- An extension's tables are its author's, but the owner of both can make a table one of them.
+	  AND (k.precedence = 0
+		   OR NOT EXISTS (SELECT FROM pg_depend AS d
+						  WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'))
 	ORDER BY c.oid, k.precedence, k.column_number;
 $$;
 COMMENT ON FUNCTION teamrbac.setup_table() IS
@@ -242,6 +266,8 @@ REVOKE ALL ON FUNCTION teamrbac.setup_mentions(text, text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION teamrbac.policy_permissions(oid) FROM PUBLIC;
 REVOKE ALL ON FUNCTION teamrbac.setup_policy_permissions(oid) FROM PUBLIC;
 REVOKE ALL ON FUNCTION teamrbac.setup_policy() FROM PUBLIC;
+REVOKE ALL ON FUNCTION teamrbac.protection_lack(oid) FROM PUBLIC;
+REVOKE ALL ON FUNCTION teamrbac.setup_protection_lack(oid) FROM PUBLIC;
 REVOKE ALL ON FUNCTION teamrbac.setup_table() FROM PUBLIC;
 REVOKE ALL ON FUNCTION teamrbac.setup_permissions(oid) FROM PUBLIC;
 REVOKE ALL ON FUNCTION teamrbac.setup_acl(oid) FROM PUBLIC;

@@ -12,42 +12,76 @@ CREATE FUNCTION teamrbac.check_setup_tables(OUT severity text, OUT step integer,
 	RETURNS SETOF record
 	LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-	WITH tenant_table AS MATERIALIZED (SELECT * FROM teamrbac.setup_table()),
+	WITH RECURSIVE tenant_table AS MATERIALIZED (SELECT * FROM teamrbac.setup_table()),
 	granted AS MATERIALIZED (
 		SELECT t.*, c.relkind, c.relacl, t.name AS table_name,
 			teamrbac.printable_identifier(t.tenant_column) AS column_name,
 			   teamrbac.setup_grantees(teamrbac.setup_acl(c.oid), c.relowner, NULL) AS grantees,
 			   teamrbac.setup_grantees(c.relacl, c.relowner, 'TRUNCATE') AS may_truncate,
+			   t.relation IN (SELECT * FROM teamrbac.recorded_table()) AS on_record, a.attisdropped AS column_is_gone,
 			   -- What protect_table would refuse.  No remedy mends it: to see whether a CHECK implies NOT NULL, or to
 			   -- change a type, the server runs functions of the table's owner as whoever is asking.
-			   CASE WHEN a.atttypid <> 'uuid'::regtype
+			   CASE WHEN a.attisdropped
+					THEN 'the column that held the tenant is gone; let its owner call unprotect_table, then protect_table '
+						'with another'
+					WHEN a.atttypid <> 'uuid'::regtype
 					THEN format('column %s is no uuid; let its owner change that',
 						teamrbac.printable_identifier(t.tenant_column))
 					WHEN NOT t.not_null
 					THEN format('column %s allows nulls; let its owner SET NOT NULL',
-						teamrbac.printable_identifier(t.tenant_column))
-					WHEN EXISTS (SELECT FROM pg_policy AS p
+						teamrbac.printable_identifier(t.tenant_column)) END AS column_obstacle,
+			   CASE WHEN EXISTS (SELECT FROM pg_policy AS p
 								 WHERE p.polrelid = t.relation AND NOT p.polpermissive
 								   AND p.polname IN ('teamrbac_view', 'teamrbac_insert', 'teamrbac_update',
 								       'teamrbac_delete'))
 					THEN 'a policy has the name of one that protect_table makes; let its owner rename '
-						'that' END AS obstacle
+						'that' END AS policy_obstacle
 		FROM tenant_table AS t JOIN pg_class AS c ON c.oid = t.relation
 		JOIN pg_attribute AS a ON a.attrelid = t.relation AND a.attnum = t.column_number
+	), above(relation, below) AS (
+		SELECT i.inhparent, t.table_name FROM granted AS t JOIN pg_inherits AS i ON i.inhrelid = t.relation WHERE t.asks
+		UNION
+		SELECT i.inhparent, a.below FROM above AS a JOIN pg_inherits AS i ON i.inhrelid = a.relation
 	)
 	SELECT CASE WHEN t.is_partition AND t.grantees IS NULL THEN 'warning' ELSE 'critical' END, 3, t.table_name,
 		   CASE WHEN t.is_partition THEN 'a partition read by its own name is not covered by its parent''s policies'
 				WHEN t.is_reference THEN 'references teamrbac.tenant, but no policy asks teamrbac'
 				ELSE format('has a tenant''s column, %s, but no policy asks teamrbac', t.column_name) END
-		   || COALESCE(', nor can it be protected as it is: ' || t.obstacle, ''),
-		   CASE WHEN t.relation IN (SELECT * FROM teamrbac.recorded_table())
+		   || COALESCE(', nor can it be protected as it is: '
+		       || COALESCE(t.column_obstacle, CASE WHEN NOT t.on_record THEN t.policy_obstacle END), ''),
+		   CASE WHEN t.column_obstacle IS NOT NULL THEN NULL
+				WHEN t.on_record
 				THEN format('SELECT teamrbac.restore_protection(%s)',
 				            teamrbac.printable_literal(t.relation::regclass::text))
-				WHEN t.obstacle IS NULL
+				WHEN t.policy_obstacle IS NULL
 				THEN format('SELECT teamrbac.protect_table(%s, %L, %s, %s)',
 							teamrbac.printable_literal(t.relation::regclass::text), p.view_permission,
 							quote_nullable(p.edit_permission), teamrbac.printable_literal(t.tenant_column)) END
 	FROM granted AS t, teamrbac.setup_permissions(t.relation) AS p WHERE NOT t.asks
+	UNION ALL
+	-- Whatever it still asks.
+	SELECT 'critical', 4, t.table_name, 'no longer has what protect_table made: ' || l.lack
+			|| COALESCE(' It cannot be put back as it is: ' || t.column_obstacle, ''),
+		   CASE WHEN t.column_obstacle IS NULL
+				THEN format('SELECT teamrbac.restore_protection(%s)',
+				            teamrbac.printable_literal(t.relation::regclass::text)) END
+	FROM granted AS t, teamrbac.setup_protection_lack(t.relation) AS l
+	WHERE t.on_record AND t.asks AND t.enabled AND t.forced AND l.lack IS NOT NULL
+	UNION ALL
+	SELECT 'warning', 4, t.table_name,
+		   format('cannot be looked at, so that it is not known whether it has what protect_table made (%s)', l.failure), NULL
+	FROM granted AS t, teamrbac.setup_protection_lack(t.relation) AS l
+	WHERE t.on_record AND t.asks AND t.enabled AND t.forced AND l.failure IS NOT NULL
+	UNION ALL
+	-- One that has a tenant's column is found by that.
+	SELECT 'critical', 3, teamrbac.printable_relation(c.oid),
+		   format('rows of protected tables (%s) are read through it past their policies',
+				  string_agg(a.below, ', ' ORDER BY a.below COLLATE "C")),
+		   format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', teamrbac.printable_relation(c.oid))
+	FROM above AS a JOIN pg_class AS c ON c.oid = a.relation
+	WHERE c.relkind IN ('r', 'p') AND NOT (c.relrowsecurity AND c.relforcerowsecurity)
+	  AND NOT EXISTS (SELECT FROM granted AS t WHERE t.relation = c.oid)
+	GROUP BY c.oid
 	UNION ALL
 	SELECT 'critical', 4, t.table_name, 'has policies, but row-level security is disabled',
 		   format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', t.table_name)
@@ -66,7 +100,7 @@ AS $$
 		'tenants', t.column_name),
 		   format('CREATE INDEX ON %s (%s)', t.table_name, t.column_name)
 	FROM granted AS t
-	WHERE NOT t.is_partition
+	WHERE NOT t.is_partition AND NOT t.column_is_gone
 	  AND NOT EXISTS (SELECT FROM pg_index AS i JOIN pg_class AS ic ON ic.oid = i.indexrelid
 	      JOIN pg_am AS am ON am.oid = ic.relam
 					  WHERE i.indrelid = t.relation AND i.indisvalid AND i.indpred IS NULL
@@ -112,6 +146,12 @@ AS $$
 		       teamrbac.printable_identifier(p.name), t.name)
 	FROM teamrbac.setup_table() AS t JOIN policy AS p ON p.relation = t.relation
 	WHERE p.permissive AND NOT p.asks
+	UNION ALL
+	SELECT 'warning', 1, p.object, 'lets rows through besides those that protect_table''s own policies do',
+		   format('DROP POLICY %s ON %s', teamrbac.printable_identifier(p.name), teamrbac.printable_relation(p.relation))
+	FROM policy AS p
+	WHERE p.permissive AND p.asks AND p.relation IN (SELECT * FROM teamrbac.recorded_table())
+	  AND p.name NOT IN ('teamrbac_view', 'teamrbac_insert', 'teamrbac_update', 'teamrbac_delete', 'teamrbac_here')
 	UNION ALL
 	-- Whether the name or the definition is wrong, and what it was to be, its author knows.
 	SELECT 'warning', 5, u.object,

@@ -235,7 +235,7 @@ CREATE PROCEDURE teamrbac.schedule_reviews(tenant_id uuid, every interval, due_i
 	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
 	AS 'MODULE_PATHNAME', 'teamrbac_schedule_reviews';
 COMMENT ON PROCEDURE teamrbac.schedule_reviews(uuid, interval, interval, boolean) IS
-	'Has hold_reviews begin a review of the team now and then, under the rights of whoever schedules them; every NULL: no more. Needs team.manage. Errors: 42501 not allowed, also for an API key; 22023 argument null; 23514 every shorter than a day, due_in shorter than an hour or longer than every; 28000 nobody signed in. Locks the tenant''s row.';
+	'Has hold_reviews begin a review of the team now and then, under the rights of whoever schedules them; every NULL: no more. Needs team.manage. Errors: 42501 not allowed, also for an API key; 22023 argument null; 23514 every shorter than a day or longer than 1000 years, due_in shorter than an hour or longer than every; 22008 an interval that leads out of the calendar; 28000 nobody signed in. Locks the tenant''s row.';
 
 -- Whoever began a review, or had it begin, has ordered what becomes of it.
 CREATE PROCEDURE teamrbac.hold_reviews()

@@ -37,7 +37,6 @@ $$;
 
 CREATE EVENT TRIGGER teamrbac_guard_owner ON ddl_command_start EXECUTE FUNCTION teamrbac.guard_owner();
 COMMENT ON EVENT TRIGGER teamrbac_guard_owner IS 'The role that owns the objects of teamrbac executes no DDL.';
-CREATE EVENT TRIGGER teamrbac_guard_references ON ddl_command_end
-	WHEN TAG IN ('CREATE TABLE', 'ALTER TABLE', 'CREATE SCHEMA', 'CREATE TRIGGER')
-	EXECUTE FUNCTION teamrbac.guard_references();
+-- After every command: a column's type is changed by ALTER TYPE and ALTER FOREIGN TABLE too.
+CREATE EVENT TRIGGER teamrbac_guard_references ON ddl_command_end EXECUTE FUNCTION teamrbac.guard_references();
 COMMENT ON EVENT TRIGGER teamrbac_guard_references IS 'No code of others runs when the server checks a reference to a table of teamrbac.';

@@ -168,11 +168,22 @@ permission_arg(FunctionCallInfo fcinfo, int arg)
 	return name;
 }
 
+/* run_ddl runs a statement of ours, of a table that may be half protected at that moment. */
 static void
 run_ddl(const char *statement)
 {
-	int result = SPI_execute(statement, false, 0);
+	int result;
 
+	protection_changes = true;
+	PG_TRY();
+	{
+		result = SPI_execute(statement, false, 0);
+	}
+	PG_FINALLY();
+	{
+		protection_changes = false;
+	}
+	PG_END_TRY();
 	if (result < 0)
 		elog(ERROR, "SPI_execute failed: %s", SPI_result_code_string(result));
 }

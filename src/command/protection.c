@@ -29,6 +29,8 @@
 
 #include "command/protection.h"
 
+bool protection_changes = false;
+
 /* The policies that protect_table makes, one a command. */
 static const struct
 {
@@ -314,12 +316,9 @@ is_uuid_column(Relation table, AttrNumber column)
 }
 
 char *
-protection_gap(Relation table, const Protection *protection)
+protection_lack(Relation table, const Protection *protection)
 {
-	StringInfoData permissive;
-	List          *ours;
-	ListCell      *cell;
-	int            nothers;
+	ListCell *cell;
 
 	if (!table->rd_rel->relrowsecurity)
 		return pstrdup(_("Row-level security is disabled."));
@@ -338,6 +337,19 @@ protection_gap(Relation table, const Protection *protection)
 			return psprintf(_("Policy \"%s\" is gone or other than protect_table made it."),
 			                made->policy_name);
 	}
+	return NULL;
+}
+
+char *
+protection_gap(Relation table, const Protection *protection)
+{
+	char          *lack = protection_lack(table, protection);
+	StringInfoData permissive;
+	List          *ours;
+	int            nothers;
+
+	if (lack != NULL)
+		return lack;
 	initStringInfo(&permissive);
 	protection_survey(table, &ours, &nothers, &permissive);
 	if (permissive.len > 0)

@@ -11,6 +11,9 @@
 
 #include "store/protected_table.h"
 
+/* While a statement of protect_table's or its like is run, which makes of a table what was asked for. */
+extern bool protection_changes;
+
 /* The table's name as statements have it. */
 extern char *protection_table_name(Relation table);
 
@@ -23,10 +26,10 @@ extern void protection_survey(Relation table, List **ours, int *nothers, StringI
 /* The statements that make a table's policies. */
 extern List *protection_statements(Relation table, const Protection *protection);
 
-/*
- * What a table lacks of the protection that it is to have, as a sentence for an error's detail; NULL if nothing.  A
- * policy that another permissive one stands beside is worth nothing.
- */
+/* What a table lacks of what protect_table made, as a sentence for an error's detail; NULL if nothing. */
+extern char *protection_lack(Relation table, const Protection *protection);
+
+/* The same, and whether another permissive policy stands beside, for then they are worth nothing. */
 extern char *protection_gap(Relation table, const Protection *protection);
 
 #endif /* TEAMRBAC_PROTECTION_H */

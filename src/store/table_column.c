@@ -21,6 +21,7 @@
 PG_FUNCTION_INFO_V1(teamrbac_table_column_in);
 PG_FUNCTION_INFO_V1(teamrbac_table_column_out);
 PG_FUNCTION_INFO_V1(teamrbac_table_column_relation);
+PG_FUNCTION_INFO_V1(teamrbac_table_column_number);
 
 /* teamrbac.table_column_in(cstring): the column of that name, schema.table.column; none if there is no such one. */
 Datum
@@ -70,4 +71,11 @@ Datum
 teamrbac_table_column_relation(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_OID(table_column_relation(PG_GETARG_INT64(0)));
+}
+
+/* teamrbac.number_of(teamrbac.table_column): the column's number, of a dropped one too. */
+Datum
+teamrbac_table_column_number(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_INT16(table_column_number(PG_GETARG_INT64(0)));
 }

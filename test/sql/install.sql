@@ -63,3 +63,10 @@ CREATE EXTENSION teamrbac;
 SELECT count(*) FROM teamrbac.my_tenants();
 SELECT count(*) FROM teamrbac.app_user;
 DROP EXTENSION teamrbac CASCADE;
+-- A database's owner cannot have it installed with other patterns than ours.
+SET standard_conforming_strings = off;
+SET escape_string_warning = off;
+\set VERBOSITY terse
+CREATE EXTENSION teamrbac;
+RESET escape_string_warning;
+RESET standard_conforming_strings;

@@ -208,6 +208,9 @@ SET ROLE regress_mallory;
 DROP TABLE evil.keeps;
 RESET ROLE;
 
+CREATE FOREIGN DATA WRAPPER regress_nothing;
+CREATE SERVER regress_nowhere FOREIGN DATA WRAPPER regress_nothing;
+GRANT USAGE ON FOREIGN SERVER regress_nowhere TO regress_mallory;
 -- A cast of the attacker's own, which the server would run as the owner of the table referred to; however it comes in.
 SET ROLE regress_mallory;
 CREATE TYPE evil.id AS (id uuid);
@@ -227,6 +230,34 @@ RESET ROLE;
 SET ROLE regress_mallory;
 CREATE SCHEMA evil5 CREATE TABLE t (id evil.id REFERENCES teamrbac.tenant);
 DO $$ BEGIN EXECUTE 'CREATE TABLE evil.t2 (id evil.id REFERENCES teamrbac.tenant)'; END $$;
+-- The type of a column changes with that of a parent's, whatever kind of table it is, and with the type of a typed table.
+CREATE FUNCTION evil.from_uuid(uuid) RETURNS evil.id LANGUAGE sql IMMUTABLE AS 'SELECT ROW($1)::evil.id';
+CREATE CAST (uuid AS evil.id) WITH FUNCTION evil.from_uuid(uuid) AS ASSIGNMENT;
+CREATE TABLE evil.parent (id uuid);
+CREATE TABLE evil.child () INHERITS (evil.parent);
+CREATE TABLE evil.grandchild (FOREIGN KEY (id) REFERENCES teamrbac.tenant) INHERITS (evil.child);
+ALTER TABLE evil.parent ALTER id TYPE evil.id;
+ALTER TABLE evil.parent ALTER id TYPE evil.id_domain;
+CREATE FOREIGN TABLE evil.remote (id uuid) SERVER regress_nowhere;
+CREATE TABLE evil.near (FOREIGN KEY (id) REFERENCES teamrbac.tenant) INHERITS (evil.remote);
+ALTER FOREIGN TABLE evil.remote ALTER id TYPE evil.id;
+CREATE TABLE evil.whole (n int, id uuid) PARTITION BY LIST (n);
+CREATE TABLE evil.part PARTITION OF evil.whole (FOREIGN KEY (id) REFERENCES teamrbac.tenant) DEFAULT;
+ALTER TABLE evil.whole ALTER id TYPE evil.id;
+CREATE TYPE evil.row AS (id uuid);
+CREATE TABLE evil.typed OF evil.row (FOREIGN KEY (id) REFERENCES teamrbac.tenant);
+ALTER TYPE evil.row ALTER ATTRIBUTE id TYPE evil.id CASCADE;
+ALTER TYPE evil.row ALTER ATTRIBUTE id TYPE text CASCADE;
+BEGIN;
+SAVEPOINT s;
+ALTER TABLE evil.whole ALTER id TYPE evil.id;
+ROLLBACK TO s;
+ALTER TYPE evil.row ADD ATTRIBUTE n int CASCADE;
+COMMIT;
+SELECT conrelid::regclass, format_type(atttypid, NULL) FROM pg_constraint JOIN pg_attribute ON attrelid = conrelid AND attnum = conkey[1]
+	WHERE confrelid = 'teamrbac.tenant'::regclass AND conrelid::regclass::text LIKE 'evil.%' ORDER BY conrelid::regclass::text;
+DROP TABLE evil.grandchild, evil.child, evil.parent, evil.near, evil.whole, evil.typed;
+DROP FOREIGN TABLE evil.remote;
 -- The server's own types are fine.
 CREATE DOMAIN evil.key AS uuid;
 CREATE TABLE evil.honest (id evil.key REFERENCES teamrbac.tenant, role varchar(63) REFERENCES teamrbac.role);
@@ -289,6 +320,7 @@ COMMIT;
 SELECT count(*) FROM teamrbac.membership;
 
 DROP SCHEMA app CASCADE;
+DROP FOREIGN DATA WRAPPER regress_nothing CASCADE;
 DROP EXTENSION teamrbac CASCADE;
 DROP FUNCTION u(text), outcome();
 DROP PROCEDURE refer(text);

@@ -105,6 +105,9 @@ SELECT teamrbac.sign_in(u('a2'), false);
 CALL teamrbac.schedule_reviews(u('01'), '90 days', due_in => '10 days', remove_undecided => true);
 \set VERBOSITY sqlstate
 CALL teamrbac.schedule_reviews(u('01'), '1 minute');
+CALL teamrbac.schedule_reviews(u('01'), '170000000 years');
+CALL teamrbac.schedule_reviews(u('01'), '70000000 months -2099999000 days');
+CALL teamrbac.schedule_reviews(u('01'), '-70000000 months 2100001000 days');
 CALL teamrbac.schedule_reviews(u('01'), '90 days', '91 days');
 CALL teamrbac.schedule_reviews(u('01'), '90 days', NULL);
 SELECT teamrbac.sign_in(u('b1'), false);

@@ -121,8 +121,8 @@ SET :all_parallel = on;
 -- The server warns that the value was refused, in each version's own words.
 SET client_min_messages = error;
 SELECT late() AS nobody;
-RESET client_min_messages;
 DROP FUNCTION late();
+RESET client_min_messages;
 -- By the connection's options.
 \c -reuse-previous=on 'user=regress_mallory options=-cteamrbac.identity=user:00000000-0000-0000-0000-000000000001'
 SELECT me();
