@@ -16,6 +16,7 @@
 #include "utils/timestamp.h"
 
 #include "authority/check.h"
+#include "authority/cluster.h"
 #include "authority/errors.h"
 #include "authority/identity.h"
 #include "authority/permission.h"
@@ -213,6 +214,7 @@ require_person(const pg_uuid_t *tenant)
 	if (identity.kind == IDENTITY_KEY)
 		refuse_command(tenant, "people_only", "an API key may not do this",
 		               "This is for people only.", NULL);
+	cluster_require_team();
 	if (!user_is_active(&identity.user_id))
 		refuse_identity(user_is_known(&identity.user_id) ? "user_disabled" : "user_unregistered",
 		                "unknown or disabled user", NULL, NULL);

@@ -26,9 +26,12 @@
 #include "utils/syscache.h"
 
 #include "authority/check.h"
+#include "authority/cluster.h"
 #include "authority/errors.h"
 #include "authority/permission.h"
+#include "command/condition.h"
 #include "command/protection.h"
+#include "command/wall.h"
 #include "compat.h"
 #include "store/protected_table.h"
 
@@ -182,6 +185,15 @@ refuse_permissive_policies(Relation table, const char *permissive)
 {
 	if (permissive[0] == '\0')
 		return;
+	if (cluster_has_citus())
+		ereport(ERROR,
+		        (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+		         errreason("permissive_policies"),
+		         errmsg("table \"%s\" has policies of its own", RelationGetRelationName(table)),
+		         errdetail("On the shards of Citus, where each is permissive, these let rows "
+		                   "through whatever teamrbac says: %s.",
+		                   permissive),
+		         errhint("Drop them.")));
 	ereport(ERROR,
 	        (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errreason("permissive_policies"),
 	         errmsg("table \"%s\" has permissive policies", RelationGetRelationName(table)),
@@ -269,11 +281,13 @@ protect(Relation table, const Protection *protection)
 }
 
 static void
-drop_policies(const char *table, List *policies)
+drop_protection(const char *table, List *policies, bool has_wall)
 {
 	ListCell *cell;
 
 	SPI_connect();
+	if (has_wall)
+		run_ddl(psprintf("ALTER TABLE %s DROP CONSTRAINT " WALL, table));
 	foreach(cell, policies)
 		run_ddl(psprintf("DROP POLICY %s ON %s", (char *) lfirst(cell), table));
 	SPI_finish();
@@ -300,6 +314,7 @@ teamrbac_protect_table(PG_FUNCTION_ARGS)
 	if (!PG_ARGISNULL(5))
 		protection.owner_column =
 			require_column(table, "owner_column", NameStr(*PG_GETARG_NAME(5)), false);
+	wall_require_citus_ready(table);
 	refuse_present_policies(table);
 	warn_of_missing_index(table, tenant_column, protection.tenant_column);
 
@@ -317,6 +332,7 @@ teamrbac_unprotect_table(PG_FUNCTION_ARGS)
 	List          *ours;
 	int            nothers;
 	bool           on_record;
+	bool           has_wall;
 
 	if (PG_ARGISNULL(0))
 		refuse_null("table");
@@ -329,10 +345,12 @@ teamrbac_unprotect_table(PG_FUNCTION_ARGS)
 		                errreason("table_not_protected"),
 		                errmsg("table \"%s\" is not protected", RelationGetRelationName(table)),
 		                errhint("Call teamrbac.protect_table to protect it.")));
+	wall_require_citus_ready(table);
 	name = protection_table_name(table);
+	has_wall = wall_stands(table);
 	table_close(table, NoLock);
 
-	drop_policies(name, ours);
+	drop_protection(name, ours, has_wall);
 	if (nothers == 0)
 	{
 		SPI_connect();
@@ -390,9 +408,10 @@ teamrbac_restore_table_protection(PG_FUNCTION_ARGS)
 	initStringInfo(&permissive);
 	protection_survey(table, &ours, &nothers, &permissive);
 	refuse_permissive_policies(table, permissive.data);
+	wall_require_citus_ready(table);
 
 	(void) protected_table_forget(RelationGetRelid(table));
-	drop_policies(protection_table_name(table), ours);
+	drop_protection(protection_table_name(table), ours, wall_stands(table));
 	protect(table, &protection);
 	PG_RETURN_BOOL(true);
 }

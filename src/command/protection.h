@@ -11,16 +11,13 @@
 
 #include "store/protected_table.h"
 
-/* The table's name as statements have it. */
-extern char *protection_table_name(Relation table);
-
 /*
- * Reads a table's policies: the names of ours, how many others there are, and the names of the permissive ones among
- * these.
+ * Reads a table's policies: the names of ours, how many others there are, and the names of those that let rows
+ * through.
  */
 extern void protection_survey(Relation table, List **ours, int *nothers, StringInfo permissive);
 
-/* The statements that make a table's policies. */
+/* The statements that make a table's policies, and where Citus is its wall. */
 extern List *protection_statements(Relation table, const Protection *protection);
 
 /*
