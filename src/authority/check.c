@@ -394,6 +394,7 @@ teamrbac_visible_tenants(PG_FUNCTION_ARGS)
 	Authority        anew;
 	const Authority *authority = authority_of_call(statement_of_call(fcinfo->flinfo), &anew);
 
+	cluster_require_team();
 	rely_on(authority, ON_MEMBERSHIPS);
 	PG_RETURN_ARRAYTYPE_P(tenants_array(authority, -1));
 }

@@ -17,8 +17,12 @@
 #define CITUS_NODE_PREFIX "Citus "
 #define CITUS_NODE "Citus Adaptive"
 
-/* Every connection between its nodes begins with this name. */
-#define CITUS_APPLICATION "citus_internal "
+/* What the names of all connections begin with that it makes between nodes, and of those that its queries take. */
+#define CITUS_APPLICATION "citus_"
+#define CITUS_QUERY_APPLICATION "citus_internal gpid="
+
+/* The last digits of what Citus calls a global process number are the number of the process on its node. */
+#define GLOBAL_PID_NODE UINT64CONST(10000000000)
 
 /* citus_is_loaded asks once: Citus can be preloaded only. */
 static bool
@@ -55,10 +59,36 @@ query_is_distributed(const QueryDesc *query)
 }
 
 bool
+query_is_part(const QueryDesc *query)
+{
+	/* What a client or a function executes has a text. */
+	return query->sourceText[0] == '\0';
+}
+
+/* What the client, or the server that made the connection, called this session as it began. */
+static const char *
+session_name(void)
+{
+	const char *name = MyProcPort != NULL ? MyProcPort->application_name : NULL;
+
+	return name != NULL ? name : "";
+}
+
+bool
 session_is_of_citus(void)
 {
-	return MyProcPort != NULL && MyProcPort->application_name != NULL &&
-	       strncmp(MyProcPort->application_name, CITUS_APPLICATION, strlen(CITUS_APPLICATION)) == 0;
+	return strncmp(session_name(), CITUS_APPLICATION, strlen(CITUS_APPLICATION)) == 0;
+}
+
+bool
+session_is_for_queries_of(int pid)
+{
+	const char *name = session_name();
+
+	if (strncmp(name, CITUS_QUERY_APPLICATION, strlen(CITUS_QUERY_APPLICATION)) != 0)
+		return false;
+	return strtoull(name + strlen(CITUS_QUERY_APPLICATION), NULL, 10) % GLOBAL_PID_NODE ==
+	       (uint64) pid;
 }
 
 bool

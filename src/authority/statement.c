@@ -325,13 +325,8 @@ carry(Frame *frame)
 	Reliance   reliance = {.memberships = true};
 	bool       begun;
 
-	/* One that Citus runs for a part of another goes with that one's. */
-	for (Frame *outer = frame->outer; outer != NULL; outer = outer->outer)
-	{
-		if (query_is_distributed(outer->query))
-			return false;
-	}
-	if (!ticket_is_wanted())
+	/* One that Citus runs for a part of another goes with that one's ticket. */
+	if (!ticket_is_wanted() || query_is_part(frame->query))
 		return false;
 	statement = statement_of_frame(frame);
 	settle(statement);

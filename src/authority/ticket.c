@@ -21,12 +21,14 @@
 #include "libpq/libpq-be.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
+#include "pgstat.h"
 #include "storage/proc.h"
 #include "storage/procarray.h"
 #include "tcop/utility.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
+#include "utils/backend_status.h"
 #include "utils/timestamp.h"
 
 #include "authority/cluster.h"
@@ -64,17 +66,6 @@ is_for_role(const Ticket *ticket)
 	return get_role_oid(ticket->role, true) == GetSessionUserId();
 }
 
-/* is_connection_of tells whether Citus made this session's connection for a process, of whichever node. */
-static bool
-is_connection_of(int pid)
-{
-	const char *number = session_is_of_citus() ? strchr(MyProcPort->application_name, '=') : NULL;
-
-	/* The last ten digits of what Citus calls a global process number are the number of the process. */
-	return number != NULL &&
-	       (int) (strtoull(number + 1, NULL, 10) % UINT64CONST(10000000000)) == pid;
-}
-
 /*
  * is_own_connection tells whether Citus made this connection, from the server to itself, for the session that issued the
  * ticket, and which is still there.
@@ -84,7 +75,7 @@ is_own_connection(const Ticket *ticket)
 {
 	PGPROC *process;
 
-	if (!is_connection_of(ticket->pid))
+	if (!session_is_for_queries_of(ticket->pid))
 		return false;
 	process = BackendPidGetProc(ticket->pid);
 	return process != NULL && process->databaseId == MyDatabaseId && process != MyProc;
@@ -96,7 +87,7 @@ is_in_right_hands(const Ticket *ticket)
 {
 	if (!cluster_is_worker())
 		return is_own_connection(ticket);
-	return session_is_of_citus() ? is_connection_of(ticket->pid) : ticket->pid == 0;
+	return session_is_of_citus() ? session_is_for_queries_of(ticket->pid) : ticket->pid == 0;
 }
 
 static bool
@@ -106,6 +97,13 @@ refuse_ticket(int sqlstate, const char *reason)
 	GUC_check_errmsg("setting \"%s\" cannot be set", TICKET_SETTING);
 	GUC_check_errdetail("%s", reason);
 	return false;
+}
+
+/* hide_statement has other sessions of the role no longer see the statement that the ticket stands in. */
+static void
+hide_statement(void)
+{
+	pgstat_report_activity(STATE_RUNNING, "SET LOCAL " TICKET_SETTING);
 }
 
 /* accept_ticket decides whether a ticket counts that came from outside. */
@@ -130,6 +128,7 @@ accept_ticket(const char *text, const Ticket *ticket)
 	if (!is_in_right_hands(ticket))
 		return refuse_ticket(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
 		                     "The ticket is for another session.");
+	hide_statement();
 	/* Citus may be repeating what its transaction has set so far: a newer one follows. */
 	if (session_is_of_citus())
 		return true;
@@ -365,12 +364,27 @@ set_local(const char *ticket)
 	ProcessUtility(statement, text, false, PROCESS_UTILITY_QUERY, NULL, NULL, None_Receiver, NULL);
 }
 
+/* require_silence refuses to have Citus show the client what it sends to its workers. */
+static void
+require_silence(void)
+{
+	const char *shown = GetConfigOption("citus.log_remote_commands", true, false);
+
+	if (shown != NULL && strcmp(shown, "on") == 0 && !superuser())
+		ereport(ERROR,
+		        (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errreason("ticket_shown"),
+		         errmsg("no ticket is given to the nodes of Citus while the client is shown it"),
+		         errdetail("Setting \"citus.log_remote_commands\" is on."),
+		         errhint("SET citus.log_remote_commands = off;")));
+}
+
 void
 ticket_carry(const Authority *authority)
 {
 	char *content = ticket_content(authority, GetUserNameFromId(GetUserId(), false));
 	int   settings;
 
+	require_silence();
 	if (issued != NULL && strcmp(issued->content, content) == 0 &&
 	    GetCurrentTimestamp() < issued->issued_at + (issued->expires_at - issued->issued_at) / 2)
 		return;

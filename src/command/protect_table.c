@@ -21,6 +21,7 @@
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
@@ -171,6 +172,21 @@ permission_arg(FunctionCallInfo fcinfo, int arg)
 	return name;
 }
 
+/*
+ * begin_ddl and end_ddl enclose statements.  Citus writes them anew for its workers, and leaves out the schemas that the
+ * search_path has here; there it would have others.
+ */
+static int
+begin_ddl(void)
+{
+	int settings = NewGUCNestLevel();
+
+	(void) set_config_option("search_path", "pg_catalog", PGC_USERSET, PGC_S_SESSION,
+	                         GUC_ACTION_SAVE, true, ERROR, false);
+	SPI_connect();
+	return settings;
+}
+
 static void
 run_ddl(const char *statement)
 {
@@ -178,6 +194,13 @@ run_ddl(const char *statement)
 
 	if (result < 0)
 		elog(ERROR, "SPI_execute failed: %s", SPI_result_code_string(result));
+}
+
+static void
+end_ddl(int settings)
+{
+	SPI_finish();
+	AtEOXact_GUC(true, settings);
 }
 
 static void
@@ -269,14 +292,15 @@ protect(Relation table, const Protection *protection)
 	char     *name = protection_table_name(table);
 	List     *statements = protection_statements(table, protection);
 	ListCell *cell;
+	int       settings;
 
 	(void) protected_table_forget(relid);
 	table_close(table, NoLock);
-	SPI_connect();
+	settings = begin_ddl();
 	foreach(cell, statements)
 		run_ddl(lfirst(cell));
 	run_ddl(psprintf("ALTER TABLE %s ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY", name));
-	SPI_finish();
+	end_ddl(settings);
 	protected_table_record(relid, protection);
 }
 
@@ -284,13 +308,13 @@ static void
 drop_protection(const char *table, List *policies, bool has_wall)
 {
 	ListCell *cell;
+	int       settings = begin_ddl();
 
-	SPI_connect();
 	if (has_wall)
 		run_ddl(psprintf("ALTER TABLE %s DROP CONSTRAINT " WALL, table));
 	foreach(cell, policies)
 		run_ddl(psprintf("DROP POLICY %s ON %s", (char *) lfirst(cell), table));
-	SPI_finish();
+	end_ddl(settings);
 }
 
 /*
@@ -315,6 +339,7 @@ teamrbac_protect_table(PG_FUNCTION_ARGS)
 		protection.owner_column =
 			require_column(table, "owner_column", NameStr(*PG_GETARG_NAME(5)), false);
 	wall_require_citus_ready(table);
+	wall_require_fitting(table, &protection);
 	refuse_present_policies(table);
 	warn_of_missing_index(table, tenant_column, protection.tenant_column);
 
@@ -333,6 +358,7 @@ teamrbac_unprotect_table(PG_FUNCTION_ARGS)
 	int            nothers;
 	bool           on_record;
 	bool           has_wall;
+	int            settings;
 
 	if (PG_ARGISNULL(0))
 		refuse_null("table");
@@ -347,16 +373,16 @@ teamrbac_unprotect_table(PG_FUNCTION_ARGS)
 		                errhint("Call teamrbac.protect_table to protect it.")));
 	wall_require_citus_ready(table);
 	name = protection_table_name(table);
-	has_wall = wall_stands(table);
+	has_wall = wall_state(table) == WALL_OWN;
 	table_close(table, NoLock);
 
 	drop_protection(name, ours, has_wall);
 	if (nothers == 0)
 	{
-		SPI_connect();
+		settings = begin_ddl();
 		run_ddl(psprintf("ALTER TABLE %s DISABLE ROW LEVEL SECURITY, NO FORCE ROW LEVEL SECURITY",
 		                 name));
-		SPI_finish();
+		end_ddl(settings);
 	}
 	PG_RETURN_VOID();
 }
@@ -409,9 +435,10 @@ teamrbac_restore_table_protection(PG_FUNCTION_ARGS)
 	protection_survey(table, &ours, &nothers, &permissive);
 	refuse_permissive_policies(table, permissive.data);
 	wall_require_citus_ready(table);
+	wall_require_fitting(table, &protection);
 
 	(void) protected_table_forget(RelationGetRelid(table));
-	drop_protection(protection_table_name(table), ours, wall_stands(table));
+	drop_protection(protection_table_name(table), ours, wall_state(table) == WALL_OWN);
 	protect(table, &protection);
 	PG_RETURN_BOOL(true);
 }

@@ -160,7 +160,7 @@ protection_statements(Relation table, const Protection *protection)
 		            psprintf("CREATE POLICY " HERE_POLICY " ON %s AS RESTRICTIVE FOR ALL TO PUBLIC"
 		                     " USING (%s) WITH CHECK (true)",
 		                     protection_table_name(table), here_condition(table, protection)));
-	if (cluster_has_citus())
+	if (cluster_has_citus() && wall_state(table) != WALL_INHERITED)
 		statements = lappend(statements, wall_statement(table, protection));
 	return statements;
 }
@@ -229,20 +229,17 @@ protection_gap(Relation table, const Protection *protection)
 		RawStmt          *parsed = linitial(raw_parser(lfirst(cell), RAW_PARSE_DEFAULT));
 		CreatePolicyStmt *made;
 
-		if (IsA(parsed->stmt, AlterTableStmt))
-		{
-			if (!wall_is_as_made(table, (AlterTableStmt *) parsed->stmt))
-				return psprintf(_("Constraint \"%s\" is gone or other than protect_table made it."),
-				                WALL);
+		if (!IsA(parsed->stmt, CreatePolicyStmt))
 			continue;
-		}
-		made = castNode(CreatePolicyStmt, parsed->stmt);
+		made = (CreatePolicyStmt *) parsed->stmt;
 		nmade++;
 		if (!policy_is_as_made(table, made))
 			return psprintf(_("Policy \"%s\" is gone or other than protect_table made it."),
 			                made->policy_name);
 	}
 	initStringInfo(&permissive);
+	if (cluster_has_citus() && !wall_is_as_made(table, protection))
+		return psprintf(_("Constraint \"%s\" is gone or other than protect_table made it."), WALL);
 	protection_survey(table, &ours, &nothers, &permissive);
 	if (list_length(ours) != nmade)
 		return pstrdup(_("A policy bears a name of protect_table's that did not make it."));

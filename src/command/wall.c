@@ -16,6 +16,7 @@
 #include "catalog/pg_constraint.h"
 #include "fmgr.h"
 #include "miscadmin.h"
+#include "parser/parser.h"
 #include "utils/acl.h"
 #include "utils/fmgroids.h"
 #include "utils/guc.h"
@@ -64,40 +65,84 @@ wall_statement(Relation table, const Protection *protection)
 	                protection_table_name(table), condition == NULL ? "false" : condition);
 }
 
-bool
-wall_stands(Relation table)
+/* find_wall finds the row of a table's constraint; NULL if it has none. */
+static HeapTuple
+find_wall(Relation table, Relation catalog)
 {
-	return OidIsValid(get_relation_constraint_oid(RelationGetRelid(table), WALL, true));
-}
-
-bool
-wall_is_as_made(Relation table, AlterTableStmt *made)
-{
-	Constraint *constraint = castNode(Constraint, linitial_node(AlterTableCmd, made->cmds)->def);
-	Relation    catalog = table_open(ConstraintRelationId, AccessShareLock);
 	ScanKeyData keys[3];
 	SysScanDesc scan;
 	HeapTuple   tuple;
-	bool        as_made = false;
 
 	ScanKeyInit(&keys[0], Anum_pg_constraint_conrelid, BTEqualStrategyNumber, F_OIDEQ,
 	            ObjectIdGetDatum(RelationGetRelid(table)));
 	ScanKeyInit(&keys[1], Anum_pg_constraint_contypid, BTEqualStrategyNumber, F_OIDEQ,
 	            ObjectIdGetDatum(InvalidOid));
 	ScanKeyInit(&keys[2], Anum_pg_constraint_conname, BTEqualStrategyNumber, F_NAMEEQ,
-	            CStringGetDatum(constraint->conname));
+	            CStringGetDatum(WALL));
 	scan = systable_beginscan(catalog, ConstraintRelidTypidNameIndexId, true, NULL, 3, keys);
-	if (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+		tuple = heap_copytuple(tuple);
+	systable_endscan(scan);
+	return tuple;
+}
+
+WallState
+wall_state(Relation table)
+{
+	Relation  catalog = table_open(ConstraintRelationId, AccessShareLock);
+	HeapTuple tuple = find_wall(table, catalog);
+	WallState state = WALL_NONE;
+
+	if (HeapTupleIsValid(tuple))
+		state =
+			((Form_pg_constraint) GETSTRUCT(tuple))->coninhcount > 0 ? WALL_INHERITED : WALL_OWN;
+	table_close(catalog, AccessShareLock);
+	return state;
+}
+
+/* wall_expression is what the statement that builds a wall says, parsed. */
+static Node *
+wall_expression(Relation table, const Protection *protection)
+{
+	List           *parsed = raw_parser(wall_statement(table, protection), RAW_PARSE_DEFAULT);
+	AlterTableStmt *statement = castNode(AlterTableStmt, linitial_node(RawStmt, parsed)->stmt);
+	AlterTableCmd  *command = linitial_node(AlterTableCmd, statement->cmds);
+
+	return castNode(Constraint, command->def)->raw_expr;
+}
+
+bool
+wall_is_as_made(Relation table, const Protection *protection)
+{
+	Relation  catalog = table_open(ConstraintRelationId, AccessShareLock);
+	HeapTuple tuple = find_wall(table, catalog);
+	bool      as_made = false;
+
+	if (HeapTupleIsValid(tuple))
 	{
 		Form_pg_constraint form = (Form_pg_constraint) GETSTRUCT(tuple);
 
-		as_made = form->contype == CONSTRAINT_CHECK && compat_is_enforced(form) &&
-		          condition_is_stored(table, catalog, tuple, Anum_pg_constraint_conbin,
-		                              constraint->raw_expr, EXPR_KIND_CHECK_CONSTRAINT);
+		as_made =
+			form->contype == CONSTRAINT_CHECK && compat_is_enforced(form) &&
+			condition_is_stored(table, catalog, tuple, Anum_pg_constraint_conbin,
+		                        wall_expression(table, protection), EXPR_KIND_CHECK_CONSTRAINT);
 	}
-	systable_endscan(scan);
 	table_close(catalog, AccessShareLock);
 	return as_made;
+}
+
+void
+wall_require_fitting(Relation table, const Protection *protection)
+{
+	if (wall_state(table) != WALL_INHERITED || wall_is_as_made(table, protection))
+		return;
+	ereport(ERROR,
+	        (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errreason("parent_protected"),
+	         errmsg("table \"%s\" inherits a constraint on who may change its rows",
+	                RelationGetRelationName(table)),
+	         errdetail("Constraint \"%s\" of its parent asks for something else.", WALL),
+	         errhint("Protect it by the permissions to edit of its parent.")));
 }
 
 /*

@@ -5,7 +5,6 @@
 #ifndef TEAMRBAC_WALL_H
 #define TEAMRBAC_WALL_H
 
-#include "nodes/parsenodes.h"
 #include "utils/relcache.h"
 
 #include "store/protected_table.h"
@@ -19,8 +18,19 @@ extern void wall_require_citus_ready(Relation table);
 /* The statement that builds a table's wall. */
 extern char *wall_statement(Relation table, const Protection *protection);
 
-/* Whether a table has one, and one that is as that statement made it. */
-extern bool wall_stands(Relation table);
-extern bool wall_is_as_made(Relation table, AlterTableStmt *made);
+typedef enum WallState
+{
+	WALL_NONE,
+	WALL_OWN,
+	WALL_INHERITED /* the parent's, which goes with the parent's */
+} WallState;
+
+extern WallState wall_state(Relation table);
+
+/* Whether a table's wall is as that statement makes it. */
+extern bool wall_is_as_made(Relation table, const Protection *protection);
+
+/* Raises 55000 if a table inherits another wall than it needs. */
+extern void wall_require_fitting(Relation table, const Protection *protection);
 
 #endif /* TEAMRBAC_WALL_H */

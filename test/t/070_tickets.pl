@@ -111,6 +111,14 @@ like(ask($dora, "RESET teamrbac.ticket; $count"), qr/^28000 no valid ticket/, 'n
 is(ask($dora, 'SHOW teamrbac.ticket'), '(not shown)', 'clients are not shown it');
 is(ask($dora, "SELECT count(*) FROM pg_settings WHERE setting LIKE '%a3%' OR name = 'teamrbac.ticket'"), '0', 'nor among all settings');
 
+{
+	my $session = $away->background_psql('postgres', extra_params => [ '-U', 'app' ]);
+	$session->query_safe("BEGIN; SET LOCAL teamrbac.ticket = '$dora'");
+	is($away->safe_psql('postgres', "SELECT query FROM pg_stat_activity WHERE state = 'idle in transaction'", extra_params => [ '-U', 'app' ]), 'SET LOCAL teamrbac.ticket',
+		'nor other sessions of the role in pg_stat_activity');
+	$session->quit;
+}
+
 # ---- forged, altered, expired, replayed ----------------------------------------------------------------
 
 like(ask('1 ' . '0' x 64 . " 0 9000000000000000 1\n617070\n\n", $count), $refused, 'a forged one is refused');
@@ -211,6 +219,18 @@ for my $sql ("SELECT teamrbac.register_user('x\@example.com', 'X')", "SELECT tea
 {
 	my (undef, undef, $said) = $away->psql('postgres', $sql);
 	like($said, qr/the team is not kept on this server/, "refuses from a superuser: $sql");
+}
+
+for my $sql ('TABLE teamrbac.team', 'SELECT * FROM teamrbac.my_tenants()', "SELECT * FROM teamrbac.explain_permission('$acme', 'prompts.view')")
+{
+	like(ask(ticket(user('a4')), $sql), qr/^55000 the team is not kept on this server/, "answers nothing about teams: $sql");
+}
+
+# What check_setup says of another node's clock.
+for my $off (-60, 0, 60)
+{
+	my $said = $home->safe_psql('postgres', "SELECT severity, problem FROM teamrbac.node_findings(jsonb_build_object('version', 'v', 'time', extract(epoch FROM clock_timestamp()) + $off), true, NULL, 'v', clock_timestamp())");
+	$off == 0 ? is($said, '', 'a clock that is right') : like($said, qr/^warning\|its clock says /, "a clock that is $off s off");
 }
 
 # ---- as many tenants as a ticket names -----------------------------------------------------------------
