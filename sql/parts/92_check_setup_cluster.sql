@@ -85,8 +85,9 @@ BEGIN
 				EXISTS (SELECT FROM pg_constraint AS w
 						WHERE w.conrelid = c.oid AND w.conname = 'teamrbac_rows') AS has_wall,
 				c.oid IN (SELECT r.relation FROM teamrbac.recorded_table() AS r(relation)) AS recorded,
-				EXISTS (SELECT FROM pg_catalog.pg_dist_partition AS d WHERE d.logicalrelid = c.oid) AS distributed
-			FROM pg_class AS c
+				EXISTS (SELECT FROM pg_catalog.pg_dist_partition AS d WHERE d.logicalrelid = c.oid) AS distributed,
+				NOT (o.rolsuper OR o.rolbypassrls) AS binds_owner
+			FROM pg_class AS c JOIN pg_roles AS o ON o.oid = c.relowner
 			WHERE c.relkind IN ('r', 'p') AND NOT pg_catalog.relation_is_a_known_shard(c.oid)
 			  AND EXISTS (SELECT FROM pg_policy AS p WHERE p.polrelid = c.oid
 						  AND p.polname IN ('teamrbac_view', 'teamrbac_insert', 'teamrbac_update', 'teamrbac_delete'))
@@ -110,7 +111,18 @@ BEGIN
 		SELECT 'warning', 6, t.name,
 			'has the policies of protect_table, but is not on record as protected: Citus makes a table anew that it '
 			'undistributes or alters; call teamrbac.unprotect_table and protect_table in one transaction', NULL
-		FROM tenant_table AS t WHERE NOT t.recorded $q$;
+		FROM tenant_table AS t WHERE NOT t.recorded
+		UNION ALL
+		SELECT 'critical', 6, 'function ' || teamrbac.printable_routine(p.oid),
+			'owners who are bound by policies lose the rows that they do not see of a table that Citus makes anew by it, '
+			'and PUBLIC may execute it', teamrbac.setup_revoke_from_public(p.oid)
+		FROM pg_proc AS p
+		WHERE p.pronamespace = 'pg_catalog'::regnamespace
+		  AND p.proname IN ('undistribute_table', 'alter_distributed_table', 'alter_table_set_access_method',
+			  'alter_old_partitions_set_access_method', 'citus_schema_undistribute')
+		  AND EXISTS (SELECT FROM aclexplode(COALESCE(p.proacl, acldefault('f', p.proowner))) AS a
+					  WHERE a.grantee = 0)
+		  AND EXISTS (SELECT FROM tenant_table AS t WHERE t.distributed AND t.binds_owner) $q$;
 END
 $$;
 COMMENT ON FUNCTION teamrbac.check_setup_citus_tables(OUT text, OUT integer, OUT text, OUT text, OUT text) IS
