@@ -100,6 +100,5 @@ REVOKE ALL ON FUNCTION teamrbac.make_ticket(name) FROM PUBLIC;
 CREATE FUNCTION teamrbac.policies_bind() RETURNS boolean
 	LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'teamrbac_policies_bind';
 COMMENT ON FUNCTION teamrbac.policies_bind() IS
-	'Whether a table''s policies bind whoever runs this: everybody but superusers, roles with BYPASSRLS, and the server '
-		'where it enforces a foreign key. For the constraint teamrbac_rows, which protect_table makes where Citus is. For '
-		'everybody.';
+	'Internal to the constraint teamrbac_rows, which protect_table makes where Citus is: whether a table''s policies bind '
+		'whoever runs this: everybody but superusers, roles with BYPASSRLS, and the server where it enforces a foreign key.';
