@@ -101,6 +101,19 @@ is($home->safe_psql('postgres', "SELECT teamrbac.make_ticket() LIKE '%" . id('a3
 my ($key) = $home->safe_psql('postgres', sign_in('a1') . "SELECT secret FROM teamrbac.create_api_key('$acme', 'key', 'reader')") =~ /(trk_\S+)/;
 is(ask(ticket("SELECT teamrbac.sign_in_with_api_key('$key');"), $count), "$acme|10", 'a key sees the rows of its tenant');
 
+# dblink carries one from a session of the server that keeps the team.
+SKIP:
+{
+	skip 'dblink is not installed', 2 if $home->safe_psql('postgres', "SELECT count(*) FROM pg_available_extensions WHERE name = 'dblink'") eq '0';
+	my $there = $away->connstr('postgres') =~ s/'/''/gr;
+	my $carry = "SELECT dblink_connect('away', '$there user=app'), dblink_exec('away', 'BEGIN'), dblink_exec('away', format('SET LOCAL teamrbac.ticket = %L', teamrbac.make_ticket('app')));
+		SELECT * FROM dblink('away', 'SELECT tenant_id, count(*) FROM prompt GROUP BY 1') AS r(tenant_id uuid, n bigint)";
+	$home->safe_psql('postgres', 'CREATE EXTENSION dblink');
+	like($home->safe_psql('postgres', "BEGIN; ${\user('a3')} $carry"), qr/^$acme\|10$/m, 'dblink carries it');
+	unlike($home->safe_psql('postgres', "BEGIN; $carry"), qr/^.*\|10$/m, 'nobody\'s as well');
+	$home->safe_psql('postgres', 'DROP EXTENSION dblink');
+}
+
 # ---- it lasts as long as SET LOCAL does ----------------------------------------------------------------
 
 like(ask($dora, "SAVEPOINT s; SET LOCAL teamrbac.ticket = '${\ticket(user('a5'))}'; $count; ROLLBACK TO s; $count"), qr/^$borealis\|10\n$acme\|10$/,

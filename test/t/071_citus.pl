@@ -315,6 +315,8 @@ for my $worker (@workers)
 	like($err, qr/unknown or disabled user|the team is not kept/, "$name: not even as a superuser");
 	(undef, undef, $err) = $worker->psql('postgres', "SELECT teamrbac.register_user('y\@example.com', 'Y')");
 	like($err, qr/the team is not kept on this server/, "$name: commands are refused");
+	(undef, undef, $err) = $worker->psql('postgres', "CREATE TABLE own (tenant_id uuid NOT NULL PRIMARY KEY); SELECT teamrbac.protect_table('own', 'prompts.view', NULL)", on_error_stop => 0);
+	like($err, qr/the team is not kept on this server|operation is not allowed on this node/, "$name: so is protect_table");
 	my @shards = split /\n/, $worker->safe_psql('postgres', "SELECT 'prompt_' || shardid FROM citus_shards WHERE table_name = 'prompt'::regclass AND nodeport = ${\$worker->port}");
 	cmp_ok(scalar @shards, '>', 0, "$name: has shards");
 	like(try("SET citus.override_table_visibility = off; SELECT count(*) FROM $shards[0]", node => $worker), qr/^28000/, "$name: a shard by its name shows nothing");
@@ -366,6 +368,9 @@ like(wrong(), qr/^critical\|node 127.0.0.1:PORT\|does not have this node's secre
 $workers[1]->safe_psql('postgres', "CALL teamrbac.set_cluster_secret('another secret than all the others have it', false)");
 like(wrong(), qr/does not have this node's secret/, 'a node with another one');
 like(as('a3', $all), qr/^28000/, 'which refuses tickets');
+(undef, undef, $err) = $coordinator->psql('postgres', "\\set VERBOSITY verbose\nBEGIN; SELECT FROM teamrbac.sign_in('${\id('a3')}'); $all", extra_params => [ '-U', 'app' ]);
+like($err, qr/setting "teamrbac.ticket" cannot be set/, 'and says so');
+unlike($err, qr/[0-9a-f]{64}|${\id('a3')}|prompts\.view/, 'without what stands in it');
 sql("CALL teamrbac.set_cluster_secret('$secret')");
 is(wrong(), '', 'set again, all is well');
 sql('SET citus.enable_ddl_propagation = off; ALTER TABLE log NO FORCE ROW LEVEL SECURITY');
