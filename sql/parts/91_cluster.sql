@@ -24,12 +24,32 @@ CREATE TRIGGER signal_change AFTER INSERT OR UPDATE OR DELETE ON teamrbac.cluste
 	FOR EACH ROW EXECUTE FUNCTION teamrbac.signal_change('definitions_changed');
 ALTER TABLE teamrbac.cluster ENABLE ALWAYS TRIGGER signal_change;
 
--- With the caller's rights, who must be a superuser to change the table.
+-- Both with the caller's rights, who must be a superuser to change the table.
+CREATE PROCEDURE teamrbac.take_cluster_secret(key bytea, previous bytea, keeps_team boolean)
+	LANGUAGE plpgsql SET search_path = pg_catalog, teamrbac, pg_temp
+AS $$
+BEGIN
+	IF key IS NULL THEN
+		DELETE FROM teamrbac.cluster;
+		RETURN;
+	END IF;
+	INSERT INTO teamrbac.cluster (keeps_team, secret, previous_secret) VALUES (keeps_team, key, previous)
+		ON CONFLICT (one) DO UPDATE SET keeps_team = EXCLUDED.keeps_team, secret = EXCLUDED.secret,
+			previous_secret = EXCLUDED.previous_secret, changed_at = now();
+END
+$$;
+COMMENT ON PROCEDURE teamrbac.take_cluster_secret(bytea, bytea, boolean) IS
+	'Internal to set_cluster_secret, which calls it here and on the nodes of Citus: the SHA-256 of the secret, and of the '
+		'one before. For superusers. Takes ROW EXCLUSIVE on teamrbac.cluster.';
+REVOKE ALL ON PROCEDURE teamrbac.take_cluster_secret(bytea, bytea, boolean) FROM PUBLIC;
+
 CREATE PROCEDURE teamrbac.set_cluster_secret(secret text, keeps_team boolean DEFAULT true)
 	LANGUAGE plpgsql SET search_path = pg_catalog, teamrbac, pg_temp
 AS $$
 DECLARE
 	key bytea := sha256(convert_to(secret, 'UTF8'));
+	-- What tickets were signed with that are on their way, here and on all nodes, whatever these have taken meanwhile.
+	previous bytea := (SELECT NULLIF(c.secret, key) FROM teamrbac.cluster AS c);
 	answer record;
 BEGIN
 	IF keeps_team IS NULL THEN
@@ -43,7 +63,7 @@ BEGIN
 	-- The workers first: from then on they accept what this server will sign.  They commit by themselves.
 	IF keeps_team AND teamrbac.citus_is_coordinator() THEN
 		FOR answer IN EXECUTE 'SELECT * FROM pg_catalog.run_command_on_workers($1)'
-			USING format('CALL teamrbac.set_cluster_secret(%L, false)', secret)
+			USING format('CALL teamrbac.take_cluster_secret(%L, %L, false)', key, previous)
 		LOOP
 			IF NOT answer.success THEN
 				RAISE EXCEPTION 'node %:% has not taken the secret', answer.nodename, answer.nodeport
@@ -52,13 +72,7 @@ BEGIN
 			END IF;
 		END LOOP;
 	END IF;
-	IF secret IS NULL THEN
-		DELETE FROM teamrbac.cluster;
-		RETURN;
-	END IF;
-	INSERT INTO teamrbac.cluster AS c (keeps_team, secret) VALUES (set_cluster_secret.keeps_team, key)
-		ON CONFLICT (one) DO UPDATE SET keeps_team = EXCLUDED.keeps_team, secret = EXCLUDED.secret,
-			previous_secret = NULLIF(c.secret, EXCLUDED.secret), changed_at = now();
+	CALL teamrbac.take_cluster_secret(key, previous, keeps_team);
 END
 $$;
 COMMENT ON PROCEDURE teamrbac.set_cluster_secret(text, boolean) IS
