@@ -22,7 +22,8 @@ INSERT INTO section VALUES
 	(12, 'Maintenance', '{schedule_maintenance,unschedule_maintenance,maintenance_jobs}'),
 	(13, 'Links, domains and requests', '{invite_by_link,revoke_invitation_link,invitation_link_overview,invitation_link_list,allow_domain,disallow_domain,tenant_domain_overview,tenant_domain_list,set_public_mail_domain,joinable_tenants,join_tenant,request_to_join,withdraw_join_request,approve_join_request,refuse_join_request,join_request_overview,join_request_list}'),
 	(14, 'Issuers of tokens', '{trust_issuer,set_issuer_keys,distrust_issuer,link_identity,unlink_identity,revoke_tokens}'),
-	(15, 'The platform''s staff', '{sign_in_as_staff,staff_visits}');
+	(15, 'The platform''s staff', '{sign_in_as_staff,staff_visits}'),
+	(16, 'Several servers', '{set_cluster_secret,make_ticket}');
 
 -- Whatever is not internal has its place above: a new function is found missing here.
 DO $$

@@ -16,6 +16,7 @@
  */
 #if PG_VERSION_NUM < 160000
 #define guc_malloc(elevel, size) malloc(size)
+#define guc_free(pointer) free(pointer)
 #endif
 
 /*
@@ -131,6 +132,13 @@ compat_query_is_replaced(Oid relid)
 	table_close(table, NoLock);
 	return replaced;
 }
+#endif
+
+/* 18 has constraints that are not enforced. */
+#if PG_VERSION_NUM < 180000
+#define compat_is_enforced(constraint) true
+#else
+#define compat_is_enforced(constraint) ((constraint)->conenforced)
 #endif
 
 /* 18's executor knows by itself whether a query runs once only. */

@@ -11,6 +11,7 @@
 #include "authority/identity.h"
 #include "authority/precedence.h"
 #include "authority/statement.h"
+#include "authority/ticket.h"
 #include "authority/worker.h"
 #include "store/settings.h"
 #include "store/statistics.h"
@@ -26,6 +27,7 @@ _PG_init(void)
 	identity_init();
 	statement_init();
 	worker_init();
+	ticket_init();
 	settings_init();
 	precedence_init();
 	statistics_init();

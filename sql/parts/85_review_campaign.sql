@@ -50,7 +50,7 @@ REVOKE ALL ON FUNCTION teamrbac.review_subject(uuid, text, uuid) FROM PUBLIC;
 -- Not by the snapshot of a transaction that has seen the team before somebody else changed it.
 CREATE FUNCTION teamrbac.review_subject_now(for_tenant uuid, kind text, subject_id uuid, OUT role text, OUT accepted boolean)
 	RETURNS SETOF record
-	LANGUAGE c VOLATILE ROWS 1 SET search_path = pg_catalog, teamrbac, pg_temp
+	LANGUAGE c VOLATILE STRICT ROWS 1 SET search_path = pg_catalog, teamrbac, pg_temp
 	AS 'MODULE_PATHNAME', 'teamrbac_review_subject_now';
 COMMENT ON FUNCTION teamrbac.review_subject_now(uuid, text, uuid, OUT text, OUT boolean) IS
 	'Internal to decide and finish_review: the role of an item at this moment, whatever the transaction''s isolation level; NULL: it has no access any more. accepted: it is an invitation that has been accepted. The caller has locked the tenant.';

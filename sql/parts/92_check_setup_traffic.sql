@@ -7,7 +7,7 @@ CREATE FUNCTION teamrbac.check_setup_publications(OUT severity text, OUT step in
 AS $$
 	WITH secret AS (
 		SELECT c.oid AS relation, a.attnum
-		FROM (VALUES ('api_key', 'secret_hash'), ('invitation', 'token_hash'), ('outbox', 'token')) AS s(relname, attname)
+		FROM (VALUES ('api_key', 'secret_hash'), ('invitation', 'token_hash'), ('outbox', 'token'), ('cluster', 'secret')) AS s(relname, attname)
 		JOIN pg_class AS c ON c.relname = s.relname AND c.relnamespace = 'teamrbac'::regnamespace
 		JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attname = s.attname
 	), copied AS (

@@ -29,7 +29,8 @@ REVOKE ALL ON FUNCTION teamrbac.guard_references() FROM PUBLIC;
 CREATE FUNCTION teamrbac.superuser_functions() RETURNS SETOF regprocedure
 	LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-	VALUES ('teamrbac.check_setup_maintenance()'::regprocedure),
+	VALUES ('teamrbac.check_setup_cluster()'::regprocedure),
+		   ('teamrbac.check_setup_maintenance()'::regprocedure),
 		   ('teamrbac.guard_owner()'::regprocedure),
 		   ('teamrbac.guard_references()'::regprocedure),
 		   ('teamrbac.unschedule_at_drop()'::regprocedure);

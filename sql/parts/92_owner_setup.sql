@@ -17,7 +17,7 @@ AS $$
 			   p.oid IN (SELECT s.function FROM teamrbac.superuser_functions() AS s(function)) AS needs_superuser
 		FROM pg_proc AS p JOIN member AS m ON m.classid = 'pg_proc'::regclass AND m.objid = p.oid
 		UNION ALL
-		SELECT format('%s %s', CASE c.relkind WHEN 'r' THEN 'TABLE' ELSE 'VIEW' END, c.oid::regclass), c.relowner, false
+		SELECT format('%s %s', CASE c.relkind WHEN 'r' THEN 'TABLE' ELSE 'VIEW' END, c.oid::regclass), c.relowner, c.oid = 'teamrbac.cluster'::regclass
 		FROM pg_class AS c JOIN member AS m ON m.classid = 'pg_class'::regclass AND m.objid = c.oid
 		WHERE c.relkind IN ('r', 'v')
 		UNION ALL

@@ -20,6 +20,8 @@ AS $$
 		  UNION ALL SELECT * FROM teamrbac.check_setup_publications()
 		  UNION ALL SELECT * FROM teamrbac.check_setup_mail()
 		  UNION ALL SELECT * FROM teamrbac.check_setup_rows()
+		  UNION ALL SELECT * FROM teamrbac.check_setup_citus_tables()
+		  UNION ALL SELECT * FROM teamrbac.check_setup_cluster()
 		  UNION ALL SELECT * FROM teamrbac.check_setup_maintenance()) AS f
 	ORDER BY array_position(ARRAY['critical', 'warning', 'notice'], f.severity), f.step, f.object COLLATE "C", f.problem COLLATE "C", f.remedy COLLATE "C";
 $$;

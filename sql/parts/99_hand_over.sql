@@ -21,7 +21,7 @@ BEGIN
 		  AND d.refobjid = (SELECT e.oid FROM pg_extension AS e WHERE e.extname = 'teamrbac')
 		  AND (d.classid = 'pg_namespace'::regclass
 			   OR d.classid = 'pg_proc'::regclass AND d.objid NOT IN (SELECT s.function FROM teamrbac.superuser_functions() AS s(function))
-			   OR c.relkind IN ('r', 'v')
+			   OR c.relkind IN ('r', 'v') AND c.oid <> 'teamrbac.cluster'::regclass
 			   -- The types of rows and of arrays go with theirs.
 			   OR t.typcategory <> 'A' AND (t.typrelid = 0 OR tc.relkind = 'c'))
 		ORDER BY d.classid, d.objid

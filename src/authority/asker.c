@@ -17,6 +17,7 @@
 #include "utils/timestamp.h"
 #include "utils/typcache.h"
 
+#include "authority/cluster.h"
 #include "authority/errors.h"
 #include "authority/identity.h"
 #include "authority/permission.h"
@@ -155,6 +156,7 @@ teamrbac_my_tenants(PG_FUNCTION_ARGS)
 	int           n = 0;
 	Datum         args[2];
 
+	cluster_require_team();
 	rely_on(authority_of_call(statement_of_call(fcinfo->flinfo), &anew), ON_MEMBERSHIPS);
 	grants = principal_grants(principal_everywhere(), &ngrants);
 	tenants = palloc_extended((ngrants + 1) * sizeof(Datum), MCXT_ALLOC_HUGE);
@@ -221,6 +223,7 @@ teamrbac_explain_permission(PG_FUNCTION_ARGS)
 
 	if (PG_ARGISNULL(1))
 		refuse_null("permission");
+	cluster_require_team();
 	name = PG_GETARG_TEXT_PP(1);
 	authority = authority_of_call(statement_of_call(fcinfo->flinfo), &anew);
 	permission = require_known_permission(VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name));

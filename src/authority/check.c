@@ -16,6 +16,7 @@
 #include "utils/timestamp.h"
 
 #include "authority/check.h"
+#include "authority/cluster.h"
 #include "authority/errors.h"
 #include "authority/identity.h"
 #include "authority/permission.h"
@@ -213,6 +214,7 @@ require_person(const pg_uuid_t *tenant)
 	if (identity.kind == IDENTITY_KEY)
 		refuse_command(tenant, "people_only", "an API key may not do this",
 		               "This is for people only.", NULL);
+	cluster_require_team();
 	if (!user_is_active(&identity.user_id))
 		refuse_identity(user_is_known(&identity.user_id) ? "user_disabled" : "user_unregistered",
 		                "unknown or disabled user", NULL, NULL);
@@ -392,6 +394,7 @@ teamrbac_visible_tenants(PG_FUNCTION_ARGS)
 	Authority        anew;
 	const Authority *authority = authority_of_call(statement_of_call(fcinfo->flinfo), &anew);
 
+	cluster_require_team();
 	rely_on(authority, ON_MEMBERSHIPS);
 	PG_RETURN_ARRAYTYPE_P(tenants_array(authority, -1));
 }

@@ -18,6 +18,7 @@
 #include "utils/inval.h"
 #include "utils/timestamp.h"
 
+#include "authority/cluster.h"
 #include "authority/identity.h"
 #include "authority/proof.h"
 #include "authority/refusal_log.h"
@@ -33,6 +34,8 @@ uint64 identity_generation = 0;
 /* The setting's value, and what it says; signed_in is the setting's "extra", or NULL for nobody. */
 static char           *identity_setting;
 static const Identity *signed_in = NULL;
+
+static IdentityCarrier carrier = NULL;
 
 /* True while identity_set writes the setting. */
 static bool writing = false;
@@ -252,10 +255,18 @@ refuse_session_identity(const Identity *identity)
 }
 
 void
+identity_carried_by(IdentityCarrier new_carrier)
+{
+	carrier = new_carrier;
+}
+
+void
 identity_set(const Identity *identity, bool local)
 {
 	Identity set = *identity;
 
+	if (set.kind != IDENTITY_NONE)
+		cluster_require_team();
 	if (!local && set.kind != IDENTITY_NONE && !allow_session_identity)
 		refuse_session_identity(&set);
 	set.outlives = !local && set.kind != IDENTITY_NONE;
@@ -378,10 +389,13 @@ identity_now(void)
 {
 	Identity nobody = IDENTITY_INITIALIZER;
 	Identity mapped = IDENTITY_INITIALIZER;
+	Identity carried;
 
 	/* Maintenance runs code of a table's owner within somebody else's session. */
 	if (InSecurityRestrictedOperation())
 		return nobody;
+	if (carrier(&carried))
+		return carried;
 	if (signed_in != NULL)
 		return still_proven(signed_in) ? *signed_in : nobody;
 	/* The role that logged in: SET ROLE and SECURITY DEFINER functions must not make one somebody else. */

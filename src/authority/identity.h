@@ -45,4 +45,8 @@ extern void identity_set(const Identity *identity, bool local);
 extern char *identity_text(const Identity *identity);
 extern bool  identity_parse(const char *text, Identity *identity);
 
+/* Who another server says is asking, if one does; asked before anything else. */
+typedef bool (*IdentityCarrier)(Identity *identity);
+extern void identity_carried_by(IdentityCarrier carrier);
+
 #endif /* TEAMRBAC_IDENTITY_H */

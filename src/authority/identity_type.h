@@ -38,6 +38,7 @@ typedef struct Identity
 	TimestampTz issued_at;  /* when its proof was issued; DT_NOBEGIN: it has none */
 	int32       issuer;     /* who issued its proof; 0: nobody */
 	StaffAccess staff;      /* of a user in_tenant: as whom they act there, if not as a member */
+	bool carried; /* a ticket says so, and what it has (ticket.c); nothing of it is in our tables */
 } Identity;
 
 /* Nobody, from which every other identity is made: the fields that it leaves alone mean "none". */

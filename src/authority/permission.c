@@ -14,6 +14,7 @@
 #include "utils/memutils.h"
 #include "utils/varlena.h"
 
+#include "authority/cluster.h"
 #include "authority/permission.h"
 #include "store/catalog.h"
 #include "store/reason.h"
@@ -249,6 +250,9 @@ require_known_permission(const char *name, int length)
 
 	if (number >= 0)
 		return number;
+	/* The application's own are defined where the team is kept: a ticket names what is had. */
+	if (length < NAMEDATALEN && cluster_is_worker())
+		return permission_number(pnstrdup(name, length));
 	nearest = nearest_permission(name, length);
 	ereport(ERROR,
 	        (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errreason("unknown_permission"),

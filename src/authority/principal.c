@@ -94,6 +94,9 @@ struct Principal
 static dlist_head principals = DLIST_STATIC_INIT(principals);
 static int        nprincipals = 0;
 
+/* What a ticket says of whoever is asking, pinned; see ticket.c. */
+static Principal *carried = NULL;
+
 static const Grant no_grant = {.state = GRANT_NONE, .expires_at = DT_NOEND};
 
 /* ---- reading: users and tenants -------------------------------------------------------------------- */
@@ -523,7 +526,8 @@ same_identity(const Identity *a, const Identity *b)
 {
 	return identity_is_same_actor(a, b) && a->in_tenant == b->in_tenant &&
 	       (!a->in_tenant || uuid_same(&a->tenant_id, &b->tenant_id)) &&
-	       a->issued_at == b->issued_at && a->issuer == b->issuer && a->ends_at == b->ends_at;
+	       a->issued_at == b->issued_at && a->issuer == b->issuer && a->ends_at == b->ends_at &&
+	       a->carried == b->carried;
 }
 
 static Principal *
@@ -577,12 +581,23 @@ principal_is_fresh(const Principal *principal)
 	return false;
 }
 
+void
+principal_carry(Principal *principal)
+{
+	if (carried != NULL)
+		principal_unpin(carried);
+	carried = principal;
+}
+
 Principal *
 principal_of(const Identity *identity)
 {
-	Principal *principal = find_principal(identity);
+	Principal *principal;
 	Principal *successor;
 
+	if (identity->carried)
+		return carried;
+	principal = find_principal(identity);
 	if (principal != NULL && principal_is_fresh(principal))
 	{
 		counters->cache_hits++;
@@ -697,6 +712,19 @@ principal_known_grants(const Principal *principal, int *ngrants)
 		result[n++] = grant;
 	*ngrants = n;
 	return result;
+}
+
+Bitmapset *
+principal_permissions(const Principal *principal)
+{
+	const Grant    *grant;
+	grants_iterator iterator;
+	Bitmapset      *permissions = NULL;
+
+	grants_start_iterate(principal->grants, &iterator);
+	while ((grant = grants_iterate(principal->grants, &iterator)) != NULL)
+		permissions = bms_add_members(permissions, grant->permissions);
+	return permissions;
 }
 
 void

@@ -81,6 +81,9 @@ extern const Grant **principal_grants(Principal *principal, int *ngrants);
 /* Those in memory: of all tenants that the principal was asked about.  In no order; palloc'd; reads no table. */
 extern const Grant **principal_known_grants(const Principal *principal, int *ngrants);
 
+/* All permissions that any of these gives; palloc'd. */
+extern Bitmapset *principal_permissions(const Principal *principal);
+
 /* Whether something that the principal has may end by itself. */
 extern bool principal_expires(const Principal *principal);
 
@@ -96,6 +99,9 @@ extern void principal_complete(Principal *principal);
 /* A principal that another process has described (see worker.c), pinned: nothing of it is read from the tables. */
 extern Principal *principal_make_described(const Identity *identity);
 extern void principal_add_described(Principal *principal, const Grant *grant, const char *role);
+
+/* Whoever asks by a ticket is this principal from now on; NULL: nobody does. */
+extern void principal_carry(Principal *principal);
 
 /* Whether the user exists and isn't disabled, read at this moment from the table. */
 extern bool user_is_active(const pg_uuid_t *user_id);

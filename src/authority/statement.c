@@ -27,22 +27,15 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "authority/distributed.h"
 #include "authority/identity.h"
-#include "authority/permission.h"
+#include "authority/reliance.h"
 #include "authority/statement.h"
+#include "authority/ticket.h"
 #include "authority/worker.h"
 #include "compat.h"
 #include "store/catalog.h"
 #include "store/reason.h"
-
-/* What a query, or one that ran within it, has relied on. */
-typedef struct Reliance
-{
-	Authority  authority;   /* the last one relied on; no principal: none */
-	Bitmapset *permissions; /* relied on, of that and of earlier ones */
-	bool       memberships; /* relied on, whatever they give */
-	bool       withdrawn;   /* something of an earlier one is gone */
-} Reliance;
 
 struct Statement
 {
@@ -184,6 +177,8 @@ static void
 newest_authority(Authority *authority)
 {
 	authority->principal = current_principal();
+	if (principal_identity(authority->principal)->kind == IDENTITY_NONE)
+		ticket_require();
 	complete(authority);
 }
 
@@ -217,6 +212,8 @@ settle(Statement *statement)
 	}
 	AcceptInvalidationMessages();
 	identity = identity_now();
+	if (identity.kind == IDENTITY_NONE)
+		ticket_require();
 	authority->principal = principal_for_statement(&identity);
 	statement->settled = true;
 	complete(authority);
@@ -236,70 +233,6 @@ authority_of_call(Statement *statement, Authority *anew)
 
 /* ---- relying --------------------------------------------------------------------------------------- */
 
-/* grant_is_lost tells whether what a grant gave is not given in the same tenant by a later authority. */
-static bool
-grant_is_lost(const Reliance *reliance, const Grant *grant, const Authority *now)
-{
-	const Grant *present;
-	Bitmapset   *relied;
-	bool         lost;
-
-	if (!grant_is_live(grant, reliance->authority.settled_at))
-		return false;
-	relied = bms_intersect(reliance->permissions, grant->permissions);
-	if (bms_is_empty(relied) && !reliance->memberships)
-		return false;
-	present = principal_grant(now->principal, &grant->tenant_id);
-	lost = !grant_is_live(present, now->settled_at) || !bms_is_subset(relied, present->permissions);
-	bms_free(relied);
-	return lost;
-}
-
-/* is_withdrawn tells whether anything relied on is gone in a later authority. */
-static bool
-is_withdrawn(const Reliance *reliance, const Authority *now)
-{
-	Principal    *before = reliance->authority.principal;
-	const Grant **grants;
-	int           ngrants;
-	bool          withdrawn = false;
-
-	if (before == NULL || (before == now->principal && !principal_expires(before)))
-		return false;
-	if (!identity_is_same_actor(principal_identity(before), principal_identity(now->principal)))
-		return principal_identity(before)->kind != IDENTITY_NONE;
-	grants = principal_known_grants(before, &ngrants);
-	for (int i = 0; i < ngrants && !withdrawn; i++)
-		withdrawn = grant_is_lost(reliance, grants[i], now);
-	pfree(grants);
-	return withdrawn;
-}
-
-/* take_reliance has a statement rely on what another relies on, besides what it relied on before. */
-static void
-take_reliance(Statement *statement, const Reliance *other)
-{
-	Reliance *reliance = &statement->reliance;
-
-	reliance->withdrawn = reliance->withdrawn || other->withdrawn;
-	if (reliance->authority.principal != other->authority.principal)
-	{
-		reliance->withdrawn = reliance->withdrawn || is_withdrawn(reliance, &other->authority);
-		principal_pin(other->authority.principal);
-		if (reliance->authority.principal != NULL)
-			principal_unpin(reliance->authority.principal);
-		reliance->authority = other->authority;
-	}
-	reliance->memberships = reliance->memberships || other->memberships;
-	if (!bms_is_subset(other->permissions, reliance->permissions))
-	{
-		MemoryContext caller = MemoryContextSwitchTo(statement->context);
-
-		reliance->permissions = bms_add_members(reliance->permissions, other->permissions);
-		MemoryContextSwitchTo(caller);
-	}
-}
-
 /* pass_reliance_on has the queries of a frame and around it rely on what one within them relies on. */
 static void
 pass_reliance_on(Frame *frame, const Reliance *reliance)
@@ -309,7 +242,7 @@ pass_reliance_on(Frame *frame, const Reliance *reliance)
 		Statement *statement = statement_of_frame(frame);
 
 		if (statement != NULL)
-			take_reliance(statement, reliance);
+			reliance_add(&statement->reliance, reliance, statement->context);
 	}
 }
 
@@ -333,7 +266,7 @@ require_not_withdrawn(const Statement *statement)
 	if (statement->reliance.authority.principal == NULL)
 		return;
 	newest_authority(&now);
-	if (!statement->reliance.withdrawn && !is_withdrawn(&statement->reliance, &now))
+	if (!statement->reliance.withdrawn && !reliance_is_withdrawn(&statement->reliance, &now))
 		return;
 	ereport(ERROR, (errcode(ERRCODE_INVALID_CURSOR_STATE), errreason("cursor_withdrawn"),
 	                errmsg("cursor can no longer be read"),
@@ -374,11 +307,35 @@ hand_over(Frame *frame)
 	Statement *statement;
 
 	/* Nor while an extension's script may be making our tables. */
-	if (creating_extension || !catalog_is_installed())
+	if (creating_extension || !catalog_is_installed() || ticket_is_missing())
 		return;
 	statement = statement_of_frame(frame);
 	settle(statement);
 	worker_hand_over(&statement->authority);
+}
+
+/*
+ * carry has Citus give its workers the authority of a query that it sends them, and tells whether a block was begun for
+ * that.  What they will check is not known here: the query relies on all it has.
+ */
+static bool
+carry(Frame *frame)
+{
+	Statement *statement;
+	Reliance   reliance = {.memberships = true};
+	bool       begun;
+
+	/* One that Citus runs for a part of another goes with that one's ticket. */
+	if (!ticket_is_wanted() || query_is_part(frame->query))
+		return false;
+	statement = statement_of_frame(frame);
+	settle(statement);
+	begun = begin_statement_block();
+	ticket_carry(&statement->authority);
+	reliance.authority = statement->authority;
+	reliance.permissions = principal_permissions(statement->authority.principal);
+	pass_reliance_on(frame, &reliance);
+	return begun;
 }
 
 static void
@@ -424,14 +381,21 @@ static void
 run_query(EXECUTOR_RUN_PARAMETERS)
 {
 	Frame frame = {.query = query, .outer = innermost};
-	int   settings = query->plannedstmt->parallelModeNeeded ? NewGUCNestLevel() : 0;
+	bool  block = false;
+	int   settings;
 
 	if (!ScanDirectionIsNoMovement(direction))
+	{
 		resume(&frame);
+		block = query_is_distributed(query) && carry(&frame);
+	}
+	settings = query->plannedstmt->parallelModeNeeded ? NewGUCNestLevel() : 0;
 	run_in_frame(&frame, EXECUTOR_RUN_ARGUMENTS);
 	/* What workers were handed goes; after an error, the end of the transaction sees to that. */
 	if (settings > 0)
 		AtEOXact_GUC(true, settings);
+	if (block)
+		end_statement_block();
 }
 
 /* What the executor leaves for the end: changes in WITH that nobody reads, and triggers after the query. */

@@ -7,7 +7,7 @@
  * workers, and describes it in a setting, which PostgreSQL copies into each worker as it copies all settings.  As with the
  * identity, nobody can set it: the check hook lets it through only while we write it, or a worker starts.
  *
- * The description: who is asking, time, acting tenant, then the sets of permissions that occur, then the grants, a line each.
+ * The description: who is asking, time and acting tenant, a line each, then the grants (description.c).
  */
 #include "postgres.h"
 
@@ -18,8 +18,8 @@
 #include "utils/guc.h"
 #include "utils/timestamp.h"
 
+#include "authority/description.h"
 #include "authority/identity.h"
-#include "authority/permission.h"
 #include "authority/worker.h"
 #include "compat.h"
 
@@ -54,54 +54,21 @@ worker_init(void)
 
 /* ---- describing ------------------------------------------------------------------------------------ */
 
-/* set_number finds a set among those described, or describes it. */
-static int
-set_number(StringInfo sets, List **known, const Bitmapset *permissions)
-{
-	ListCell *cell;
-	int       number = -1;
-
-	foreach(cell, *known)
-	{
-		if (bms_equal(lfirst(cell), permissions))
-			return foreach_current_index(cell);
-	}
-	*known = lappend(*known, bms_copy(permissions));
-	appendStringInfoChar(sets, 's');
-	while ((number = bms_next_member(permissions, number)) >= 0)
-		appendStringInfo(sets, " %s", permission_name(number));
-	appendStringInfoChar(sets, '\n');
-	return list_length(*known) - 1;
-}
-
 static char *
 describe(const Authority *authority)
 {
-	StringInfoData sets;
-	StringInfoData grants;
-	List          *known = NIL;
-	const Grant  **list;
-	int            nlist;
+	StringInfoData text;
+	const Grant  **grants;
+	int            ngrants;
 
-	initStringInfo(&sets);
-	initStringInfo(&grants);
-	appendStringInfo(&sets, "i %s\n", identity_text(principal_identity(authority->principal)));
-	appendStringInfo(&sets, "a " INT64_FORMAT " %d %s\n", authority->settled_at,
-	                 (int) authority->acting,
+	initStringInfo(&text);
+	appendStringInfo(&text, "%s\n", identity_text(principal_identity(authority->principal)));
+	appendStringInfo(&text, INT64_FORMAT " %d %s\n", authority->settled_at, (int) authority->acting,
 	                 authority->acting == ACTING_IN_ONE ? uuid_text(&authority->tenant) : "-");
 	principal_complete(authority->principal);
-	list = principal_known_grants(authority->principal, &nlist);
-	for (int i = 0; i < nlist; i++)
-	{
-		CHECK_FOR_INTERRUPTS();
-		if (list[i]->role != NULL)
-			appendStringInfo(&grants, "g %s %d " INT64_FORMAT " %d %s\n",
-			                 uuid_text(&list[i]->tenant_id), (int) list[i]->state,
-			                 list[i]->expires_at, set_number(&sets, &known, list[i]->permissions),
-			                 list[i]->role->name);
-	}
-	appendBinaryStringInfo(&sets, grants.data, grants.len);
-	return sets.data;
+	grants = principal_known_grants(authority->principal, &ngrants);
+	describe_grants(&text, grants, ngrants);
+	return text.data;
 }
 
 void
@@ -126,41 +93,6 @@ worker_hand_over(const Authority *authority)
 
 /* ---- understanding --------------------------------------------------------------------------------- */
 
-/* next_word takes the next word of a line, which it cuts; NULL at its end. */
-static char *
-next_word(char **line)
-{
-	char *word = *line;
-
-	if (word == NULL || *word == '\0')
-		return NULL;
-	*line = strchr(word, ' ');
-	if (*line != NULL)
-		*(*line)++ = '\0';
-	return word;
-}
-
-static char *
-require_word(char **line)
-{
-	char *word = next_word(line);
-
-	if (word == NULL)
-		elog(ERROR, "malformed description of the leader's authority");
-	return word;
-}
-
-static pg_uuid_t
-require_uuid(char **line)
-{
-	const char *word = require_word(line);
-	pg_uuid_t   uuid;
-
-	if (!parse_uuid(&word, &uuid))
-		elog(ERROR, "malformed description of the leader's authority");
-	return uuid;
-}
-
 static void
 understand_authority(char *line, Authority *authority)
 {
@@ -168,28 +100,6 @@ understand_authority(char *line, Authority *authority)
 	authority->acting = (ActingTenant) atoi(require_word(&line));
 	if (authority->acting == ACTING_IN_ONE)
 		authority->tenant = require_uuid(&line);
-}
-
-static Bitmapset *
-understand_set(char *line)
-{
-	Bitmapset *set = NULL;
-	char      *name;
-
-	while ((name = next_word(&line)) != NULL)
-		set = bms_add_member(set, permission_number(name));
-	return set;
-}
-
-static void
-understand_grant(char *line, List *sets, Principal *principal)
-{
-	Grant grant = {.tenant_id = require_uuid(&line)};
-
-	grant.state = (GrantState) atoi(require_word(&line));
-	grant.expires_at = strtoll(require_word(&line), NULL, 10);
-	grant.permissions = list_nth(sets, atoi(require_word(&line)));
-	principal_add_described(principal, &grant, require_word(&line));
 }
 
 /* understand_identity reads who is asking: the leader's word, since a proof may have ended meanwhile. */
@@ -206,23 +116,10 @@ understand_identity(const char *text)
 static void
 understand(char *description, Authority *authority)
 {
-	List *sets = NIL;
-	char *line;
-
-	while ((line = strsep(&description, "\n")) != NULL && *line != '\0')
-	{
-		char *rest = line + Min(strlen(line), 2);
-
-		CHECK_FOR_INTERRUPTS();
-		if (*line == 'i')
-			authority->principal = understand_identity(rest);
-		else if (*line == 'a')
-			understand_authority(rest, authority);
-		else if (*line == 's')
-			sets = lappend(sets, understand_set(rest));
-		else
-			understand_grant(rest, sets, authority->principal);
-	}
+	authority->principal = understand_identity(strsep(&description, "\n"));
+	understand_authority(strsep(&description, "\n"), authority);
+	if (description != NULL)
+		understand_grants(description, authority->principal);
 }
 
 bool

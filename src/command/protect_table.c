@@ -21,14 +21,18 @@
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
 
 #include "authority/check.h"
+#include "authority/cluster.h"
 #include "authority/errors.h"
 #include "authority/permission.h"
+#include "command/condition.h"
 #include "command/protection.h"
+#include "command/wall.h"
 #include "compat.h"
 #include "store/protected_table.h"
 
@@ -168,6 +172,21 @@ permission_arg(FunctionCallInfo fcinfo, int arg)
 	return name;
 }
 
+/*
+ * begin_ddl and end_ddl enclose statements.  Citus writes them anew for its workers, and leaves out the schemas that the
+ * search_path has here; there it would have others.
+ */
+static int
+begin_ddl(void)
+{
+	int settings = NewGUCNestLevel();
+
+	(void) set_config_option("search_path", "pg_catalog", PGC_USERSET, PGC_S_SESSION,
+	                         GUC_ACTION_SAVE, true, ERROR, false);
+	SPI_connect();
+	return settings;
+}
+
 /* run_ddl runs a statement of ours, of a table that may be half protected at that moment. */
 static void
 run_ddl(const char *statement)
@@ -189,10 +208,26 @@ run_ddl(const char *statement)
 }
 
 static void
+end_ddl(int settings)
+{
+	SPI_finish();
+	AtEOXact_GUC(true, settings);
+}
+
+static void
 refuse_permissive_policies(Relation table, const char *permissive)
 {
 	if (permissive[0] == '\0')
 		return;
+	if (cluster_has_citus())
+		ereport(ERROR,
+		        (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+		         errreason("permissive_policies"),
+		         errmsg("table \"%s\" has policies of its own", RelationGetRelationName(table)),
+		         errdetail("On the shards of Citus, where each is permissive, these let rows "
+		                   "through whatever teamrbac says: %s.",
+		                   permissive),
+		         errhint("Drop them.")));
 	ereport(ERROR,
 	        (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errreason("permissive_policies"),
 	         errmsg("table \"%s\" has permissive policies", RelationGetRelationName(table)),
@@ -268,26 +303,29 @@ protect(Relation table, const Protection *protection)
 	char     *name = protection_table_name(table);
 	List     *statements = protection_statements(table, protection);
 	ListCell *cell;
+	int       settings;
 
 	(void) protected_table_forget(relid);
 	table_close(table, NoLock);
-	SPI_connect();
+	settings = begin_ddl();
 	foreach(cell, statements)
 		run_ddl(lfirst(cell));
 	run_ddl(psprintf("ALTER TABLE %s ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY", name));
-	SPI_finish();
+	end_ddl(settings);
 	protected_table_record(relid, protection);
 }
 
 static void
-drop_policies(const char *table, List *policies)
+drop_protection(const char *table, List *policies, bool has_wall)
 {
 	ListCell *cell;
+	int       settings = begin_ddl();
 
-	SPI_connect();
+	if (has_wall)
+		run_ddl(psprintf("ALTER TABLE %s DROP CONSTRAINT " WALL, table));
 	foreach(cell, policies)
 		run_ddl(psprintf("DROP POLICY %s ON %s", (char *) lfirst(cell), table));
-	SPI_finish();
+	end_ddl(settings);
 }
 
 /*
@@ -311,6 +349,8 @@ teamrbac_protect_table(PG_FUNCTION_ARGS)
 	if (!PG_ARGISNULL(5))
 		protection.owner_column =
 			require_column(table, "owner_column", NameStr(*PG_GETARG_NAME(5)), false);
+	wall_require_citus_ready(table);
+	wall_require_fitting(table, &protection);
 	refuse_present_policies(table);
 	warn_of_missing_index(table, tenant_column, protection.tenant_column);
 
@@ -328,6 +368,8 @@ teamrbac_unprotect_table(PG_FUNCTION_ARGS)
 	List          *ours;
 	int            nothers;
 	bool           on_record;
+	bool           has_wall;
+	int            settings;
 
 	if (PG_ARGISNULL(0))
 		refuse_null("table");
@@ -340,16 +382,18 @@ teamrbac_unprotect_table(PG_FUNCTION_ARGS)
 		                errreason("table_not_protected"),
 		                errmsg("table \"%s\" is not protected", RelationGetRelationName(table)),
 		                errhint("Call teamrbac.protect_table to protect it.")));
+	wall_require_citus_ready(table);
 	name = protection_table_name(table);
+	has_wall = wall_state(table) == WALL_OWN;
 	table_close(table, NoLock);
 
-	drop_policies(name, ours);
+	drop_protection(name, ours, has_wall);
 	if (nothers == 0)
 	{
-		SPI_connect();
+		settings = begin_ddl();
 		run_ddl(psprintf("ALTER TABLE %s DISABLE ROW LEVEL SECURITY, NO FORCE ROW LEVEL SECURITY",
 		                 name));
-		SPI_finish();
+		end_ddl(settings);
 	}
 	PG_RETURN_VOID();
 }
@@ -401,9 +445,11 @@ teamrbac_restore_table_protection(PG_FUNCTION_ARGS)
 	initStringInfo(&permissive);
 	protection_survey(table, &ours, &nothers, &permissive);
 	refuse_permissive_policies(table, permissive.data);
+	wall_require_citus_ready(table);
+	wall_require_fitting(table, &protection);
 
 	(void) protected_table_forget(RelationGetRelid(table));
-	drop_policies(protection_table_name(table), ours);
+	drop_protection(protection_table_name(table), ours, wall_state(table) == WALL_OWN);
 	protect(table, &protection);
 	PG_RETURN_BOOL(true);
 }

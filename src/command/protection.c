@@ -15,10 +15,7 @@
 #include "catalog/pg_type.h"
 #include "nodes/nodes.h"
 #include "nodes/parsenodes.h"
-#include "parser/parse_clause.h"
-#include "parser/parse_collate.h"
 #include "parser/parse_node.h"
-#include "parser/parse_relation.h"
 #include "parser/parser.h"
 #include "utils/acl.h"
 #include "utils/array.h"
@@ -27,7 +24,10 @@
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
+#include "authority/cluster.h"
+#include "command/condition.h"
 #include "command/protection.h"
+#include "command/wall.h"
 
 bool protection_changes = false;
 
@@ -91,88 +91,13 @@ protection_survey(Relation table, List **ours, int *nothers, StringInfo permissi
 			continue;
 		}
 		(*nothers)++;
-		if (policy->polpermissive)
+		/* On the shards of Citus every policy is. */
+		if (policy->polpermissive || cluster_has_citus())
 			appendStringInfo(permissive, "%s%s", permissive->len > 0 ? ", " : "",
 			                 quote_identifier(NameStr(policy->polname)));
 	}
 	systable_endscan(scan);
 	table_close(catalog, AccessShareLock);
-}
-
-char *
-protection_table_name(Relation table)
-{
-	return quote_qualified_identifier(get_namespace_name(RelationGetNamespace(table)),
-	                                  RelationGetRelationName(table));
-}
-
-/* Of the server's schema: the caller's search_path, which others may have made, must not choose what a policy asks. */
-#define EQUALS "OPERATOR(pg_catalog.=)"
-
-/* rows_anywhere is the condition that somebody has a permission in the row's tenant, whichever that is. */
-static char *
-rows_anywhere(const char *column, const char *permission)
-{
-	return psprintf("teamrbac.has_permission(%s, %s)", column, quote_literal_cstr(permission));
-}
-
-/*
- * owned_by_asker: that a row is one's own.  IS TRUE keeps PostgreSQL from taking it for one of several equalities that
- * say the same (see HERE_POLICY).
- */
-static char *
-owned_by_asker(const char *owner)
-{
-	return psprintf("(%s " EQUALS " teamrbac.current_user_id()) IS TRUE", owner);
-}
-
-static char *
-condition_across_tenants(const char *column, const char *owner, const char *permission,
-                         const char *own_permission)
-{
-	char *own;
-
-	if (own_permission == NULL)
-		return rows_anywhere(column, permission);
-	own = psprintf("%s AND %s", owned_by_asker(owner), rows_anywhere(column, own_permission));
-	if (permission == NULL)
-		return own;
-	return psprintf("%s OR %s", rows_anywhere(column, permission), own);
-}
-
-static char *
-permitted_here(const char *permission)
-{
-	return psprintf("teamrbac.permitted_tenant(%s)", quote_literal_cstr(permission));
-}
-
-/*
- * condition_here compares the tenant's column with one value whoever asks, so that it is an index condition, for one's
- * own rows too: the tenant of either permission, and then without the first one only one's own.  CASE, since PostgreSQL
- * does not know of COALESCE that it tells nobody the row.
- */
-static char *
-condition_here(const char *column, const char *owner, const char *permission,
-               const char *own_permission)
-{
-	if (own_permission == NULL)
-		return psprintf("%s " EQUALS " %s", column, permitted_here(permission));
-	if (permission == NULL)
-		return psprintf("%s " EQUALS " %s AND %s", column, permitted_here(own_permission),
-		                owned_by_asker(owner));
-	return psprintf("%s " EQUALS
-	                " CASE WHEN %s IS NULL THEN %s ELSE %s END AND (%s IS NOT NULL OR %s)",
-	                column, permitted_here(permission), permitted_here(own_permission),
-	                permitted_here(permission), permitted_here(permission), owned_by_asker(owner));
-}
-
-/* column_name quotes the name of a column; NULL for none. */
-static const char *
-column_name(Relation table, AttrNumber column)
-{
-	if (column == InvalidAttrNumber)
-		return NULL;
-	return quote_identifier(get_attname(RelationGetRelid(table), column, false));
 }
 
 /* policy_command is pg_policy's letter for a command. */
@@ -194,33 +119,27 @@ policy_command(const char *command)
 	}
 }
 
-/* condition makes what the policies for this purpose say; NULL where nobody is let through. */
-static char *
-condition(Relation table, const Protection *protection, int purpose)
+/* Citus makes a restrictive policy a permissive one on the shards, which would let all through: there it is part of each. */
+static bool
+has_here_policy(const Protection *protection)
 {
-	const char *permission = protection->permissions[purpose];
-	const char *own_permission = protection->own_permissions[purpose];
-	const char *column = column_name(table, protection->tenant_column);
-	const char *owner = column_name(table, protection->owner_column);
-
-	if (permission == NULL && own_permission == NULL)
-		return NULL; /* no policy, nobody */
-	return protection->across_tenants
-	           ? condition_across_tenants(column, owner, permission, own_permission)
-	           : condition_here(column, owner, permission, own_permission);
+	return !protection->across_tenants && !cluster_has_citus();
 }
 
 /* policy_statement makes the statement that creates a policy; NULL where there is to be none. */
 static char *
 policy_statement(Relation table, const Protection *protection, size_t i)
 {
-	char *check = condition(table, protection, policies[i].purpose);
+	char *check = protection_condition(table, protection, policies[i].purpose);
+	char *seen = check;
 
 	if (check == NULL)
-		return NULL;
+		return NULL; /* no policy, nobody */
+	if (!protection->across_tenants && !has_here_policy(protection))
+		seen = psprintf("(%s) AND %s", check, here_condition(table, protection));
 	return psprintf("CREATE POLICY %s ON %s AS PERMISSIVE FOR %s TO PUBLIC%s%s", policies[i].name,
 	                protection_table_name(table), policies[i].command,
-	                policies[i].is_using ? psprintf(" USING (%s)", check) : "",
+	                policies[i].is_using ? psprintf(" USING (%s)", seen) : "",
 	                policies[i].is_check ? psprintf(" WITH CHECK (%s)", check) : "");
 }
 
@@ -237,41 +156,15 @@ protection_statements(Relation table, const Protection *protection)
 			statements = lappend(statements, statement);
 	}
 	/* What is seen, changed or deleted is of the acting tenant.  What is written is checked as it is. */
-	if (!protection->across_tenants)
-		statements = lappend(
-			statements,
-			psprintf("CREATE POLICY " HERE_POLICY " ON %s AS RESTRICTIVE FOR ALL TO PUBLIC"
-		             " USING (teamrbac.is_acting_tenant(%s)) WITH CHECK (true)",
-		             protection_table_name(table), column_name(table, protection->tenant_column)));
+	if (has_here_policy(protection))
+		statements =
+			lappend(statements,
+		            psprintf("CREATE POLICY " HERE_POLICY " ON %s AS RESTRICTIVE FOR ALL TO PUBLIC"
+		                     " USING (%s) WITH CHECK (true)",
+		                     protection_table_name(table), here_condition(table, protection)));
+	if (cluster_has_citus() && wall_state(table) != WALL_INHERITED)
+		statements = lappend(statements, wall_statement(table, protection));
 	return statements;
-}
-
-/* analyzed makes of a policy's condition what the server would store. */
-static Node *
-analyzed(Relation table, Node *condition)
-{
-	ParseState         *pstate = make_parsestate(NULL);
-	ParseNamespaceItem *item =
-		addRangeTableEntryForRelation(pstate, table, AccessShareLock, NULL, false, false);
-	Node *result;
-
-	addNSItemToQuery(pstate, item, false, true, true);
-	result = transformWhereClause(pstate, condition, EXPR_KIND_POLICY, "POLICY");
-	assign_expr_collations(pstate, result);
-	free_parsestate(pstate);
-	return result;
-}
-
-/* stored_as_made compares a condition of a policy's row with the one in the statement that made it. */
-static bool
-stored_as_made(Relation table, Relation catalog, HeapTuple policy, AttrNumber column, Node *made)
-{
-	bool  isnull;
-	Datum stored = heap_getattr(policy, column, RelationGetDescr(catalog), &isnull);
-
-	if (isnull || made == NULL)
-		return isnull && made == NULL;
-	return equal(stringToNode(TextDatumGetCString(stored)), analyzed(table, made));
 }
 
 /* policy_is_as_made tells whether a policy says what the statement that made it does. */
@@ -296,12 +189,13 @@ policy_is_as_made(Relation table, CreatePolicyStmt *made)
 		ArrayType     *roles = DatumGetArrayTypePCopy(
 				heap_getattr(tuple, Anum_pg_policy_polroles, RelationGetDescr(catalog), &isnull));
 
-		as_made =
-			policy->polpermissive == made->permissive &&
-			policy->polcmd == policy_command(made->cmd_name) && ARR_DIMS(roles)[0] == 1 &&
-			((Oid *) ARR_DATA_PTR(roles))[0] == ACL_ID_PUBLIC &&
-			stored_as_made(table, catalog, tuple, Anum_pg_policy_polqual, made->qual) &&
-			stored_as_made(table, catalog, tuple, Anum_pg_policy_polwithcheck, made->with_check);
+		as_made = policy->polpermissive == made->permissive &&
+		          policy->polcmd == policy_command(made->cmd_name) && ARR_DIMS(roles)[0] == 1 &&
+		          ((Oid *) ARR_DATA_PTR(roles))[0] == ACL_ID_PUBLIC &&
+		          condition_is_stored(table, catalog, tuple, Anum_pg_policy_polqual, made->qual,
+		                              EXPR_KIND_POLICY) &&
+		          condition_is_stored(table, catalog, tuple, Anum_pg_policy_polwithcheck,
+		                              made->with_check, EXPR_KIND_POLICY);
 	}
 	systable_endscan(scan);
 	table_close(catalog, AccessShareLock);
@@ -318,7 +212,11 @@ is_uuid_column(Relation table, AttrNumber column)
 char *
 protection_lack(Relation table, const Protection *protection)
 {
-	ListCell *cell;
+	StringInfoData permissive;
+	List          *ours;
+	ListCell      *cell;
+	int            nothers;
+	int            nmade = 0;
 
 	if (!table->rd_rel->relrowsecurity)
 		return pstrdup(_("Row-level security is disabled."));
@@ -331,12 +229,22 @@ protection_lack(Relation table, const Protection *protection)
 	foreach(cell, protection_statements(table, protection))
 	{
 		RawStmt          *parsed = linitial(raw_parser(lfirst(cell), RAW_PARSE_DEFAULT));
-		CreatePolicyStmt *made = castNode(CreatePolicyStmt, parsed->stmt);
+		CreatePolicyStmt *made;
 
+		if (!IsA(parsed->stmt, CreatePolicyStmt))
+			continue;
+		made = (CreatePolicyStmt *) parsed->stmt;
+		nmade++;
 		if (!policy_is_as_made(table, made))
 			return psprintf(_("Policy \"%s\" is gone or other than protect_table made it."),
 			                made->policy_name);
 	}
+	if (cluster_has_citus() && !wall_is_as_made(table, protection))
+		return psprintf(_("Constraint \"%s\" is gone or other than protect_table made it."), WALL);
+	initStringInfo(&permissive);
+	protection_survey(table, &ours, &nothers, &permissive);
+	if (list_length(ours) != nmade)
+		return pstrdup(_("A policy bears a name of protect_table's that did not make it."));
 	return NULL;
 }
 

@@ -14,16 +14,13 @@
 /* While a statement of protect_table's or its like is run, which makes of a table what was asked for. */
 extern bool protection_changes;
 
-/* The table's name as statements have it. */
-extern char *protection_table_name(Relation table);
-
 /*
- * Reads a table's policies: the names of ours, how many others there are, and the names of the permissive ones among
- * these.
+ * Reads a table's policies: the names of ours, how many others there are, and the names of those that let rows
+ * through.
  */
 extern void protection_survey(Relation table, List **ours, int *nothers, StringInfo permissive);
 
-/* The statements that make a table's policies. */
+/* The statements that make a table's policies, and where Citus is its wall. */
 extern List *protection_statements(Relation table, const Protection *protection);
 
 /* What a table lacks of what protect_table made, as a sentence for an error's detail; NULL if nothing. */

@@ -16,6 +16,7 @@
 #include "record/audit_internal.h"
 #include "compat.h"
 #include "authority/errors.h"
+#include "authority/cluster.h"
 #include "authority/identity.h"
 #include "store/query.h"
 #include "authority/team.h"
@@ -221,6 +222,7 @@ record(const Identity *identity, const pg_uuid_t *chain_id, const char *scope, c
 	AuditChain chain = {.id = *chain_id, .scope = scope};
 	AuditEntry entry = {.action = action, .subject = subject, .before = before, .after = after};
 
+	cluster_require_team();
 	audit_set_actor(&entry, identity);
 	audit_open_chain(&chain);
 	audit_append(&chain, &entry);

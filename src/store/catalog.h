@@ -25,6 +25,7 @@ typedef enum CatalogTable
 	CATALOG_API_KEY,
 	CATALOG_API_KEY_USE,
 	CATALOG_USER_ACTIVITY,
+	CATALOG_CLUSTER,
 	CATALOG_TOKEN_ISSUER,
 	CATALOG_TOKEN_KEY,
 	CATALOG_TOKEN_SECRET,
@@ -115,6 +116,10 @@ typedef enum Facts
 #define Anum_api_key_use_key_id 2
 
 #define Anum_user_activity_user_id 1
+
+#define Anum_cluster_keeps_team 2
+#define Anum_cluster_secret 3
+#define Anum_cluster_previous_secret 4
 
 #define Anum_token_issuer_issuer 1
 #define Anum_token_issuer_issuer_number 2

@@ -23,7 +23,7 @@ SELECT object, (SELECT rolsuper FROM pg_roles WHERE oid = owner) AS by_superuser
 SELECT s.function FROM teamrbac.superuser_functions() AS s(function) ORDER BY s.function::text COLLATE "C";
 SELECT indexrelid::regclass FROM pg_index JOIN pg_class AS c ON c.oid = indexrelid
 	WHERE c.relnamespace = 'teamrbac'::regnamespace AND c.relowner <> 'teamrbac_owner'::regrole;
-SELECT typname FROM pg_type WHERE typnamespace = 'teamrbac'::regnamespace AND typowner <> 'teamrbac_owner'::regrole;
+SELECT typname FROM pg_type WHERE typnamespace = 'teamrbac'::regnamespace AND typowner <> 'teamrbac_owner'::regrole ORDER BY typname COLLATE "C";
 -- Every function that lends somebody's rights, and whose.
 SELECT p.oid::regprocedure AS function, CASE WHEN proowner = 'teamrbac_owner'::regrole THEN 'teamrbac_owner' WHEN r.rolsuper THEN 'a superuser' ELSE r.rolname END AS lends_the_rights_of
 	FROM pg_proc AS p JOIN pg_roles AS r ON r.oid = proowner

@@ -16,11 +16,11 @@ use Time::HiRes qw(time);
 my $seconds = $ENV{TEAMRBAC_FUZZ_SECONDS} // 20;
 my $seed = $ENV{TEAMRBAC_FUZZ_SEED} // int(time);
 # Seeds that have found something, run first.
-my @kept = ();
+my @kept = (1795830703);
 
 my $node = PostgreSQL::Test::Cluster->new('main');
 $node->init;
-$node->append_conf('postgresql.conf', "log_statement = none\nlog_min_error_statement = panic\nlog_min_messages = fatal");
+$node->append_conf('postgresql.conf', "log_statement = none\nlog_min_error_statement = panic\nlog_min_messages = log");
 $node->start;
 $node->safe_psql('postgres', <<'SQL');
 CREATE ROLE mallory LOGIN;

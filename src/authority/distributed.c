@@ -1,0 +1,107 @@
+/*
+ * distributed.c
+ *	  Queries that Citus sends to its workers: known by the nodes that it puts into plans.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "libpq/libpq-be.h"
+#include "miscadmin.h"
+#include "nodes/execnodes.h"
+#include "nodes/extensible.h"
+#include "nodes/nodeFuncs.h"
+
+#include "authority/distributed.h"
+
+/* What the names of all of Citus' nodes begin with; the one that it registers first of all. */
+#define CITUS_NODE_PREFIX "Citus "
+#define CITUS_NODE "Citus Adaptive"
+
+/* What the names of all connections begin with that it makes between nodes, and of those that its queries take. */
+#define CITUS_APPLICATION "citus_"
+#define CITUS_QUERY_APPLICATION "citus_internal gpid="
+
+/* The last digits of what Citus calls a global process number are the number of the process on its node. */
+#define GLOBAL_PID_NODE UINT64CONST(10000000000)
+
+/* citus_is_loaded asks once: Citus can be preloaded only. */
+static bool
+citus_is_loaded(void)
+{
+	static bool asked = false;
+	static bool loaded;
+
+	if (!asked)
+		loaded = GetCustomScanMethods(CITUS_NODE, true) != NULL;
+	asked = true;
+	return loaded;
+}
+
+static bool
+has_citus_node(PlanState *state, void *context)
+{
+	if (state == NULL)
+		return false;
+	if (IsA(state, CustomScanState))
+	{
+		const CustomScan *scan = (const CustomScan *) state->plan;
+
+		if (strncmp(scan->methods->CustomName, CITUS_NODE_PREFIX, strlen(CITUS_NODE_PREFIX)) == 0)
+			return true;
+	}
+	return planstate_tree_walker(state, has_citus_node, context);
+}
+
+bool
+query_is_distributed(const QueryDesc *query)
+{
+	return citus_is_loaded() && has_citus_node(query->planstate, NULL);
+}
+
+bool
+query_is_part(const QueryDesc *query)
+{
+	/* What a client or a function executes has a text. */
+	return query->sourceText[0] == '\0';
+}
+
+/* What the client, or the server that made the connection, called this session as it began. */
+static const char *
+session_name(void)
+{
+	const char *name = MyProcPort != NULL ? MyProcPort->application_name : NULL;
+
+	return name != NULL ? name : "";
+}
+
+bool
+session_is_of_citus(void)
+{
+	return strncmp(session_name(), CITUS_APPLICATION, strlen(CITUS_APPLICATION)) == 0;
+}
+
+bool
+session_is_for_queries_of(int pid)
+{
+	const char *name = session_name();
+
+	if (strncmp(name, CITUS_QUERY_APPLICATION, strlen(CITUS_QUERY_APPLICATION)) != 0)
+		return false;
+	return strtoull(name + strlen(CITUS_QUERY_APPLICATION), NULL, 10) % GLOBAL_PID_NODE ==
+	       (uint64) pid;
+}
+
+bool
+begin_statement_block(void)
+{
+	if (IsTransactionBlock())
+		return false;
+	BeginImplicitTransactionBlock();
+	return true;
+}
+
+void
+end_statement_block(void)
+{
+	EndImplicitTransactionBlock();
+}
