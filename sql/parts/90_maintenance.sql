@@ -66,6 +66,13 @@ COMMENT ON FUNCTION teamrbac.purge_token_batch(integer) IS
 	'Internal to purge: deletes at most batch_size notes of one-time tokens that have expired, and returns how many. Errors: 22023 batch_size not positive. Skips rows that others have locked.';
 REVOKE ALL ON FUNCTION teamrbac.purge_token_batch(integer) FROM PUBLIC;
 
+CREATE FUNCTION teamrbac.purge_use_batch(batch_size integer) RETURNS bigint
+	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
+	AS 'MODULE_PATHNAME', 'teamrbac_purge_use_batch';
+COMMENT ON FUNCTION teamrbac.purge_use_batch(integer) IS
+	'Internal to purge: forgets which permissions former members and revoked keys used, at most batch_size of each, and returns how many. Errors: 22023 batch_size not positive. Skips rows that others have locked.';
+REVOKE ALL ON FUNCTION teamrbac.purge_use_batch(integer) FROM PUBLIC;
+
 CREATE PROCEDURE teamrbac.purge(batch_size integer DEFAULT 1000)
 	LANGUAGE plpgsql
 AS $$
@@ -106,6 +113,10 @@ BEGIN
 	END LOOP;
 	LOOP
 		EXIT WHEN teamrbac.purge_token_batch(batch_size) OPERATOR(pg_catalog.=) 0;
+		COMMIT;
+	END LOOP;
+	LOOP
+		EXIT WHEN teamrbac.purge_use_batch(batch_size) OPERATOR(pg_catalog.=) 0;
 		COMMIT;
 	END LOOP;
 	LOOP
