@@ -31,6 +31,7 @@
 
 #include "authority/permission.h"
 #include "authority/permission_use.h"
+#include "authority/worker.h"
 #include "store/unwaiting.h"
 
 /*
@@ -148,28 +149,70 @@ add_use(const UseKey *key, DateADT day)
 	add_pending(use);
 }
 
-void
-remember_permission_use(const Identity *identity, const pg_uuid_t *tenant, int permission)
+/* tell_leader has a worker's leader remember a use, once. */
+static void
+tell_leader(const UseKey *key)
+{
+	WorkerUse told = {.kind = key->kind, .principal = key->principal, .tenant = key->tenant};
+	bool      found;
+
+	(void) hash_search(uses, key, HASH_ENTER, &found);
+	if (found)
+		return;
+	strlcpy(told.permission, permission_name(key->permission), sizeof(told.permission));
+	worker_tell_use(&told);
+}
+
+static void
+remember(const UseKey *key)
 {
 	DateADT day = day_of(GetCurrentStatementStartTimestamp());
-	UseKey  key = {.tenant = *tenant, .kind = identity->kind, .permission = permission};
 	Use    *use;
 
-	/* A visitor of the platform's staff is no member, and their visit stands in the audit. */
-	if (identity->kind == IDENTITY_NONE || identity->staff != STAFF_NONE)
-		return;
-	key.principal = identity->kind == IDENTITY_USER ? identity->user_id : identity->key_id;
 	if (uses == NULL)
 		make_uses();
-	use = hash_search(uses, &key, HASH_FIND, NULL);
+	if (IsParallelWorker())
+	{
+		tell_leader(key);
+		return;
+	}
+	use = hash_search(uses, key, HASH_FIND, NULL);
 	if (use == NULL)
-		add_use(&key, day);
+		add_use(key, day);
 	else if (use->used_on < day)
 	{
 		use->used_on = day;
 		use->written = false;
 		if (use->noted)
 			add_pending(use);
+	}
+}
+
+void
+remember_permission_use(const Identity *identity, const pg_uuid_t *tenant, int permission)
+{
+	UseKey key = {.tenant = *tenant, .kind = identity->kind, .permission = permission};
+
+	/* A visitor of the platform's staff is no member, and their visit stands in the audit. */
+	if (identity->kind == IDENTITY_NONE || identity->staff != STAFF_NONE)
+		return;
+	key.principal = identity->kind == IDENTITY_USER ? identity->user_id : identity->key_id;
+	remember(&key);
+}
+
+void
+take_workers_uses(void)
+{
+	WorkerUse told;
+
+	while (worker_take_use(&told))
+	{
+		UseKey key = {.tenant = told.tenant,
+		              .principal = told.principal,
+		              .kind = told.kind,
+		              .permission = permission_number(told.permission)};
+
+		remember(&key);
 	}
 }
 
@@ -336,7 +379,7 @@ at_transaction(XactEvent event, void *arg)
 static void
 at_exit(int code, Datum arg)
 {
-	if (npending == 0 || RecoveryInProgress() || IsParallelWorker())
+	if (npending == 0 || RecoveryInProgress())
 		return;
 	ending = true;
 	AbortOutOfAnyTransaction();

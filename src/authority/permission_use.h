@@ -16,6 +16,9 @@
 extern void remember_permission_use(const Identity *identity, const pg_uuid_t *tenant,
                                     int permission);
 
+/* Remembers what the workers of a parallel query have told. */
+extern void take_workers_uses(void);
+
 /* Whoever has been granted a permission in a tenant uses it. */
 static inline void
 use_permission(const Identity *identity, const pg_uuid_t *tenant, int permission)

@@ -29,6 +29,7 @@
 
 #include "authority/identity.h"
 #include "authority/permission.h"
+#include "authority/permission_use.h"
 #include "authority/statement.h"
 #include "authority/worker.h"
 #include "compat.h"
@@ -431,7 +432,10 @@ run_query(EXECUTOR_RUN_PARAMETERS)
 	run_in_frame(&frame, EXECUTOR_RUN_ARGUMENTS);
 	/* What workers were handed goes; after an error, the end of the transaction sees to that. */
 	if (settings > 0)
+	{
 		AtEOXact_GUC(true, settings);
+		take_workers_uses();
+	}
 }
 
 /* What the executor leaves for the end: changes in WITH that nobody reads, and triggers after the query. */

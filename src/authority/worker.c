@@ -7,14 +7,20 @@
  * workers, and describes it in a setting, which PostgreSQL copies into each worker as it copies all settings.  As with the
  * identity, nobody can set it: the check hook lets it through only while we write it, or a worker starts.
  *
- * The description: who is asking, time, acting tenant, then the sets of permissions that occur, then the grants, a line each.
+ * The other way goes what is to be recorded as used: by memory that the session's processes share, whose place the
+ * description begins with.
+ *
+ * The description: that place, who is asking, time, acting tenant, then the sets of permissions that occur, then the grants, a line each.
  */
 #include "postgres.h"
 
 #include "access/parallel.h"
+#include "access/session.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
+#include "storage/spin.h"
 #include "utils/builtins.h"
+#include "utils/dsa.h"
 #include "utils/guc.h"
 #include "utils/timestamp.h"
 
@@ -22,6 +28,7 @@
 #include "authority/permission.h"
 #include "authority/worker.h"
 #include "compat.h"
+#include "store/settings.h"
 
 #define WORKER_SETTING "teamrbac.leader_authority"
 
@@ -50,6 +57,76 @@ worker_init(void)
 		"Written for the workers of a parallel query; nobody can set it.", &worker_setting, "",
 		PGC_SUSET, GUC_NOT_IN_SAMPLE | GUC_DISALLOW_IN_FILE | GUC_NO_SHOW_ALL | GUC_SUPERUSER_ONLY,
 		check_worker_setting, NULL, NULL);
+}
+
+/* ---- what workers tell -------------------------------------------------------------------------------- */
+
+/* More than one query's workers will tell, unless somebody in very many tenants reads from all of them. */
+#define MAX_TOLD 256
+
+typedef struct Told
+{
+	slock_t   mutex;
+	int       nuses;
+	WorkerUse uses[MAX_TOLD];
+} Told;
+
+/* The leader's; kept for the session, since a worker may outlive its query by a moment, after an error. */
+static dsa_pointer told_at = InvalidDsaPointer;
+
+static bool
+make_told(void)
+{
+	Told *told;
+
+	if (DsaPointerIsValid(told_at))
+		return true;
+	if (GetSessionDsmHandle() == DSM_HANDLE_INVALID)
+		return false;
+	told_at = dsa_allocate(CurrentSession->area, sizeof(Told));
+	told = dsa_get_address(CurrentSession->area, told_at);
+	SpinLockInit(&told->mutex);
+	told->nuses = 0;
+	return true;
+}
+
+/* leaders_told finds the memory of a worker's leader, or NULL. */
+static Told *
+leaders_told(void)
+{
+	if (strncmp(worker_setting, "u ", 2) != 0 || CurrentSession->area == NULL)
+		return NULL;
+	return dsa_get_address(CurrentSession->area, strtoull(worker_setting + 2, NULL, 10));
+}
+
+void
+worker_tell_use(const WorkerUse *use)
+{
+	Told *told = leaders_told();
+
+	if (told == NULL)
+		return;
+	SpinLockAcquire(&told->mutex);
+	if (told->nuses < MAX_TOLD)
+		told->uses[told->nuses++] = *use;
+	SpinLockRelease(&told->mutex);
+}
+
+bool
+worker_take_use(WorkerUse *use)
+{
+	Told *told;
+	bool  any;
+
+	if (!DsaPointerIsValid(told_at))
+		return false;
+	told = dsa_get_address(CurrentSession->area, told_at);
+	SpinLockAcquire(&told->mutex);
+	any = told->nuses > 0;
+	if (any)
+		*use = told->uses[--told->nuses];
+	SpinLockRelease(&told->mutex);
+	return any;
 }
 
 /* ---- describing ------------------------------------------------------------------------------------ */
@@ -85,6 +162,8 @@ describe(const Authority *authority)
 
 	initStringInfo(&sets);
 	initStringInfo(&grants);
+	if (record_permission_use && make_told())
+		appendStringInfo(&sets, "u " UINT64_FORMAT "\n", (uint64) told_at);
 	appendStringInfo(&sets, "i %s\n", identity_text(principal_identity(authority->principal)));
 	appendStringInfo(&sets, "a " INT64_FORMAT " %d %s\n", authority->settled_at,
 	                 (int) authority->acting,
@@ -214,6 +293,8 @@ understand(char *description, Authority *authority)
 		char *rest = line + Min(strlen(line), 2);
 
 		CHECK_FOR_INTERRUPTS();
+		if (*line == 'u')
+			continue;
 		if (*line == 'i')
 			authority->principal = understand_identity(rest);
 		else if (*line == 'a')
