@@ -80,6 +80,7 @@ static const UseTable key_uses = {{CATALOG_KEY_PERMISSION_USE, CATALOG_KEY_PERMI
                                   true};
 
 static HTAB      *uses = NULL;
+static Use       *latest = NULL; /* one call is most often followed by another of its kind */
 static dlist_head pending = DLIST_STATIC_INIT(pending);
 static int        npending = 0;
 static bool       writing = false; /* this transaction has written some of them */
@@ -128,6 +129,7 @@ make_room(void)
 	HASH_SEQ_STATUS scan;
 	Use            *use;
 
+	latest = NULL;
 	hash_seq_init(&scan, uses);
 	while ((use = hash_seq_search(&scan)) != NULL)
 	{
@@ -137,16 +139,17 @@ make_room(void)
 	return hash_get_num_entries(uses) < MAX_USES;
 }
 
-static void
+static Use *
 add_use(const UseKey *key, DateADT day)
 {
 	Use *use;
 
 	if (hash_get_num_entries(uses) >= MAX_USES && !make_room())
-		return;
+		return NULL;
 	use = hash_search(uses, key, HASH_ENTER, NULL);
 	use->used_on = day;
 	add_pending(use);
+	return use;
 }
 
 /* tell_leader has a worker's leader remember a use, once. */
@@ -169,6 +172,8 @@ remember(const UseKey *key)
 	DateADT day = day_of(GetCurrentStatementStartTimestamp());
 	Use    *use;
 
+	if (latest != NULL && latest->used_on == day && memcmp(&latest->key, key, sizeof(UseKey)) == 0)
+		return;
 	if (uses == NULL)
 		make_uses();
 	if (IsParallelWorker())
@@ -178,7 +183,7 @@ remember(const UseKey *key)
 	}
 	use = hash_search(uses, key, HASH_FIND, NULL);
 	if (use == NULL)
-		add_use(key, day);
+		use = add_use(key, day);
 	else if (use->used_on < day)
 	{
 		use->used_on = day;
@@ -186,6 +191,7 @@ remember(const UseKey *key)
 		if (use->noted)
 			add_pending(use);
 	}
+	latest = use;
 }
 
 void
@@ -303,6 +309,7 @@ write_pending(void)
 			settle_use(use);
 		else if (outcome == OUTCOME_NOBODY)
 		{
+			latest = NULL;
 			remove_pending(use);
 			hash_search(uses, &use->key, HASH_REMOVE, NULL);
 		}
