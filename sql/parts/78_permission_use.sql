@@ -87,3 +87,15 @@ $$;
 COMMENT ON FUNCTION teamrbac.least_role(uuid, text[], text[], boolean) IS
 	'Internal to access_review: the role with the fewest permissions that has what was used, and less than what is held; NULL: none.';
 REVOKE ALL ON FUNCTION teamrbac.least_role(uuid, text[], text[], boolean) FROM PUBLIC;
+
+CREATE FUNCTION teamrbac.changed_since(for_tenant uuid, subjects text[], since timestamptz) RETURNS boolean
+	LANGUAGE sql STABLE SET search_path = pg_catalog, teamrbac, pg_temp
+AS $$
+	SELECT EXISTS (SELECT FROM teamrbac.audit_event AS e
+				   WHERE e.tenant_id = for_tenant AND e.scope = 'tenant' AND e.subject = ANY (subjects) AND e.occurred_at >= since)
+		OR EXISTS (SELECT FROM teamrbac.audit_event AS e
+				   WHERE e.tenant_id = '00000000-0000-0000-0000-000000000000' AND e.scope = 'platform' AND e.subject = ANY (subjects) AND e.occurred_at >= since);
+$$;
+COMMENT ON FUNCTION teamrbac.changed_since(uuid, text[], timestamptz) IS
+	'Internal to access_review: whether the audit has an event about one of the subjects since then, in the tenant or among the definitions.';
+REVOKE ALL ON FUNCTION teamrbac.changed_since(uuid, text[], timestamptz) FROM PUBLIC;

@@ -73,15 +73,14 @@ AS $$
 		WHERE (only_tenant IS NULL OR k.tenant_id = only_tenant)
 		  AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > t.time)
 	), member_use AS (
-		-- Whoever got another role meanwhile has not had the time to use it.
+		-- Whoever got another role meanwhile, or whose role became another, has not had the time to use it.
 		SELECT m.tenant_id, m.user_id, m.role, m.subject, m.manages, held.permissions AS held, used.permissions AS used
 		FROM staying AS m CROSS JOIN today AS t
 		CROSS JOIN LATERAL (SELECT array_agg(h.permission) AS permissions FROM teamrbac.permissions_of_role(m.tenant_id, m.role, m.own_role) AS h(permission)) AS held
 		CROSS JOIN LATERAL (SELECT COALESCE(array_agg(p.permission::text ORDER BY p.permission), '{}') AS permissions FROM teamrbac.member_permission_use AS p
 							WHERE p.tenant_id = m.tenant_id AND p.user_id = m.user_id AND p.last_used_on >= t.day - t.unused_days) AS used
 		WHERE m.is_recorded AND m.role <> 'owner'
-		  AND NOT EXISTS (SELECT FROM teamrbac.audit_event AS e WHERE e.tenant_id = m.tenant_id AND e.scope = 'tenant'
-						  AND e.subject = 'member:' || m.user_id::text AND e.occurred_at >= (t.day - t.unused_days)::timestamp AT TIME ZONE 'UTC')
+		  AND NOT teamrbac.changed_since(m.tenant_id, ARRAY['member:' || m.user_id::text, 'role:' || m.role], (t.day - t.unused_days)::timestamp AT TIME ZONE 'UTC')
 	), key_use AS (
 		SELECT k.tenant_id, k.key_id, k.role, k.creator, k.subject, held.permissions AS held, used.permissions AS used
 		FROM key AS k CROSS JOIN today AS t
@@ -91,6 +90,7 @@ AS $$
 		CROSS JOIN LATERAL (SELECT COALESCE(array_agg(p.permission::text ORDER BY p.permission), '{}') AS permissions FROM teamrbac.key_permission_use AS p
 							WHERE p.tenant_id = k.tenant_id AND p.key_id = k.key_id AND p.last_used_on >= t.day - t.unused_days) AS used
 		WHERE k.is_recorded AND k.replaced_by IS NULL AND NOT (k.orphaned OR k.exceeds OR k.unused)
+		  AND NOT teamrbac.changed_since(k.tenant_id, ARRAY['role:' || k.role], (t.day - t.unused_days)::timestamp AT TIME ZONE 'UTC')
 	)
 	SELECT j.tenant_id, 'unused member', CASE WHEN j.manages THEN 'warning' ELSE 'notice' END, j.subject,
 		   format('%s; %s', j.role, j.activity)

@@ -20,6 +20,7 @@
 #include "lib/ilist.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
+#include "storage/proc.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/hsearch.h"
@@ -324,6 +325,13 @@ write_pending(void)
 	}
 }
 
+/* is_disregarded tells whether others take this transaction for one that never writes, as VACUUM's. */
+static bool
+is_disregarded(void)
+{
+	return (MyProc->statusFlags & (PROC_IN_VACUUM | PROC_IN_SAFE_IC)) != 0;
+}
+
 /*
  * write_at_commit writes what there is to be written.  A transaction that would change nothing else is not made to wait
  * for the disk or for a standby by that.
@@ -335,7 +343,7 @@ write_at_commit(void)
 	MemoryContext caller = CurrentMemoryContext;
 	MemoryContext context;
 
-	if (npending == 0 || !may_write() || !catalog_is_installed())
+	if (npending == 0 || !may_write() || is_disregarded() || !catalog_is_installed())
 		return;
 	if (!TransactionIdIsValid(GetTopTransactionIdIfAny()))
 		(void) set_config_option("synchronous_commit", "off", PGC_USERSET, PGC_S_SESSION,

@@ -3,7 +3,7 @@
  *	  Notes: rows that are written only where that waits for nothing and nobody.
  *
  * They are written past SPI, without triggers and without a snapshot of the transaction's, so that in REPEATABLE READ and
- * SERIALIZABLE none of this can fail either.  Whatever is in the way, the caller leaves the row alone.
+ * SERIALIZABLE no change by others makes any of this fail.  Whatever is in the way, the caller leaves the row alone.
  */
 #ifndef TEAMRBAC_UNWAITING_H
 #define TEAMRBAC_UNWAITING_H

@@ -131,6 +131,7 @@ SELECT * FROM everybody($$SELECT FROM teamrbac.member_permission_use$$);
 SELECT * FROM everybody($$SELECT FROM teamrbac.key_permission_use$$);
 SELECT * FROM everybody($$SELECT teamrbac.uses_in_tenant(u('a0'), NULL)$$);
 SELECT * FROM everybody($$SELECT teamrbac.least_role(u('a0'), NULL, NULL, false)$$);
+SELECT * FROM everybody($$SELECT teamrbac.changed_since(u('a0'), '{}', now())$$);
 SELECT * FROM everybody($$SELECT teamrbac.purge_use_batch(1)$$);
 SELECT * FROM everybody($$SET teamrbac.record_permission_use = off$$);
 SELECT * FROM everybody($$SET teamrbac.unused_after = '1 day'$$);
@@ -205,6 +206,16 @@ SELECT name, role, findings FROM teamrbac.review_items(:'review') WHERE findings
 UPDATE teamrbac.app_user SET disabled_at = now() WHERE user_id IN (u('04'), u('02'));
 SELECT * FROM review WHERE subject ~ 'Alma';
 UPDATE teamrbac.app_user SET disabled_at = NULL;
+-- Nor of a role that became another one meanwhile.
+UPDATE teamrbac.membership SET role = 'auditor' WHERE user_id = u('03');
+SET session_replication_role = replica;
+DELETE FROM teamrbac.audit_event WHERE tenant_id = u('a0') AND subject ~ 'member';
+RESET session_replication_role;
+SELECT * FROM review WHERE subject ~ 'Alma';
+UPDATE teamrbac.membership SET role = 'admin' WHERE user_id = u('03');
+SET session_replication_role = replica;
+DELETE FROM teamrbac.audit_event WHERE tenant_id = u('a0');
+RESET session_replication_role;
 DO $$ BEGIN EXECUTE (SELECT remedy FROM teamrbac.access_review(u('a0')) WHERE finding = 'role beyond use' AND subject ~ 'Alma'); END $$;
 SELECT role FROM teamrbac.membership WHERE user_id = u('03');
 SELECT * FROM review;
