@@ -5,7 +5,7 @@
  * Checks happen in read-only transactions, on standbys, and in transactions that are rolled back, and none of them may
  * write for that.  So a check only remembers, in this backend's memory: of each tenant, principal and permission the
  * last day, which takes one look-up a statement and call site.  What is new that day is written as a transaction
- * commits that may write anyway, after all user-defined code: locks are kept for that moment only, so that nobody who
+ * commits that uses something and may write anyway, after all user-defined code: locks are kept for that moment only, so that nobody who
  * may merely read can hold up a manager by them, and never by PREPARE TRANSACTION.  What has not been written by then,
  * as all transactions were read-only, is when the backend ends, in a transaction of its own.
  *
@@ -33,6 +33,7 @@
 #include "authority/permission.h"
 #include "authority/permission_use.h"
 #include "authority/worker.h"
+#include "compat.h"
 #include "store/unwaiting.h"
 
 /*
@@ -86,6 +87,9 @@ static dlist_head pending = DLIST_STATIC_INIT(pending);
 static int        npending = 0;
 static bool       writing = false; /* this transaction has written some of them */
 static bool       ending = false;  /* the backend is */
+
+/* The last transaction that has used anything. */
+static LocalTransactionId last_using = InvalidLocalTransactionId;
 
 static void at_transaction(XactEvent event, void *arg);
 static void at_exit(int code, Datum arg);
@@ -173,6 +177,7 @@ remember(const UseKey *key)
 	DateADT day = day_of(GetCurrentStatementStartTimestamp());
 	Use    *use;
 
+	last_using = MyProc->COMPAT_LXID;
 	if (latest != NULL && latest->used_on == day && memcmp(&latest->key, key, sizeof(UseKey)) == 0)
 		return;
 	if (uses == NULL)
@@ -333,7 +338,8 @@ is_disregarded(void)
 }
 
 /*
- * write_at_commit writes what there is to be written.  A transaction that would change nothing else is not made to wait
+ * write_at_commit writes what there is to be written.  Only in a transaction that has used something itself: the server
+ * has some of its own, in which an error would end the session.  One that would change nothing else is not made to wait
  * for the disk or for a standby by that.
  */
 static void
@@ -343,7 +349,8 @@ write_at_commit(void)
 	MemoryContext caller = CurrentMemoryContext;
 	MemoryContext context;
 
-	if (npending == 0 || !may_write() || is_disregarded() || !catalog_is_installed())
+	if (npending == 0 || (last_using != MyProc->COMPAT_LXID && !ending) || !may_write() ||
+	    is_disregarded() || !catalog_is_installed())
 		return;
 	if (!TransactionIdIsValid(GetTopTransactionIdIfAny()))
 		(void) set_config_option("synchronous_commit", "off", PGC_USERSET, PGC_S_SESSION,

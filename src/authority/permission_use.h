@@ -3,8 +3,8 @@
  *	  Which permissions members and API keys use, and on which day last, while teamrbac.record_permission_use is on.
  *
  * A use is a check that granted: a permission that was asked for, and had.  It is remembered by the backend, and noted in
- * the tables when a transaction of the backend is about to commit that may write, this one or a later one, or when the
- * backend ends.  It waits for nobody, and nobody for it.  A crash loses what has not been noted.
+ * the tables when a transaction of the backend is about to commit that uses something and may write, this one or a later
+ * one, or when the backend ends.  It waits for nobody, and nobody for it.  A crash loses what has not been noted.
  */
 #ifndef TEAMRBAC_PERMISSION_USE_H
 #define TEAMRBAC_PERMISSION_USE_H
