@@ -103,7 +103,7 @@ all install uninstall installcheck prove_installcheck clean layers:
 endif
 
 # What follows works before anything is installed, because the scripts install it.
-.PHONY: dependencies test test-postgres test-all-versions coverage sanitize fuzz demo bench bench-18 bench-mail bench-expire bench-keys bench-tokens bench-pages bench-roles bench-evidence docs format format-check deb dist test-packages test-gateways demo-web test-web test-clients
+.PHONY: dependencies test test-postgres test-all-versions coverage sanitize fuzz demo bench bench-18 bench-mail bench-expire bench-keys bench-tokens bench-pages bench-roles bench-evidence bench-use docs format format-check deb dist test-packages test-gateways demo-web test-web test-clients
 
 dependencies:
 	scripts/install-dependencies.sh
@@ -227,6 +227,12 @@ bench-expire:
 		--set 'full_page_writes = on' -- bench/expire.sh >bench/EXPIRE.md.tmp || { rm -f bench/EXPIRE.md.tmp; exit 1; }
 	@mv bench/EXPIRE.md.tmp bench/EXPIRE.md
 	@cat bench/EXPIRE.md
+
+# See bench/use.sh for BENCH_SECONDS and BENCH_ROUNDS.
+bench-use:
+	@scripts/with-cluster.sh --set 'autovacuum = off' -- bench/use.sh >bench/USE.md.tmp || { rm -f bench/USE.md.tmp; exit 1; }
+	@mv bench/USE.md.tmp bench/USE.md
+	@cat bench/USE.md
 
 # See bench/evidence.sh for BENCH_EVENTS and BENCH_MEMBERS.
 bench-evidence:

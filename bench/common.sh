@@ -13,3 +13,18 @@ tested() {
 | date | $(date -u +%F) |
 END
 }
+
+# middle_half SCRIPT: of pgbench's log, what a second of that script (0 or 1) does, by the mean of the middle half of
+# its transactions' times.
+middle_half() {
+    awk -v script="$1" '$4 == script { print $3 }' | sort -n | awk '
+        { time[NR] = $1 }
+        END {
+            for (i = int(NR / 4) + 1; i <= NR - int(NR / 4); i++) {
+                sum += time[i]
+                n++
+            }
+            if (n > 0)
+                print 1000000 * n / sum
+        }'
+}

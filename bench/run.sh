@@ -211,21 +211,6 @@ run_pgbench() {
     per_second "$label" "$round" "$tps"
 }
 
-# middle_half SCRIPT: of pgbench's log, what a second of that script (0 or 1) does, by the mean of the middle half of
-# its transactions' times.
-middle_half() {
-    awk -v script="$1" '$4 == script { print $3 }' | sort -n | awk '
-        { time[NR] = $1 }
-        END {
-            for (i = int(NR / 4) + 1; i <= NR - int(NR / 4); i++) {
-                sum += time[i]
-                n++
-            }
-            if (n > 0)
-                print 1000000 * n / sum
-        }'
-}
-
 # statement_alone SCRIPT: of pgbench's report, what a second of that script's query (the statement before the last, or
 # the only one) does, by its mean time.
 statement_alone() {

@@ -551,6 +551,24 @@ COMMENT ON COLUMN past_permission.reason IS 'Why, or why not.';
 COMMENT ON COLUMN past_permission.role IS 'What they were in the tenant; null: nothing.';
 COMMENT ON COLUMN past_permission.events IS 'The events of the audit that this rests on, as scope/sequence.';
 
+CREATE TYPE used_permission AS (
+	kind           text,
+	subject_id     uuid,
+	name           text,
+	role           text,
+	permission     text,
+	last_used_on   date,
+	recorded_since date
+);
+COMMENT ON TYPE used_permission IS 'A permission that a member or an API key has used.';
+COMMENT ON COLUMN used_permission.kind IS 'member or api_key.';
+COMMENT ON COLUMN used_permission.subject_id IS 'The user or the key.';
+COMMENT ON COLUMN used_permission.name IS 'The user''s or the key''s.';
+COMMENT ON COLUMN used_permission.role IS 'What they are in the tenant now.';
+COMMENT ON COLUMN used_permission.permission IS 'What was asked for, and had.';
+COMMENT ON COLUMN used_permission.last_used_on IS 'The day in UTC.';
+COMMENT ON COLUMN used_permission.recorded_since IS 'The day since which this has been recorded without a gap; null: it is not recorded now.';
+
 CREATE TYPE review AS (
 	review_id uuid
 );

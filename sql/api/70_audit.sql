@@ -129,6 +129,25 @@ COMMENT ON FUNCTION audit_export(uuid, bigint, integer) IS 'Lists what was done 
 
 In the fields of the Elastic Common Schema; at most 10000 at once, and the next page is of after_sequence: the event.sequence of the last one. Needs audit.view. Refusals: 401 nobody signed in; 403 not allowed; 409 events after that one are no longer kept; 400 no tenant, or a bad limit.';
 
+CREATE FUNCTION access_used(tenant_id uuid, since date DEFAULT NULL) RETURNS SETOF used_permission
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+	refusal teamrbac.refusal;
+BEGIN
+	RETURN QUERY SELECT u.kind, u.subject_id, u.name, u.role, u.permission, u.last_used_on, u.recorded_since
+		FROM teamrbac.access_used(tenant_id, since) AS u;
+EXCEPTION WHEN OTHERS THEN
+	GET STACKED DIAGNOSTICS refusal.code = RETURNED_SQLSTATE, refusal.message = MESSAGE_TEXT,
+		refusal.detail = PG_EXCEPTION_DETAIL, refusal.hint = PG_EXCEPTION_HINT, refusal.reason = CONSTRAINT_NAME;
+	PERFORM teamrbac.raise_http_status(refusal);
+	RAISE;
+END
+$$;
+COMMENT ON FUNCTION access_used(uuid, date) IS 'Lists which permissions the members and API keys of a tenant have used, and on which day last.
+
+As far as that is recorded; since: on that day or later. Needs audit.view. Refusals: 401 nobody signed in; 403 not allowed; 400 no tenant.';
+
 CREATE FUNCTION audit_statement(tenant_id uuid, scope text DEFAULT 'tenant') RETURNS text
 	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$

@@ -106,12 +106,15 @@ COMMENT ON COLUMN teamrbac.membership.expires_at IS 'When the membership ends by
 -- A table of its own, so that noting it neither waits for a command on the user nor makes it wait.
 CREATE TABLE teamrbac.user_activity (
 	user_id        uuid PRIMARY KEY REFERENCES teamrbac.app_user ON DELETE CASCADE,
-	last_active_on date NOT NULL
+	last_active_on date NOT NULL,
+	recorded_since date
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE teamrbac.user_activity IS
 	'On which day each user signed in last: written without triggers, at most once a day, and only by transactions that commit and may write.';
 COMMENT ON COLUMN teamrbac.user_activity.user_id IS 'The user; one who has never signed in has no row.';
 COMMENT ON COLUMN teamrbac.user_activity.last_active_on IS 'The day in UTC, no more exactly than that.';
+COMMENT ON COLUMN teamrbac.user_activity.recorded_since IS
+	'The first day of the period, without a sign-in while teamrbac.record_permission_use was off, in which what they use has been recorded; NULL: it is not.';
 
 CREATE TABLE teamrbac.database_role (
 	database_role regrole PRIMARY KEY,

@@ -80,6 +80,7 @@ CREATE TABLE teamrbac.api_key_use (
 	tenant_id    uuid NOT NULL,
 	key_id       uuid NOT NULL,
 	last_used_at timestamptz,
+	recorded_since date,
 	PRIMARY KEY (tenant_id, key_id),
 	FOREIGN KEY (tenant_id, key_id) REFERENCES teamrbac.api_key ON DELETE CASCADE
 ) WITH (fillfactor = 50);
@@ -89,6 +90,8 @@ COMMENT ON TABLE teamrbac.api_key_use IS
 COMMENT ON COLUMN teamrbac.api_key_use.tenant_id IS 'The key''s tenant.';
 COMMENT ON COLUMN teamrbac.api_key_use.key_id IS 'The key.';
 COMMENT ON COLUMN teamrbac.api_key_use.last_used_at IS 'When it signed in last, give or take the granularity; NULL: never.';
+COMMENT ON COLUMN teamrbac.api_key_use.recorded_since IS
+	'The first day of the period, without a sign-in while teamrbac.record_permission_use was off, in which what it uses has been recorded; NULL: it is not.';
 
 CREATE TRIGGER signal_change
 	AFTER INSERT OR UPDATE OF tenant_id, key_id, role, own_role, permissions, expires_at, revoked_at OR DELETE ON teamrbac.api_key

@@ -188,15 +188,14 @@ CREATE FUNCTION teamrbac.items_of_review(for_tenant uuid, for_review uuid, OUT i
 	LANGUAGE sql STABLE ROWS 100 SET search_path = pg_catalog, teamrbac, pg_temp
 AS $$
 	WITH finding AS MATERIALIZED (
-		SELECT r.finding, r.remedy FROM teamrbac.review_tenants(for_tenant) AS r
+		SELECT r.finding, r.subject_id FROM teamrbac.review_tenants(for_tenant) AS r
 	)
 	SELECT i.item, i.kind, teamrbac.printable(i.name), i.role, s.role, s.expires_at, s.last_active,
 		   (SELECT string_agg(g.permission, ' ' ORDER BY g.permission) FROM teamrbac.present_grants(for_tenant) AS g
 			JOIN teamrbac.permission AS p ON p.permission = g.permission
 			LEFT JOIN teamrbac.api_key AS k ON i.kind = 'api_key' AND k.tenant_id = for_tenant AND k.key_id = i.subject_id
 			WHERE g.role = s.role AND (i.kind <> 'api_key' OR p.grantable_to_keys AND (k.permissions IS NULL OR g.permission = ANY (k.permissions)))),
-		   -- What its remedy names is what it is about.
-		   (SELECT string_agg(DISTINCT f.finding, ', ') FROM finding AS f WHERE strpos(f.remedy, i.subject_id::text) > 0),
+		   (SELECT string_agg(DISTINCT f.finding, ', ') FROM finding AS f WHERE f.subject_id = i.subject_id),
 		   i.decision, i.outcome, teamrbac.printable(i.note), teamrbac.printable(COALESCE(u.display_name, 'user ' || i.decided_by::text)), i.decided_at
 	FROM teamrbac.review_item AS i
 	LEFT JOIN LATERAL teamrbac.review_subject(for_tenant, i.kind, i.subject_id) AS s ON true

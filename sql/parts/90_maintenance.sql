@@ -66,6 +66,13 @@ COMMENT ON FUNCTION teamrbac.purge_token_batch(integer) IS
 	'Internal to purge: deletes at most batch_size notes of one-time tokens that have expired, and returns how many. Errors: 22023 batch_size not positive. Skips rows that others have locked.';
 REVOKE ALL ON FUNCTION teamrbac.purge_token_batch(integer) FROM PUBLIC;
 
+CREATE FUNCTION teamrbac.purge_use_batch(batch_size integer) RETURNS bigint
+	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
+	AS 'MODULE_PATHNAME', 'teamrbac_purge_use_batch';
+COMMENT ON FUNCTION teamrbac.purge_use_batch(integer) IS
+	'Internal to purge: forgets which permissions former members and revoked keys used, at most batch_size of each, and returns how many. Errors: 22023 batch_size not positive. Skips rows that others have locked.';
+REVOKE ALL ON FUNCTION teamrbac.purge_use_batch(integer) FROM PUBLIC;
+
 CREATE PROCEDURE teamrbac.purge(batch_size integer DEFAULT 1000)
 	LANGUAGE plpgsql
 AS $$
@@ -109,11 +116,15 @@ BEGIN
 		COMMIT;
 	END LOOP;
 	LOOP
+		EXIT WHEN teamrbac.purge_use_batch(batch_size) OPERATOR(pg_catalog.=) 0;
+		COMMIT;
+	END LOOP;
+	LOOP
 		EXIT WHEN teamrbac.purge_audit_batch(batch_size) OPERATOR(pg_catalog.=) 0;
 		COMMIT;
 	END LOOP;
 END
 $$;
 COMMENT ON PROCEDURE teamrbac.purge(integer) IS
-	'Deletes for good, at most batch_size rows in a transaction: tenants deleted longer ago than teamrbac.deleted_tenant_retention, with the application''s rows whose foreign keys say ON DELETE CASCADE; mail that was sent, withdrawn or given up and is 30 days old; invitations that ceased to be pending, and links that expired, longer ago than teamrbac.invitation_retention; what is known of one-time tokens that have expired; audit events older than teamrbac.audit_retention. Each table is read and changed as its owner. A tenant that a foreign key without ON DELETE keeps is left, with a WARNING that names the table; so is one with a table behind which, by foreign keys with ON DELETE, there is a table of another role. For a scheduler. Errors: 22023 batch_size not positive. Locks the tenant''s row; leaves a tenant that somebody else has locked for the next run.';
+	'Deletes for good, at most batch_size rows in a transaction: tenants deleted longer ago than teamrbac.deleted_tenant_retention, with the application''s rows whose foreign keys say ON DELETE CASCADE; mail that was sent, withdrawn or given up and is 30 days old; invitations that ceased to be pending, and links that expired, longer ago than teamrbac.invitation_retention; what is known of one-time tokens that have expired; what was recorded of former members and revoked keys; audit events older than teamrbac.audit_retention. Each table is read and changed as its owner. A tenant that a foreign key without ON DELETE keeps is left, with a WARNING that names the table; so is one with a table behind which, by foreign keys with ON DELETE, there is a table of another role. For a scheduler. Errors: 22023 batch_size not positive. Locks the tenant''s row; leaves a tenant that somebody else has locked for the next run.';
 REVOKE ALL ON PROCEDURE teamrbac.purge(integer) FROM PUBLIC;

@@ -20,6 +20,7 @@
 #include "authority/errors.h"
 #include "authority/identity.h"
 #include "authority/permission.h"
+#include "authority/permission_use.h"
 #include "authority/statement.h"
 #include "store/statistics.h"
 
@@ -101,6 +102,17 @@ authority_and_permission(FunctionCallInfo fcinfo, int permission_arg, CallSite *
 	return authority;
 }
 
+/* grants answers whether an authority has a permission in a tenant, for whoever asks in order to use it. */
+static bool
+grants(const Authority *authority, const pg_uuid_t *tenant, int permission)
+{
+	if (!grant_allows(principal_grant(authority->principal, tenant), permission,
+	                  authority->settled_at))
+		return false;
+	use_permission(principal_identity(authority->principal), tenant, permission);
+	return true;
+}
+
 /* ---- in a tenant that is named --------------------------------------------------------------------- */
 
 static pg_noinline bool
@@ -115,8 +127,7 @@ has_permission_slowly(FunctionCallInfo fcinfo, CallSite *site)
 	if (PG_ARGISNULL(0))
 		return false;
 	tenant = PG_GETARG_UUID_P(0);
-	answer = grant_allows(principal_grant(authority->principal, tenant), permission,
-	                      authority->settled_at);
+	answer = grants(authority, tenant, permission);
 	if (site != NULL)
 	{
 		site->answered = site->fixed;
@@ -158,21 +169,40 @@ teamrbac_require_permission(PG_FUNCTION_ARGS)
 	pg_uuid_t       *tenant = PG_ARGISNULL(0) ? NULL : PG_GETARG_UUID_P(0);
 
 	counters->checks++;
-	if (tenant == NULL || !grant_allows(principal_grant(authority->principal, tenant), permission,
-	                                    authority->settled_at))
+	if (tenant == NULL || !grants(authority, tenant, permission))
 		refuse_asker(principal_identity(authority->principal), tenant, permission_name(permission));
 	PG_RETURN_VOID();
+}
+
+/* asker_has answers whether whoever is asking has a permission at this moment, and whether it is used by that. */
+static bool
+asker_has(const pg_uuid_t *tenant, const char *permission, bool uses)
+{
+	int        number = require_known_permission(permission, strlen(permission));
+	Principal *principal = current_principal();
+	Identity   identity;
+
+	counters->checks++;
+	if (tenant == NULL)
+		return false;
+	identity = *principal_identity(principal);
+	if (!grant_allows(principal_grant(principal, tenant), number, GetCurrentTimestamp()))
+		return false;
+	if (uses)
+		use_permission(&identity, tenant, number);
+	return true;
 }
 
 bool
 asker_may(const pg_uuid_t *tenant, const char *permission)
 {
-	int        number = require_known_permission(permission, strlen(permission));
-	Principal *principal = current_principal();
+	return asker_has(tenant, permission, false);
+}
 
-	counters->checks++;
-	return tenant != NULL &&
-	       grant_allows(principal_grant(principal, tenant), number, GetCurrentTimestamp());
+bool
+asker_uses(const pg_uuid_t *tenant, const char *permission)
+{
+	return asker_has(tenant, permission, true);
 }
 
 void
@@ -184,8 +214,7 @@ require_permission_of_call(const FmgrInfo *flinfo, const pg_uuid_t *tenant, cons
 
 	counters->checks++;
 	rely_on(authority, number);
-	if (tenant == NULL ||
-	    !grant_allows(principal_grant(authority->principal, tenant), number, authority->settled_at))
+	if (tenant == NULL || !grants(authority, tenant, number))
 		refuse_asker(principal_identity(authority->principal), tenant, permission);
 }
 
@@ -194,7 +223,7 @@ require_permission(const pg_uuid_t *tenant, const char *permission)
 {
 	Identity identity;
 
-	if (asker_may(tenant, permission))
+	if (asker_uses(tenant, permission))
 		return;
 	identity = identity_now();
 	refuse_asker(&identity, tenant, permission);
@@ -271,8 +300,7 @@ permitted_here(const Authority *authority, int permission)
 {
 	if (!acts_somewhere(authority))
 		return false;
-	return grant_allows(principal_grant(authority->principal, &authority->tenant), permission,
-	                    authority->settled_at);
+	return grants(authority, &authority->tenant, permission);
 }
 
 /* A function of its own, so that permitted_tenant's usual way is short. */
@@ -351,15 +379,19 @@ static ArrayType *
 tenants_array(const Authority *authority, int permission)
 {
 	int           ngrants;
-	const Grant **grants = principal_grants(authority->principal, &ngrants);
+	const Grant **list = principal_grants(authority->principal, &ngrants);
 	Datum        *tenants = palloc_extended((ngrants + 1) * sizeof(Datum), MCXT_ALLOC_HUGE);
 	int           ntenants = 0;
 
 	for (int i = 0; i < ngrants; i++)
 	{
-		if (permission < 0 ? grant_is_live(grants[i], authority->settled_at)
-		                   : grant_allows(grants[i], permission, authority->settled_at))
-			tenants[ntenants++] = UUIDPGetDatum(&grants[i]->tenant_id);
+		if (permission < 0 ? !grant_is_live(list[i], authority->settled_at)
+		                   : !grant_allows(list[i], permission, authority->settled_at))
+			continue;
+		if (permission >= 0)
+			use_permission(principal_identity(authority->principal), &list[i]->tenant_id,
+			               permission);
+		tenants[ntenants++] = UUIDPGetDatum(&list[i]->tenant_id);
 	}
 	return construct_array(tenants, ntenants, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR);
 }

@@ -14,6 +14,9 @@
  */
 extern bool asker_may(const pg_uuid_t *tenant, const char *permission);
 
+/* The same where it decides whether something is done: what was needed for that has been used, if it is recorded. */
+extern bool asker_uses(const pg_uuid_t *tenant, const char *permission);
+
 /*
  * Raises 28000 when nobody is asking, 42501 unless whoever is asking has the permission in the tenant at
  * this moment, 22023 for an unknown permission.

@@ -29,6 +29,7 @@
 
 #include "authority/distributed.h"
 #include "authority/identity.h"
+#include "authority/permission_use.h"
 #include "authority/reliance.h"
 #include "authority/statement.h"
 #include "authority/ticket.h"
@@ -393,7 +394,10 @@ run_query(EXECUTOR_RUN_PARAMETERS)
 	run_in_frame(&frame, EXECUTOR_RUN_ARGUMENTS);
 	/* What workers were handed goes; after an error, the end of the transaction sees to that. */
 	if (settings > 0)
+	{
 		AtEOXact_GUC(true, settings);
+		take_workers_uses();
+	}
 	if (block)
 		end_statement_block();
 }

@@ -7,14 +7,20 @@
  * workers, and describes it in a setting, which PostgreSQL copies into each worker as it copies all settings.  As with the
  * identity, nobody can set it: the check hook lets it through only while we write it, or a worker starts.
  *
- * The description: who is asking, time and acting tenant, a line each, then the grants (description.c).
+ * The other way goes what is to be recorded as used: by memory that the session's processes share.
+ *
+ * The description: the place of that memory (0: nothing is to be recorded), who is asking, time and acting tenant, a line
+ * each, then the grants (description.c).
  */
 #include "postgres.h"
 
 #include "access/parallel.h"
+#include "access/session.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
+#include "storage/spin.h"
 #include "utils/builtins.h"
+#include "utils/dsa.h"
 #include "utils/guc.h"
 #include "utils/timestamp.h"
 
@@ -22,6 +28,7 @@
 #include "authority/identity.h"
 #include "authority/worker.h"
 #include "compat.h"
+#include "store/settings.h"
 
 #define WORKER_SETTING "teamrbac.leader_authority"
 
@@ -52,6 +59,78 @@ worker_init(void)
 		check_worker_setting, NULL, NULL);
 }
 
+/* ---- what workers tell -------------------------------------------------------------------------------- */
+
+/* More than one query's workers will tell, unless somebody in very many tenants reads from all of them. */
+#define MAX_TOLD 256
+
+typedef struct Told
+{
+	slock_t   mutex;
+	int       nuses;
+	WorkerUse uses[MAX_TOLD];
+} Told;
+
+/* The leader's; kept for the session, since a worker may outlive its query by a moment, after an error. */
+static dsa_pointer told_at = InvalidDsaPointer;
+
+static bool
+make_told(void)
+{
+	Told *told;
+
+	if (DsaPointerIsValid(told_at))
+		return true;
+	if (GetSessionDsmHandle() == DSM_HANDLE_INVALID)
+		return false;
+	told_at = dsa_allocate(CurrentSession->area, sizeof(Told));
+	told = dsa_get_address(CurrentSession->area, told_at);
+	SpinLockInit(&told->mutex);
+	told->nuses = 0;
+	return true;
+}
+
+/* leaders_told finds the memory of a worker's leader, or NULL. */
+static Told *
+leaders_told(void)
+{
+	uint64 place = strtoull(worker_setting, NULL, 10);
+
+	if (place == 0 || CurrentSession->area == NULL)
+		return NULL;
+	return dsa_get_address(CurrentSession->area, (dsa_pointer) place);
+}
+
+void
+worker_tell_use(const WorkerUse *use)
+{
+	Told *told = leaders_told();
+
+	if (told == NULL)
+		return;
+	SpinLockAcquire(&told->mutex);
+	if (told->nuses < MAX_TOLD)
+		told->uses[told->nuses++] = *use;
+	SpinLockRelease(&told->mutex);
+}
+
+bool
+worker_take_use(WorkerUse *use)
+{
+	Told *told;
+	bool  any;
+
+	if (!DsaPointerIsValid(told_at))
+		return false;
+	told = dsa_get_address(CurrentSession->area, told_at);
+	SpinLockAcquire(&told->mutex);
+	any = told->nuses > 0;
+	if (any)
+		*use = told->uses[--told->nuses];
+	SpinLockRelease(&told->mutex);
+	return any;
+}
+
 /* ---- describing ------------------------------------------------------------------------------------ */
 
 static char *
@@ -62,6 +141,8 @@ describe(const Authority *authority)
 	int            ngrants;
 
 	initStringInfo(&text);
+	appendStringInfo(&text, UINT64_FORMAT "\n",
+	                 record_permission_use && make_told() ? (uint64) told_at : 0);
 	appendStringInfo(&text, "%s\n", identity_text(principal_identity(authority->principal)));
 	appendStringInfo(&text, INT64_FORMAT " %d %s\n", authority->settled_at, (int) authority->acting,
 	                 authority->acting == ACTING_IN_ONE ? uuid_text(&authority->tenant) : "-");
@@ -116,6 +197,7 @@ understand_identity(const char *text)
 static void
 understand(char *description, Authority *authority)
 {
+	(void) strsep(&description, "\n"); /* see leaders_told */
 	authority->principal = understand_identity(strsep(&description, "\n"));
 	understand_authority(strsep(&description, "\n"), authority);
 	if (description != NULL)

@@ -11,10 +11,12 @@
 
 #include "compat.h"
 #include "store/query.h"
+#include "store/settings.h"
 #include "authority/team.h"
 
 PG_FUNCTION_INFO_V1(teamrbac_access_review);
 PG_FUNCTION_INFO_V1(teamrbac_note_review);
+PG_FUNCTION_INFO_V1(teamrbac_unused_days);
 
 /* access_review(tenant_id): what in a team should be looked at, and what to do about it. */
 Datum
@@ -31,6 +33,13 @@ teamrbac_access_review(PG_FUNCTION_ARGS)
 	require_permission(&tenant, PERMISSION_MANAGE_TEAM);
 	query_return_set(fcinfo, &review, (Datum[]){UUIDPGetDatum(&tenant)}, NULL);
 	return (Datum) 0;
+}
+
+/* unused_days(): after how many days something counts as unused. */
+Datum
+teamrbac_unused_days(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_INT32((int32) (setting_duration(SETTING_UNUSED_AFTER) / USECS_PER_DAY));
 }
 
 /* How far a review is, and when it said so. */

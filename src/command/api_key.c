@@ -187,7 +187,9 @@ revoke_key(const ApiKey *key, const pg_uuid_t *user, const char *reason)
 static void
 require_key_maker(const pg_uuid_t *tenant)
 {
-	if (!asker_may(tenant, PERMISSION_MANAGE_KEYS))
+	/* The lesser one is what is used, of those who have both, and what is missed by those who have neither. */
+	if (asker_may(tenant, PERMISSION_CREATE_PERSONAL_KEY) ||
+	    !asker_uses(tenant, PERMISSION_MANAGE_KEYS))
 		require_permission(tenant, PERMISSION_CREATE_PERSONAL_KEY);
 }
 
@@ -211,7 +213,7 @@ may_manage(const ApiKey *key, const pg_uuid_t *user)
 
 	if (!grant_is_live(grant, GetCurrentTimestamp()))
 		return false;
-	return uuid_same(&key->created_by, user) || asker_may(&key->tenant_id, PERMISSION_MANAGE_KEYS);
+	return uuid_same(&key->created_by, user) || asker_uses(&key->tenant_id, PERMISSION_MANAGE_KEYS);
 }
 
 /*

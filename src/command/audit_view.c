@@ -1,7 +1,7 @@
 /*
  * audit_view.c
- *	  What whoever may view the audit learns from it: who could do what at a time that is past, and the events themselves
- *	  for a collector of logs.
+ *	  What whoever may view the audit learns: who could do what at a time that is past, the events themselves for a
+ *	  collector of logs, and who used what lately.
  */
 #include "postgres.h"
 
@@ -23,6 +23,7 @@ PG_FUNCTION_INFO_V1(teamrbac_roles_at);
 PG_FUNCTION_INFO_V1(teamrbac_explain_permission_at);
 PG_FUNCTION_INFO_V1(teamrbac_audit_export);
 PG_FUNCTION_INFO_V1(teamrbac_audit_lines);
+PG_FUNCTION_INFO_V1(teamrbac_access_used);
 
 /* past_arg takes a time at which what has happened until now is all there is to know. */
 static TimestampTz
@@ -233,5 +234,23 @@ teamrbac_audit_lines(PG_FUNCTION_ARGS)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errreason("scope_invalid"),
 		                errmsg("scope must be tenant, user or platform")));
 	return_lines(fcinfo, &chain, scope);
+	return (Datum) 0;
+}
+
+/* access_used(tenant_id, since): which permissions members and keys have used, each on which day last. */
+Datum
+teamrbac_access_used(PG_FUNCTION_ARGS)
+{
+	static SavedQuery select = {
+		.sql = "SELECT * FROM teamrbac.uses_in_tenant($1, $2)",
+		.nargs = 2,
+		.argtypes = {UUIDOID, DATEOID},
+	};
+	pg_uuid_t tenant = tenant_of_audit(fcinfo);
+
+	query_return_set(
+		fcinfo, &select,
+		(Datum[]){UUIDPGetDatum(&tenant), PG_ARGISNULL(1) ? (Datum) 0 : PG_GETARG_DATUM(1)},
+		PG_ARGISNULL(1) ? " n" : NULL);
 	return (Datum) 0;
 }

@@ -240,6 +240,26 @@ refuse_use(const char *what, const char *name, const char *use)
 		         errmsg("%s \"%s\" is in use", what, name), errdetail("It is used by %s.", use)));
 }
 
+/* forget_uses forgets who used a permission: another one of the name would be something else. */
+static void
+forget_uses(const char *permission)
+{
+	static SavedQuery members = {
+		.sql = "DELETE FROM teamrbac.member_permission_use AS u WHERE permission = $1 RETURNING u",
+		.nargs = 1,
+		.argtypes = {TEXTOID},
+	};
+	static SavedQuery keys = {
+		.sql = "DELETE FROM teamrbac.key_permission_use AS u WHERE permission = $1 RETURNING u",
+		.nargs = 1,
+		.argtypes = {TEXTOID},
+	};
+	Datum args[] = {CStringGetTextDatum(permission)};
+
+	query_delete("member_permission_use", &members, args, NULL);
+	query_delete("key_permission_use", &keys, args, NULL);
+}
+
 /* drop_permission(name): a permission of the application's own goes, unless something names it. */
 Datum
 teamrbac_drop_permission(PG_FUNCTION_ARGS)
@@ -265,6 +285,7 @@ teamrbac_drop_permission(PG_FUNCTION_ARGS)
 	before = permission_state(name);
 	query_delete("role_permission", &withdraw, (Datum[]){CStringGetTextDatum(name)}, NULL);
 	query_delete("permission", &delete, (Datum[]){CStringGetTextDatum(name)}, NULL);
+	forget_uses(name);
 
 	audit_platform("permission.dropped", psprintf("permission:%s", name), before, NULL);
 	PG_RETURN_VOID();

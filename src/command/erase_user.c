@@ -225,6 +225,11 @@ delete_user_row(const pg_uuid_t *user)
 		.nargs = 1,
 		.argtypes = {UUIDOID},
 	};
+	static SavedQuery uses = {
+		.sql = "DELETE FROM teamrbac.member_permission_use AS p WHERE user_id = $1 RETURNING p",
+		.nargs = 1,
+		.argtypes = {UUIDOID},
+	};
 	static SavedQuery delete = {
 		.sql = "DELETE FROM teamrbac.app_user AS u WHERE user_id = $1 RETURNING u",
 		.nargs = 1,
@@ -235,6 +240,7 @@ delete_user_row(const pg_uuid_t *user)
 	query_delete("expired_membership", &expired, args, NULL);
 	query_delete("join_request", &requests, args, NULL);
 	query_delete("user_activity", &activity, args, NULL);
+	query_delete("member_permission_use", &uses, args, NULL);
 	query_delete("app_user", &delete, args, NULL);
 }
 

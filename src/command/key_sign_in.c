@@ -32,8 +32,8 @@ typedef struct VerifiedKey
 {
 	uint64      generation; /* of FACTS_API_KEYS, as it was before the key was read */
 	uint8       hash[KEY_HASH_LENGTH];
-	Identity    identity;     /* IDENTITY_NONE: an unused entry */
-	TimestampTz use_noted_at; /* see note_key_use */
+	Identity    identity;  /* IDENTITY_NONE: an unused entry */
+	NotedKeyUse noted_use; /* see note_key_use */
 } VerifiedKey;
 
 /* By the first byte of the hash, the last one seen of each. */
@@ -129,7 +129,7 @@ verify(const char *key, int length, const Role **role)
 	entry->generation = before;
 	memcpy(entry->hash, hash, KEY_HASH_LENGTH);
 	entry->identity = identity;
-	entry->use_noted_at = 0;
+	memset(&entry->noted_use, 0, sizeof(NotedKeyUse));
 	return entry;
 }
 
@@ -174,7 +174,7 @@ teamrbac_sign_in_with_api_key(PG_FUNCTION_ARGS)
 		                NULL);
 	result = result_row(&key->identity, role);
 	identity_set(&key->identity, local);
-	note_key_use(&key->identity.tenant_id, &key->identity.key_id, &key->use_noted_at);
+	note_key_use(&key->identity.tenant_id, &key->identity.key_id, &key->noted_use);
 	warn_if_over(local);
 	PG_RETURN_DATUM(result);
 }

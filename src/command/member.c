@@ -40,9 +40,17 @@ end_membership(const pg_uuid_t *tenant, const pg_uuid_t *user)
 		.nargs = 2,
 		.argtypes = {UUIDOID, UUIDOID},
 	};
+	static SavedQuery forget = {
+		.sql = "DELETE FROM teamrbac.member_permission_use AS u"
+			   " WHERE tenant_id = $1 AND user_id = $2 RETURNING u",
+		.nargs = 2,
+		.argtypes = {UUIDOID, UUIDOID},
+	};
 	Datum args[] = {UUIDPGetDatum(tenant), UUIDPGetDatum(user)};
 
+	/* In this order: whoever notes a use holds the membership. */
 	query_delete("membership", &delete, args, NULL);
+	query_delete("member_permission_use", &forget, args, NULL);
 	bar_from_joining(tenant, user);
 }
 

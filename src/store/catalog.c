@@ -48,6 +48,8 @@ static const char *const table_names[CATALOG_TABLES] = {
 	[CATALOG_API_KEY_USE] = "api_key_use",
 	[CATALOG_USER_ACTIVITY] = "user_activity",
 	[CATALOG_CLUSTER] = "cluster",
+	[CATALOG_MEMBER_PERMISSION_USE] = "member_permission_use",
+	[CATALOG_KEY_PERMISSION_USE] = "key_permission_use",
 	[CATALOG_TOKEN_ISSUER] = "token_issuer",
 	[CATALOG_TOKEN_KEY] = "token_key",
 	[CATALOG_TOKEN_SECRET] = "token_secret",
@@ -70,6 +72,8 @@ static const Facts table_facts[CATALOG_TABLES] = {
 	[CATALOG_API_KEY_USE] = FACTS_API_KEYS,
 	[CATALOG_USER_ACTIVITY] = FACTS_USERS,
 	[CATALOG_CLUSTER] = FACTS_DEFINITIONS,
+	[CATALOG_MEMBER_PERMISSION_USE] = FACTS_MEMBERSHIPS,
+	[CATALOG_KEY_PERMISSION_USE] = FACTS_API_KEYS,
 	[CATALOG_TOKEN_ISSUER] = FACTS_ISSUERS,
 	[CATALOG_TOKEN_KEY] = FACTS_ISSUERS,
 	[CATALOG_TOKEN_SECRET] = FACTS_ISSUERS,
@@ -89,7 +93,7 @@ static const struct
 	{
 		AttrNumber   column;
 		RegProcedure equals;
-	} keys[2];
+	} keys[3];
 } indexes[CATALOG_INDEXES] = {
 	/* clang-format off */
 	[CATALOG_ROLE_PKEY] = {"role_pkey", CATALOG_ROLE,
@@ -120,6 +124,12 @@ static const struct
 		{{Anum_api_key_use_tenant_id, F_UUID_EQ}, {Anum_api_key_use_key_id, F_UUID_EQ}}},
 	[CATALOG_USER_ACTIVITY_PKEY] = {"user_activity_pkey", CATALOG_USER_ACTIVITY,
 		{{Anum_user_activity_user_id, F_UUID_EQ}}},
+	[CATALOG_MEMBER_PERMISSION_USE_PKEY] = {"member_permission_use_pkey", CATALOG_MEMBER_PERMISSION_USE,
+		{{Anum_permission_use_tenant_id, F_UUID_EQ}, {Anum_permission_use_principal, F_UUID_EQ},
+			{Anum_permission_use_permission, F_TEXTEQ}}},
+	[CATALOG_KEY_PERMISSION_USE_PKEY] = {"key_permission_use_pkey", CATALOG_KEY_PERMISSION_USE,
+		{{Anum_permission_use_tenant_id, F_UUID_EQ}, {Anum_permission_use_principal, F_UUID_EQ},
+			{Anum_permission_use_permission, F_TEXTEQ}}},
 	[CATALOG_TOKEN_ISSUER_PKEY] = {"token_issuer_pkey", CATALOG_TOKEN_ISSUER,
 		{{Anum_token_issuer_issuer, F_TEXTEQ}}},
 	[CATALOG_TOKEN_ISSUER_NUMBER_KEY] = {"token_issuer_number_key", CATALOG_TOKEN_ISSUER,

@@ -26,6 +26,8 @@ typedef enum CatalogTable
 	CATALOG_API_KEY_USE,
 	CATALOG_USER_ACTIVITY,
 	CATALOG_CLUSTER,
+	CATALOG_MEMBER_PERMISSION_USE,
+	CATALOG_KEY_PERMISSION_USE,
 	CATALOG_TOKEN_ISSUER,
 	CATALOG_TOKEN_KEY,
 	CATALOG_TOKEN_SECRET,
@@ -50,6 +52,8 @@ typedef enum CatalogIndex
 	CATALOG_API_KEY_KEY_ID_IDX,          /* key_id, not unique */
 	CATALOG_API_KEY_USE_PKEY,            /* tenant_id, key_id */
 	CATALOG_USER_ACTIVITY_PKEY,          /* user_id */
+	CATALOG_MEMBER_PERMISSION_USE_PKEY,  /* tenant_id, user_id, permission */
+	CATALOG_KEY_PERMISSION_USE_PKEY,     /* tenant_id, key_id, permission */
 	CATALOG_TOKEN_ISSUER_PKEY,           /* issuer */
 	CATALOG_TOKEN_ISSUER_NUMBER_KEY,     /* issuer_number */
 	CATALOG_TOKEN_KEY_PKEY,              /* issuer_number, key_hash */
@@ -121,6 +125,12 @@ typedef enum Facts
 #define Anum_cluster_secret 3
 #define Anum_cluster_previous_secret 4
 
+/* Of member_permission_use and key_permission_use alike. */
+#define Anum_permission_use_tenant_id 1
+#define Anum_permission_use_principal 2
+#define Anum_permission_use_permission 3
+#define Anum_permission_use_last_used_on 4
+
 #define Anum_token_issuer_issuer 1
 #define Anum_token_issuer_issuer_number 2
 #define Anum_token_issuer_audience 3
@@ -178,7 +188,7 @@ typedef struct CatalogScan
 } CatalogScan;
 
 /*
- * Begins a scan of an index's table for the rows whose one or two leading columns, as listed above, equal the keys, with
+ * Begins a scan of an index's table for the rows whose leading columns, as listed above, equal the keys, with
  * a snapshot from catalog_snapshot, or NULL for the newest.  Takes ACCESS SHARE until catalog_scan_end, and may process
  * invalidations before the snapshot is taken, never after.  Errors: 55000 when the extension isn't installed in this
  * database, or in another version than the library's.

@@ -27,6 +27,7 @@ char *audit_signing_key_file;
 int   mail_max_attempts;
 int   log_denials;
 bool  allow_session_identity;
+bool  record_permission_use;
 
 static const struct config_enum_entry log_denials_options[] = {
 	{"off", LOG_DENIALS_OFF, false},
@@ -181,6 +182,15 @@ settings_init(void)
 		PGC_SUSET, GUC_SUPERUSER_ONLY, NULL, NULL, NULL);
 	DefineCustomIntVariable("teamrbac.mail_max_attempts", "How often sending a mail is tried.",
 	                        NULL, &mail_max_attempts, 12, 1, 1000, PGC_SUSET, 0, NULL, NULL, NULL);
+	/* As a rule of thumb: a quarter, holidays included. */
+	define_duration(SETTING_UNUSED_AFTER, "teamrbac.unused_after",
+	                "How long something goes unused before access_review says so.",
+	                "In whole days: members, API keys, and permissions of a role.", "90 days");
+	/* Off, as it tells what each person does, by the day: whether that is wanted is for somebody to decide. */
+	DefineCustomBoolVariable(
+		"teamrbac.record_permission_use",
+		"Records which permissions members and API keys use, and on which day last.", NULL,
+		&record_permission_use, false, PGC_SUSET, 0, NULL, NULL, NULL);
 	/* On, as a connection of one's own is safe; through a pooler, other clients would inherit the identity. */
 	DefineCustomBoolVariable("teamrbac.allow_session_identity",
 	                         "Whether somebody may be signed in for longer than a transaction.",

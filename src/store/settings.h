@@ -17,6 +17,7 @@ typedef enum DurationSetting
 	SETTING_TOKEN_LEEWAY,              /* teamrbac.token_leeway */
 	SETTING_YIELD_AFTER,               /* teamrbac.yield_after */
 	SETTING_MAX_STAFF_VISIT,           /* teamrbac.max_staff_visit */
+	SETTING_UNUSED_AFTER,              /* teamrbac.unused_after */
 	DURATION_SETTINGS                  /* how many there are */
 } DurationSetting;
 
@@ -61,6 +62,9 @@ extern PGDLLIMPORT int mail_max_attempts;
 
 /* Whether somebody may be signed in for longer than a transaction (teamrbac.allow_session_identity). */
 extern PGDLLIMPORT bool allow_session_identity;
+
+/* Whether what members and keys use is recorded, by permission (teamrbac.record_permission_use). */
+extern PGDLLIMPORT bool record_permission_use;
 
 /* Whether refusals go to the server's log (teamrbac.log_denials). */
 typedef enum LogDenials

@@ -103,7 +103,13 @@ SELECT teamrbac.register_user('new\@example.com', 'New', '${\id('a6')}');
 SQL
 	my @secrets = grep { length > 30 && !/^[-0-9a-f]{36}$/ } split /\n/, $out;
 	is(scalar @secrets, 6, 'three keys and three invitations') or diag($out);
-	$node->safe_psql($db, "SELECT teamrbac.sign_in_with_api_key('$secrets[1]', false);");
+	$node->safe_psql($db, <<"SQL");
+SET teamrbac.record_permission_use = on;
+SELECT teamrbac.sign_in_with_api_key('$secrets[1]', false);
+SELECT teamrbac.has_permission('$acme', 'logs.view');
+${\sign_in('a2')}
+SELECT teamrbac.has_permission('$acme', 'audit.view');
+SQL
 	# Limits, other ways in, what is noted about somebody, and somebody erased.
 	$node->safe_psql($db, <<"SQL");
 SELECT teamrbac.register_user(n || '\@example.com', n, i::uuid) FROM (VALUES ('asks', '${\id('e7')}'), ('gone', '${\id('e8')}')) AS t(n, i);

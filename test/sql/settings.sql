@@ -11,6 +11,8 @@ SET teamrbac.invitation_lifetime = 'now';
 SET teamrbac.invitation_lifetime = '';
 SET teamrbac.audit_retention = 'never';
 SET teamrbac.audit_retention = '';
+SET teamrbac.unused_after = '';
+SET teamrbac.record_permission_use = 'sometimes';
 SET teamrbac.max_pending_invitations = -1;
 SET teamrbac.log_denials = 'loudly';
 -- What they say is done, by however many words it is said.
@@ -31,6 +33,8 @@ SET ROLE regress_setter;
 SET teamrbac.invitation_lifetime = '1 day';
 SET teamrbac.audit_retention = '1 day';
 SET teamrbac.log_denials = 'off';
+SET teamrbac.record_permission_use = 'off';
+SET teamrbac.unused_after = '1 day';
 RESET ROLE;
 DROP ROLE regress_setter;
 SELECT teamrbac.sign_out();

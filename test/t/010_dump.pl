@@ -105,6 +105,7 @@ $target->command_checks_all([ 'pg_restore', "$dir/data", '-d', $target->connstr(
 is($target->safe_psql('taken', "SELECT object, substring(problem FROM '^\\d+ rows? refers?, by foreign key \\w+') FROM teamrbac.check_setup() WHERE severity = 'critical' AND object ~ '^teamrbac' ORDER BY 1, 2"), <<'EOT' =~ s/\n$//r, 'check_setup says what refers to them');
 teamrbac.database_role|1 row refers, by foreign key database_role_user_id_fkey
 teamrbac.join_request|1 row refers, by foreign key join_request_user_id_fkey
+teamrbac.member_permission_use|1 row refers, by foreign key member_permission_use_user_id_fkey
 teamrbac.membership|8 rows refer, by foreign key membership_user_id_fkey
 teamrbac.user_activity|4 rows refer, by foreign key user_activity_user_id_fkey
 EOT
