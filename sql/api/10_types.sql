@@ -589,14 +589,17 @@ CREATE TYPE review_item AS (
 	outcome     text,
 	note        text,
 	decided_by  text,
-	decided_at  timestamptz
+	decided_at  timestamptz,
+	permissions_then text,
+	expires_at_then  timestamptz,
+	holders          text
 );
 COMMENT ON TYPE review_item IS 'What is to be decided in a review, and what has been.';
 COMMENT ON COLUMN review_item.item IS 'Its number in the review.';
-COMMENT ON COLUMN review_item.kind IS 'member, api_key or invitation.';
+COMMENT ON COLUMN review_item.kind IS 'member, api_key, invitation, or role: one of the tenant''s own.';
 COMMENT ON COLUMN review_item.name IS 'For people.';
 COMMENT ON COLUMN review_item.role IS 'What it had when the review began.';
-COMMENT ON COLUMN review_item.role_now IS 'What it has now; null: no access any more.';
+COMMENT ON COLUMN review_item.role_now IS 'What it has now; null: no access any more, or no such role.';
 COMMENT ON COLUMN review_item.expires_at IS 'When that ends by itself; null: never.';
 COMMENT ON COLUMN review_item.last_active IS 'The day of its last activity.';
 COMMENT ON COLUMN review_item.permissions IS 'What it may do.';
@@ -606,6 +609,9 @@ COMMENT ON COLUMN review_item.outcome IS 'What was done about it.';
 COMMENT ON COLUMN review_item.note IS 'Why.';
 COMMENT ON COLUMN review_item.decided_by IS 'Who decided it.';
 COMMENT ON COLUMN review_item.decided_at IS 'When.';
+COMMENT ON COLUMN review_item.permissions_then IS 'What it might do when the review began.';
+COMMENT ON COLUMN review_item.expires_at_then IS 'When it was to end by itself as the review began; null: never.';
+COMMENT ON COLUMN review_item.holders IS 'Of a role, how many have it.';
 
 CREATE TYPE review_schedule AS (
 	tenant_id        uuid,

@@ -18,7 +18,7 @@ END
 $$;
 COMMENT ON FUNCTION start_review(uuid, timestamptz, boolean) IS 'Begins a review of a team.
 
-An item for each member, key and pending invitation; what is undecided when due is reported, or removed if remove_undecided. Needs team.manage. Refusals: 401 nobody signed in; 403 not allowed; 400 due is not in the future.';
+An item for each member, key, pending invitation and role of the tenant''s own; what is undecided when due is reported, or removed if remove_undecided. Needs team.manage. Refusals: 401 nobody signed in; 403 not allowed; 400 due is not in the future.';
 
 CREATE FUNCTION review_items(review_id uuid) RETURNS SETOF review_item
 	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -26,7 +26,7 @@ AS $$
 DECLARE
 	refusal teamrbac.refusal;
 BEGIN
-	RETURN QUERY SELECT i.item, i.kind, i.name, i.role, i.role_now, i.expires_at, i.last_active, i.permissions, i.findings, i.decision, i.outcome, i.note, i.decided_by, i.decided_at
+	RETURN QUERY SELECT i.item, i.kind, i.name, i.role, i.role_now, i.expires_at, i.last_active, i.permissions, i.findings, i.decision, i.outcome, i.note, i.decided_by, i.decided_at, i.permissions_then, i.expires_at_then, i.holders
 		FROM teamrbac.review_items(review_id) AS i;
 EXCEPTION WHEN OTHERS THEN
 	GET STACKED DIAGNOSTICS refusal.code = RETURNED_SQLSTATE, refusal.message = MESSAGE_TEXT,
@@ -47,7 +47,7 @@ DECLARE
 	refusal teamrbac.refusal;
 BEGIN
 	CALL teamrbac.decide(review_id, item, decision, note, new_role, new_expiry);
-	SELECT i.item, i.kind, i.name, i.role, i.role_now, i.expires_at, i.last_active, i.permissions, i.findings, i.decision, i.outcome, i.note, i.decided_by, i.decided_at INTO answer
+	SELECT i.item, i.kind, i.name, i.role, i.role_now, i.expires_at, i.last_active, i.permissions, i.findings, i.decision, i.outcome, i.note, i.decided_by, i.decided_at, i.permissions_then, i.expires_at_then, i.holders INTO answer
 		FROM teamrbac.review_items(review_id) AS i WHERE i.item = decide.item;
 	RETURN answer;
 EXCEPTION WHEN OTHERS THEN
@@ -59,7 +59,7 @@ END
 $$;
 COMMENT ON FUNCTION decide(uuid, integer, text, text, text, timestamptz) IS 'Decides on an item of a review: keep, change or remove.
 
-Once, and it is carried out at once, under one''s own rights. Returns the item. Needs team.manage, and what the change needs. Refusals: 401 nobody signed in; 403 not allowed, or no such review; 404 no such item; 409 decided already, or not what it was; 400 a bad decision.';
+Once, and it is carried out at once, under one''s own rights. Returns the item. Needs team.manage, and what the change needs. Refusals: 401 nobody signed in; 403 not allowed, or no such review; 404 no such item; 409 decided already, or not what it was, or a role in use; 400 a bad decision, or a change of what is not changed so.';
 
 CREATE FUNCTION finish_review(review_id uuid) RETURNS review
 	LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp

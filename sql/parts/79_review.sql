@@ -30,9 +30,11 @@ CREATE TABLE teamrbac.review_item (
 	review_id  uuid NOT NULL,
 	item       integer NOT NULL,
 	kind       text NOT NULL,
-	subject_id uuid NOT NULL,
+	subject_id uuid,
 	name       text NOT NULL,
 	role       text NOT NULL,
+	expires_at timestamptz,
+	permissions text[] NOT NULL,
 	decision   text,
 	outcome    text,
 	note       text,
@@ -40,24 +42,32 @@ CREATE TABLE teamrbac.review_item (
 	decided_at timestamptz,
 	PRIMARY KEY (tenant_id, review_id, item),
 	FOREIGN KEY (tenant_id, review_id) REFERENCES teamrbac.review ON DELETE CASCADE,
-	CONSTRAINT review_item_kind CHECK (kind = ANY (ARRAY['member', 'api_key', 'invitation'])),
+	CONSTRAINT review_item_kind CHECK (kind = ANY (ARRAY['member', 'api_key', 'invitation', 'role'])),
+	CONSTRAINT review_item_subject CHECK ((subject_id IS NULL) = (kind = 'role')),
 	CONSTRAINT review_item_decision CHECK (decision = ANY (ARRAY['keep', 'change', 'remove'])),
 	CONSTRAINT review_item_note CHECK (teamrbac.is_printable_name(note))
 );
+CREATE INDEX review_item_member_idx ON teamrbac.review_item (subject_id) WHERE kind = 'member';
+CREATE INDEX review_item_address_idx ON teamrbac.review_item (teamrbac.address_key(name)) WHERE kind = 'invitation';
+COMMENT ON INDEX teamrbac.review_item_member_idx IS 'Answers delete_user.';
+COMMENT ON INDEX teamrbac.review_item_address_idx IS 'Answers delete_user, by the address that was invited.';
 COMMENT ON TABLE teamrbac.review_item IS 'What is to be decided in a review, and what has been.';
 COMMENT ON COLUMN teamrbac.review_item.tenant_id IS 'The review''s tenant.';
 COMMENT ON COLUMN teamrbac.review_item.review_id IS 'The review.';
 COMMENT ON COLUMN teamrbac.review_item.item IS 'Its number in the review, from 1.';
-COMMENT ON COLUMN teamrbac.review_item.kind IS 'member, api_key or invitation.';
-COMMENT ON COLUMN teamrbac.review_item.subject_id IS 'The user, the key or the invitation.';
-COMMENT ON COLUMN teamrbac.review_item.name IS 'For people, as it was when the review began.';
-COMMENT ON COLUMN teamrbac.review_item.role IS 'What it had when the review began: only that can be kept.';
+COMMENT ON COLUMN teamrbac.review_item.kind IS 'member, api_key, invitation, or role: one of the tenant''s own.';
+COMMENT ON COLUMN teamrbac.review_item.subject_id IS 'The user, the key or the invitation; NULL for a role, whose name is its key.';
+COMMENT ON COLUMN teamrbac.review_item.name IS 'For people, as it was when the review began. delete_user puts the kind and the id in its place.';
+COMMENT ON COLUMN teamrbac.review_item.role IS 'What it had when the review began: only that can be kept. For a role, its name.';
+COMMENT ON COLUMN teamrbac.review_item.expires_at IS 'When that was to end, as the review began; NULL: never. No later end can be kept.';
+COMMENT ON COLUMN teamrbac.review_item.permissions IS 'What it might do when the review began: no more than that can be kept.';
 COMMENT ON COLUMN teamrbac.review_item.decision IS 'keep, change or remove; NULL: undecided.';
 COMMENT ON COLUMN teamrbac.review_item.outcome IS 'What was done about it.';
 COMMENT ON COLUMN teamrbac.review_item.note IS 'Why, for people.';
 COMMENT ON COLUMN teamrbac.review_item.decided_by IS 'The user who decided it, under their own rights.';
 COMMENT ON COLUMN teamrbac.review_item.decided_at IS 'When.';
-COMMENT ON CONSTRAINT review_item_kind ON teamrbac.review_item IS 'What has access, or is about to.';
+COMMENT ON CONSTRAINT review_item_kind ON teamrbac.review_item IS 'What has access, is about to, or is given with it.';
+COMMENT ON CONSTRAINT review_item_subject ON teamrbac.review_item IS 'A role is known by its name, everything else by an id.';
 COMMENT ON CONSTRAINT review_item_decision ON teamrbac.review_item IS 'The three answers.';
 COMMENT ON CONSTRAINT review_item_note ON teamrbac.review_item IS 'Fit to be printed.';
 

@@ -153,6 +153,21 @@ AS $$
 	  -- The others are cancelled with their sender.
 	  AND EXISTS (SELECT FROM staying AS s WHERE s.tenant_id = i.tenant_id AND s.user_id = i.invited_by)
 	UNION ALL
+	-- Nobody has it, in any of the ways that keep drop_tenant_role from dropping it; of a new one, nobody has it yet.
+	SELECT o.tenant_id, 'unused role', 'notice', format('role "%s"', o.role), 'nobody has it, and nobody is offered it',
+		   format('CALL teamrbac.drop_tenant_role(%L, %L)', o.tenant_id, o.role), NULL
+	FROM teamrbac.tenant_role AS o
+	JOIN teamrbac.tenant AS tenant ON tenant.tenant_id = o.tenant_id AND tenant.deleted_at IS NULL
+	CROSS JOIN today AS t
+	WHERE (only_tenant IS NULL OR o.tenant_id = only_tenant)
+	  AND NOT EXISTS (SELECT FROM teamrbac.membership AS m WHERE m.tenant_id = o.tenant_id AND m.tenant_role = o.role)
+	  AND NOT EXISTS (SELECT FROM teamrbac.api_key AS k WHERE k.tenant_id = o.tenant_id AND k.tenant_role_in_use = o.role)
+	  AND NOT EXISTS (SELECT FROM teamrbac.invitation AS i WHERE i.tenant_id = o.tenant_id AND i.pending_tenant_role = o.role)
+	  AND NOT EXISTS (SELECT FROM teamrbac.invitation_link AS l WHERE l.tenant_id = o.tenant_id AND l.tenant_role_in_use = o.role)
+	  AND NOT EXISTS (SELECT FROM teamrbac.tenant_domain AS d WHERE d.tenant_id = o.tenant_id AND d.tenant_role = o.role)
+	  AND NOT EXISTS (SELECT FROM teamrbac.join_request AS j WHERE j.tenant_id = o.tenant_id AND j.pending_tenant_role = o.role)
+	  AND NOT teamrbac.changed_since(o.tenant_id, ARRAY['role:' || o.role::text], (t.day - t.unused_days)::timestamp AT TIME ZONE 'UTC')
+	UNION ALL
 	SELECT r.tenant_id, 'overdue review', 'warning', format('review %s', r.review_id),
 		   format('%s items undecided; due since %s', (SELECT count(*) FROM teamrbac.review_item AS i WHERE i.tenant_id = r.tenant_id AND i.review_id = r.review_id AND i.decision IS NULL),
 				  to_char(r.due AT TIME ZONE 'UTC', 'YYYY-MM-DD')), format('CALL teamrbac.finish_review(%L)', r.review_id), r.review_id
@@ -161,7 +176,7 @@ AS $$
 	WHERE (only_tenant IS NULL OR r.tenant_id = only_tenant) AND r.finished_at IS NULL AND r.due <= now();
 $$;
 COMMENT ON FUNCTION teamrbac.review_tenants(uuid, OUT uuid, OUT text, OUT text, OUT text, OUT text, OUT text, OUT uuid) IS
-	'Internal to access_review: the findings of a tenant; NULL: of all. subject_id: the user, key, invitation or review that one is about; NULL: the team.';
+	'Internal to access_review: the findings of a tenant; NULL: of all. subject_id: the user, key, invitation or review that one is about; NULL: the team, or a role.';
 REVOKE ALL ON FUNCTION teamrbac.review_tenants(uuid) FROM PUBLIC;
 
 CREATE FUNCTION teamrbac.review_tenant(tenant_id uuid, OUT finding text, OUT severity text, OUT subject text, OUT detail text, OUT remedy text)
@@ -184,7 +199,7 @@ CREATE FUNCTION teamrbac.access_review(tenant_id uuid, OUT finding text, OUT sev
 	LANGUAGE c STABLE SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
 	ROWS 10 AS 'MODULE_PATHNAME', 'teamrbac_access_review';
 COMMENT ON FUNCTION teamrbac.access_review(uuid, OUT text, OUT text, OUT text, OUT text, OUT text) IS
-	'What to look at in a team: members not active for teamrbac.unused_after (90 days), or disabled; a single active manager; memberships that end within 14 days; API keys not used for that long, of former members, beyond what their creator may, without expiry or with a vague name; members and keys that used only what a lesser role may, where that has been recorded for all of teamrbac.unused_after; pending invitations; reviews that are due. severity is warning or notice; remedy is a statement to run after reading it, NULL where somebody would have more or longer by it: then detail says how. The time is that of reading the team once; about once a second a notice says how far it is. Needs team.manage. Errors: 42501 not allowed, 28000 nobody signed in, 22023 tenant_id null. Takes no lock.';
+	'What to look at in a team: members not active for teamrbac.unused_after (90 days), or disabled; a single active manager; memberships that end within 14 days; API keys not used for that long, of former members, beyond what their creator may, without expiry or with a vague name; members and keys that used only what a lesser role may, where that has been recorded for all of teamrbac.unused_after; pending invitations; roles of the tenant''s own that nobody has, unless they were defined within that time; reviews that are due. severity is warning or notice; remedy is a statement to run after reading it, NULL where somebody would have more or longer by it: then detail says how. The time is that of reading the team once; about once a second a notice says how far it is. Needs team.manage. Errors: 42501 not allowed, 28000 nobody signed in, 22023 tenant_id null. Takes no lock.';
 
 CREATE FUNCTION teamrbac.access_review(OUT tenant_id uuid, OUT tenant text, OUT finding text, OUT severity text, OUT subject text, OUT detail text, OUT remedy text)
 	RETURNS SETOF record

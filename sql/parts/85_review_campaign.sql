@@ -1,115 +1,207 @@
 -- Reviews of a team, item by item: who is to keep what they have, and what becomes of the rest.
 
-CREATE FUNCTION teamrbac.fill_review(for_tenant uuid, for_review uuid) RETURNS bigint
-	LANGUAGE sql VOLATILE SET search_path = pg_catalog, teamrbac, pg_temp
-AS $$
-	WITH found AS (
-		SELECT 1 AS place, 'member' AS kind, m.user_id AS subject_id, u.display_name AS name, m.role::text AS role
-		FROM teamrbac.membership AS m JOIN teamrbac.app_user AS u ON u.user_id = m.user_id
-		WHERE m.tenant_id = for_tenant AND (m.expires_at IS NULL OR m.expires_at > clock_timestamp())
+-- Asked of each role: inlined, so its names are bound here and now.
+CREATE FUNCTION teamrbac.holders_of_role(for_tenant uuid, role_name text, OUT holders text, OUT last_active date)
+	RETURNS SETOF record LANGUAGE sql STABLE ROWS 1
+BEGIN ATOMIC
+	WITH holder AS (
+		SELECT 'member' AS kind, (SELECT a.last_active_on FROM teamrbac.user_activity AS a WHERE a.user_id = m.user_id) AS last_active
+		FROM teamrbac.membership AS m
+		WHERE m.tenant_id = for_tenant AND m.tenant_role = role_name AND (m.expires_at IS NULL OR m.expires_at > clock_timestamp())
 		UNION ALL
-		SELECT 2, 'api_key', k.key_id, k.name, k.role::text FROM teamrbac.api_key AS k
-		WHERE k.tenant_id = for_tenant AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > clock_timestamp())
+		SELECT 'api_key', (SELECT (used.last_used_at AT TIME ZONE 'UTC')::date FROM teamrbac.api_key_use AS used WHERE used.tenant_id = k.tenant_id AND used.key_id = k.key_id)
+		FROM teamrbac.api_key AS k
+		WHERE k.tenant_id = for_tenant AND k.tenant_role_in_use = role_name AND (k.expires_at IS NULL OR k.expires_at > clock_timestamp())
 		UNION ALL
-		SELECT 3, 'invitation', i.invitation_id, i.email::text, i.role::text FROM teamrbac.invitation AS i
-		WHERE i.tenant_id = for_tenant AND i.state = 'pending' AND i.expires_at > clock_timestamp()
-	), made AS (
-		INSERT INTO teamrbac.review_item (tenant_id, review_id, item, kind, subject_id, name, role)
-			SELECT for_tenant, for_review, row_number() OVER (ORDER BY f.place, f.name, f.subject_id), f.kind, f.subject_id, f.name, f.role FROM found AS f
-			RETURNING 1
+		SELECT 'invitation', NULL
+		FROM teamrbac.invitation AS i
+		WHERE i.tenant_id = for_tenant AND i.pending_tenant_role = role_name AND i.expires_at > clock_timestamp()
 	)
-	SELECT count(*) FROM made;
-$$;
-COMMENT ON FUNCTION teamrbac.fill_review(uuid, uuid) IS
-	'Internal to start_review: makes an item of each member, API key and pending invitation, and returns how many.';
-REVOKE ALL ON FUNCTION teamrbac.fill_review(uuid, uuid) FROM PUBLIC;
+	SELECT format('members: %s, API keys: %s, invitations: %s', count(*) FILTER (WHERE h.kind = 'member'),
+				  count(*) FILTER (WHERE h.kind = 'api_key'), count(*) FILTER (WHERE h.kind = 'invitation')),
+		   max(h.last_active)
+	FROM holder AS h;
+END;
+COMMENT ON FUNCTION teamrbac.holders_of_role(uuid, text, OUT text, OUT date) IS
+	'Internal to the reviews: how many members, API keys and pending invitations have a role of a tenant''s own, and the latest day on which one of them was active.';
+REVOKE ALL ON FUNCTION teamrbac.holders_of_role(uuid, text) FROM PUBLIC;
 
-CREATE FUNCTION teamrbac.review_subject(for_tenant uuid, kind text, subject_id uuid, OUT role text, OUT expires_at timestamptz, OUT last_active date)
-	RETURNS SETOF record
-	LANGUAGE sql STABLE ROWS 1 SET search_path = pg_catalog, teamrbac, pg_temp
-AS $$
-	SELECT m.role::text, m.expires_at, (SELECT a.last_active_on FROM teamrbac.user_activity AS a WHERE a.user_id = m.user_id)
+CREATE FUNCTION teamrbac.review_subject(for_tenant uuid, kind text, subject_id uuid, role_name text, OUT role text, OUT expires_at timestamptz, OUT last_active date, OUT permissions text[], OUT holders text)
+	RETURNS SETOF record LANGUAGE sql STABLE ROWS 1
+BEGIN ATOMIC
+	SELECT m.role::text, m.expires_at, (SELECT a.last_active_on FROM teamrbac.user_activity AS a WHERE a.user_id = m.user_id),
+		   ARRAY(SELECT p.permission FROM teamrbac.permissions_of_role(m.tenant_id, m.role, m.own_role) AS p(permission) ORDER BY p.permission COLLATE "C"),
+		   NULL::text
 	FROM teamrbac.membership AS m
 	WHERE review_subject.kind = 'member' AND m.tenant_id = for_tenant AND m.user_id = review_subject.subject_id
 	  AND (m.expires_at IS NULL OR m.expires_at > clock_timestamp())
 	UNION ALL
-	SELECT k.role::text, k.expires_at, (SELECT (used.last_used_at AT TIME ZONE 'UTC')::date FROM teamrbac.api_key_use AS used WHERE used.tenant_id = k.tenant_id AND used.key_id = k.key_id)
+	SELECT k.role::text, k.expires_at, (SELECT (used.last_used_at AT TIME ZONE 'UTC')::date FROM teamrbac.api_key_use AS used WHERE used.tenant_id = k.tenant_id AND used.key_id = k.key_id),
+		   ARRAY(SELECT p.permission FROM teamrbac.permissions_of_role(k.tenant_id, k.role, k.own_role) AS p(permission)
+				 JOIN teamrbac.permission AS d ON d.permission = p.permission AND d.grantable_to_keys
+				 WHERE k.permissions IS NULL OR p.permission = ANY (k.permissions) ORDER BY p.permission COLLATE "C"),
+		   NULL
 	FROM teamrbac.api_key AS k
 	WHERE review_subject.kind = 'api_key' AND k.tenant_id = for_tenant AND k.key_id = review_subject.subject_id
 	  AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > clock_timestamp())
 	UNION ALL
-	SELECT i.role::text, i.expires_at, NULL
+	SELECT i.role::text, i.expires_at, NULL,
+		   ARRAY(SELECT p.permission FROM teamrbac.permissions_of_role(i.tenant_id, i.role, i.own_role) AS p(permission) ORDER BY p.permission COLLATE "C"),
+		   NULL
 	FROM teamrbac.invitation AS i
 	WHERE review_subject.kind = 'invitation' AND i.tenant_id = for_tenant AND i.invitation_id = review_subject.subject_id
-	  AND i.state = 'pending' AND i.expires_at > clock_timestamp();
+	  AND i.state = 'pending' AND i.expires_at > clock_timestamp()
+	UNION ALL
+	SELECT r.role::text, NULL, h.last_active,
+		   ARRAY(SELECT p.permission FROM teamrbac.permissions_of_role(r.tenant_id, r.role, true) AS p(permission) ORDER BY p.permission COLLATE "C"),
+		   h.holders
+	FROM teamrbac.tenant_role AS r CROSS JOIN LATERAL teamrbac.holders_of_role(r.tenant_id, r.role) AS h
+	WHERE review_subject.kind = 'role' AND r.tenant_id = for_tenant AND r.role = role_name;
+END;
+COMMENT ON FUNCTION teamrbac.review_subject(uuid, text, uuid, text, OUT text, OUT timestamptz, OUT date, OUT text[], OUT text) IS
+	'Internal to the reviews: what an item is at present, and for a role of the tenant''s own, which role_name names, how many have it; no row: it has no access any more, or there is no such role.';
+REVOKE ALL ON FUNCTION teamrbac.review_subject(uuid, text, uuid, text) FROM PUBLIC;
+
+CREATE FUNCTION teamrbac.items_to_review(for_tenant uuid, OUT item integer, OUT kind text, OUT subject_id uuid, OUT name text, OUT role text, OUT expires_at timestamptz, OUT permissions text[])
+	RETURNS SETOF record
+	LANGUAGE sql STABLE ROWS 100 SET search_path = pg_catalog, teamrbac, pg_temp
+AS $$
+	WITH candidate AS (
+		SELECT 1 AS place, 'member' AS kind, m.user_id AS subject_id, u.display_name AS name
+		FROM teamrbac.membership AS m JOIN teamrbac.app_user AS u ON u.user_id = m.user_id
+		WHERE m.tenant_id = for_tenant
+		UNION ALL
+		SELECT 2, 'api_key', k.key_id, k.name FROM teamrbac.api_key AS k WHERE k.tenant_id = for_tenant AND k.revoked_at IS NULL
+		UNION ALL
+		SELECT 3, 'invitation', i.invitation_id, i.email::text FROM teamrbac.invitation AS i WHERE i.tenant_id = for_tenant AND i.state = 'pending'
+		UNION ALL
+		-- After those that have them: what is undecided goes in this order, and a role that nobody has any more can go.
+		SELECT 4, 'role', NULL, r.role::text FROM teamrbac.tenant_role AS r WHERE r.tenant_id = for_tenant
+	)
+	SELECT row_number() OVER (ORDER BY c.place, c.name, c.subject_id), c.kind, c.subject_id, c.name, s.role, s.expires_at, s.permissions
+	FROM candidate AS c CROSS JOIN LATERAL teamrbac.review_subject(for_tenant, c.kind, c.subject_id, c.name) AS s;
 $$;
-COMMENT ON FUNCTION teamrbac.review_subject(uuid, text, uuid, OUT text, OUT timestamptz, OUT date) IS
-	'Internal to the reviews: what an item is at present; no row: it has no access any more.';
-REVOKE ALL ON FUNCTION teamrbac.review_subject(uuid, text, uuid) FROM PUBLIC;
+COMMENT ON FUNCTION teamrbac.items_to_review(uuid, OUT integer, OUT text, OUT uuid, OUT text, OUT text, OUT timestamptz, OUT text[]) IS
+	'Internal to start_review: an item for each member, API key, pending invitation and role of the tenant''s own, as it is.';
+REVOKE ALL ON FUNCTION teamrbac.items_to_review(uuid) FROM PUBLIC;
 
 -- Not by the snapshot of a transaction that has seen the team before somebody else changed it.
-CREATE FUNCTION teamrbac.review_subject_now(for_tenant uuid, kind text, subject_id uuid, OUT role text, OUT accepted boolean)
+CREATE FUNCTION teamrbac.review_subject_now(for_tenant uuid, kind text, subject_id uuid, role_name text, OUT role text, OUT accepted boolean, OUT expires_at timestamptz, OUT permissions text[])
 	RETURNS SETOF record
-	LANGUAGE c VOLATILE STRICT ROWS 1 SET search_path = pg_catalog, teamrbac, pg_temp
+	LANGUAGE c VOLATILE ROWS 1 SET search_path = pg_catalog, teamrbac, pg_temp
 	AS 'MODULE_PATHNAME', 'teamrbac_review_subject_now';
-COMMENT ON FUNCTION teamrbac.review_subject_now(uuid, text, uuid, OUT text, OUT boolean) IS
-	'Internal to decide and finish_review: the role of an item at this moment, whatever the transaction''s isolation level; NULL: it has no access any more. accepted: it is an invitation that has been accepted. The caller has locked the tenant.';
-REVOKE ALL ON FUNCTION teamrbac.review_subject_now(uuid, text, uuid) FROM PUBLIC;
+COMMENT ON FUNCTION teamrbac.review_subject_now(uuid, text, uuid, text, OUT text, OUT boolean, OUT timestamptz, OUT text[]) IS
+	'Internal to decide and finish_review: what an item is at this moment, whatever the transaction''s isolation level; role NULL: it has no access any more, or there is no such role. accepted: it is an invitation that has been accepted. The caller has locked the tenant.';
+REVOKE ALL ON FUNCTION teamrbac.review_subject_now(uuid, text, uuid, text) FROM PUBLIC;
+
+CREATE FUNCTION teamrbac.refuse_changed_item(of teamrbac.review_item, role_now text, expires_now timestamptz, permissions_now text[], new_role text, new_expiry timestamptz) RETURNS void
+	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, teamrbac, pg_temp
+AS $$
+DECLARE
+	is_other boolean := new_role IS NULL AND role_now <> of.role;
+	is_later boolean := new_expiry IS NULL AND COALESCE(expires_now, 'infinity') > COALESCE(of.expires_at, 'infinity');
+	added text := (SELECT string_agg(p.permission, ', ' ORDER BY p.permission COLLATE "C") FROM unnest(permissions_now) AS p(permission)
+				   WHERE new_role IS NULL AND NOT is_other AND p.permission <> ALL (of.permissions));
+	-- By naming it; what cannot be named in a change cannot be confirmed.
+	confirmed_end text := CASE WHEN is_later THEN CASE WHEN expires_now IS NULL THEN 'with new_expiry "infinity"' ELSE 'with that end as new_expiry' END END;
+	named text := CASE WHEN of.kind = 'member' THEN concat_ws(' and ', CASE WHEN is_other THEN 'to that role' WHEN added IS NOT NULL THEN 'to its role' END, confirmed_end)
+					   WHEN of.kind = 'api_key' AND added IS NULL THEN confirmed_end END;
+BEGIN
+	IF is_other OR is_later OR added IS NOT NULL THEN
+		RAISE EXCEPTION 'item has changed since the review began' USING ERRCODE = '55000', CONSTRAINT = 'item_changed',
+			DETAIL = concat_ws(' ',
+				CASE WHEN is_other THEN format('It had role "%s", and has "%s" now.', of.role, role_now) END,
+				CASE WHEN added IS NOT NULL THEN format('It may do more now: %s.', added) END,
+				CASE WHEN is_later THEN format('It was to end %s, and now %s.', to_char(of.expires_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI "UTC"'),
+											   COALESCE('ends ' || to_char(expires_now AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI "UTC"'), 'never ends')) END),
+			HINT = CASE WHEN named IS NULL THEN 'Take back what was added, decide "remove", or leave it to another review.'
+						ELSE format('To confirm what it is now, decide "change" %s.', named) END;
+	END IF;
+END
+$$;
+COMMENT ON FUNCTION teamrbac.refuse_changed_item(teamrbac.review_item, text, timestamptz, text[], text, timestamptz) IS
+	'Internal to decide: an error (55000) where an item has another role, a later end or more permissions than when the review began, but for what the decision names itself, new_role or new_expiry. Takes no lock.';
+REVOKE ALL ON FUNCTION teamrbac.refuse_changed_item(teamrbac.review_item, text, timestamptz, text[], text, timestamptz) FROM PUBLIC;
 
 -- By the commands, under the rights of whoever is asking.
+CREATE FUNCTION teamrbac.change_item(of teamrbac.review_item, present_role text, new_role text, new_expiry timestamptz) RETURNS text
+	LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, teamrbac, pg_temp
+AS $$
+BEGIN
+	IF of.kind = 'api_key' THEN
+		CALL teamrbac.set_api_key_expiry(of.subject_id, new_expiry);
+	ELSE
+		IF new_role <> present_role THEN
+			CALL teamrbac.change_role(of.tenant_id, of.subject_id, new_role);
+		END IF;
+		IF new_expiry IS NOT NULL THEN
+			CALL teamrbac.set_membership_expiry(of.tenant_id, of.subject_id, new_expiry);
+		END IF;
+	END IF;
+	RETURN concat_ws(', ', 'changed to ' || new_role, CASE WHEN new_expiry = 'infinity' THEN 'never ends'
+						   ELSE 'ends ' || to_char(new_expiry AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI "UTC"') END);
+END
+$$;
+COMMENT ON FUNCTION teamrbac.change_item(teamrbac.review_item, text, text, timestamptz) IS
+	'Internal to decide: gives a member another role or end, or a key another end, and says what that was. Errors: those of the commands.';
+REVOKE ALL ON FUNCTION teamrbac.change_item(teamrbac.review_item, text, text, timestamptz) FROM PUBLIC;
+
+CREATE FUNCTION teamrbac.remove_item(of teamrbac.review_item, present_role text) RETURNS text
+	LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, teamrbac, pg_temp
+AS $$
+BEGIN
+	CASE of.kind
+		WHEN 'member' THEN CALL teamrbac.remove_member(of.tenant_id, of.subject_id);
+		WHEN 'api_key' THEN CALL teamrbac.revoke_api_key(of.subject_id, 'access review');
+		WHEN 'invitation' THEN CALL teamrbac.cancel_invitation(of.subject_id);
+		ELSE
+			CALL teamrbac.drop_tenant_role(of.tenant_id, of.role);
+			RETURN 'dropped';
+	END CASE;
+	RETURN format('removed, was %s', present_role);
+END
+$$;
+COMMENT ON FUNCTION teamrbac.remove_item(teamrbac.review_item, text) IS
+	'Internal to decide and finish_review: removes a member, revokes a key, cancels an invitation or drops a role, and says what that was. Errors: those of the commands.';
+REVOKE ALL ON FUNCTION teamrbac.remove_item(teamrbac.review_item, text) FROM PUBLIC;
+
 CREATE FUNCTION teamrbac.carry_out_decision(of teamrbac.review_item, decision text, new_role text, new_expiry timestamptz) RETURNS text
 	LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, teamrbac, pg_temp
 AS $$
 DECLARE
 	present record;
 BEGIN
-	SELECT s.* INTO present FROM teamrbac.review_subject_now(of.tenant_id, of.kind, of.subject_id) AS s;
+	SELECT s.* INTO present FROM teamrbac.review_subject_now(of.tenant_id, of.kind, of.subject_id, of.role) AS s;
 	IF present.role IS NULL THEN
 		IF decision <> 'remove' THEN
-			RAISE EXCEPTION '%', CASE WHEN present.accepted THEN 'the invitation has been accepted' ELSE 'item has no access any more' END
+			RAISE EXCEPTION '%', CASE WHEN present.accepted THEN 'the invitation has been accepted' WHEN of.kind = 'role' THEN 'the role has been dropped'
+									  ELSE 'item has no access any more' END
 				USING ERRCODE = '55000', CONSTRAINT = 'item_gone',
 					HINT = CASE WHEN present.accepted THEN 'Decide "remove", which records that; whoever was invited is a member now, and no item of this review.'
 								ELSE 'Decide "remove", which records that.' END;
 		END IF;
-		RETURN CASE WHEN present.accepted THEN 'had been accepted, by a member now' ELSE 'had no access any more' END;
+		RETURN CASE WHEN present.accepted THEN 'had been accepted, by a member now' WHEN of.kind = 'role' THEN 'had been dropped' ELSE 'had no access any more' END;
+	ELSIF decision = 'remove' THEN
+		RETURN teamrbac.remove_item(of, present.role);
+	ELSIF decision = 'keep' THEN
+		PERFORM teamrbac.refuse_changed_item(of, present.role, present.expires_at, present.permissions, NULL, NULL);
+		RETURN CASE WHEN of.kind <> 'role' THEN format('kept as %s', present.role)
+					ELSE 'kept, with ' || COALESCE(NULLIF(array_to_string(present.permissions, ' '), ''), 'no permission') END;
+	ELSIF of.kind = ANY (ARRAY['invitation', 'role']) OR of.kind = 'api_key' AND new_role IS NOT NULL THEN
+		RAISE EXCEPTION '%', CASE of.kind WHEN 'invitation' THEN 'an invitation cannot be changed' WHEN 'role' THEN 'a role cannot be changed by a review'
+										  ELSE 'the role of an API key cannot be changed' END
+			USING ERRCODE = '22023', CONSTRAINT = 'item_unchangeable',
+				HINT = CASE WHEN of.kind = 'role' THEN 'Redefine it by teamrbac.define_tenant_role; decide "keep" if it then may do no more than when the review began.'
+							ELSE 'Decide "remove", and make another.' END;
+	ELSIF new_role IS NULL AND new_expiry IS NULL THEN
+		RAISE EXCEPTION 'a change needs a new_role or a new_expiry' USING ERRCODE = '22023', CONSTRAINT = 'change_missing';
 	END IF;
-	IF decision = 'keep' THEN
-		IF present.role <> of.role THEN
-			RAISE EXCEPTION 'item has changed since the review began' USING ERRCODE = '55000', CONSTRAINT = 'item_changed',
-				DETAIL = format('It had role "%s", and has "%s" now.', of.role, present.role),
-				HINT = 'To confirm what it is now, decide "change" to that role.';
-		END IF;
-		RETURN format('kept as %s', present.role);
-	ELSIF decision = 'change' THEN
-		IF new_role IS NULL AND new_expiry IS NULL THEN
-			RAISE EXCEPTION 'a change needs a new_role or a new_expiry' USING ERRCODE = '22023', CONSTRAINT = 'change_missing';
-		END IF;
-		IF of.kind = 'invitation' OR of.kind = 'api_key' AND new_role IS NOT NULL THEN
-			RAISE EXCEPTION '%', CASE of.kind WHEN 'invitation' THEN 'an invitation cannot be changed' ELSE 'the role of an API key cannot be changed' END
-				USING ERRCODE = '22023', CONSTRAINT = 'item_unchangeable', HINT = 'Decide "remove", and make another.';
-		END IF;
-		IF of.kind = 'api_key' THEN
-			CALL teamrbac.set_api_key_expiry(of.subject_id, new_expiry);
-		ELSE
-			IF new_role <> present.role THEN
-				CALL teamrbac.change_role(of.tenant_id, of.subject_id, new_role);
-			END IF;
-			IF new_expiry IS NOT NULL THEN
-				CALL teamrbac.set_membership_expiry(of.tenant_id, of.subject_id, new_expiry);
-			END IF;
-		END IF;
-		RETURN concat_ws(', ', 'changed to ' || new_role, 'ends ' || to_char(new_expiry AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI "UTC"'));
-	END IF;
-	CASE of.kind
-		WHEN 'member' THEN CALL teamrbac.remove_member(of.tenant_id, of.subject_id);
-		WHEN 'api_key' THEN CALL teamrbac.revoke_api_key(of.subject_id, 'access review');
-		ELSE CALL teamrbac.cancel_invitation(of.subject_id);
-	END CASE;
-	RETURN format('removed, was %s', present.role);
+	PERFORM teamrbac.refuse_changed_item(of, present.role, present.expires_at, present.permissions, new_role, new_expiry);
+	RETURN teamrbac.change_item(of, present.role, new_role, new_expiry);
 END
 $$;
 COMMENT ON FUNCTION teamrbac.carry_out_decision(teamrbac.review_item, text, text, timestamptz) IS
-	'Internal to decide and finish_review: does what was decided, and says what that was. Errors: 55000 the item has changed, or has no access any more; those of the commands.';
+	'Internal to decide and finish_review: does what was decided, and says what that was. Errors: 55000 the item has changed, or has no access any more; 22023 it is not changed that way; those of the commands.';
 REVOKE ALL ON FUNCTION teamrbac.carry_out_decision(teamrbac.review_item, text, text, timestamptz) FROM PUBLIC;
 
 CREATE FUNCTION teamrbac.decide_item(for_tenant uuid, for_review uuid, for_item integer, decision text, note text, new_role text, new_expiry timestamptz, decided_by uuid, OUT before text, OUT after text)
@@ -134,7 +226,8 @@ BEGIN
 			decided_by = decide_item.decided_by, decided_at = clock_timestamp()
 		FROM (VALUES (outcome)) AS decide_item_outcome(outcome)
 		WHERE i.tenant_id = for_tenant AND i.review_id = for_review AND i.item = for_item;
-	before := jsonb_build_object('item', for_item, decided.kind, decided.subject_id, 'role', decided.role);
+	before := jsonb_build_object('item', for_item, 'role', decided.role)
+		|| CASE WHEN decided.kind <> 'role' THEN jsonb_build_object(decided.kind, decided.subject_id) ELSE '{}' END;
 	after := jsonb_build_object('decision', decision, 'outcome', outcome, 'note', note);
 END
 $$;
@@ -161,11 +254,14 @@ BEGIN
 	FOR undecided IN SELECT i.* FROM teamrbac.review_item AS i WHERE i.tenant_id = for_tenant AND i.review_id = for_review AND i.decision IS NULL ORDER BY i.item LOOP
 		outcome := 'undecided';
 		-- Nobody removes themselves by having decided nothing.
-		IF ended.remove_undecided AND undecided.subject_id <> finished_by THEN
+		IF ended.remove_undecided AND undecided.subject_id IS DISTINCT FROM finished_by THEN
 			BEGIN
 				outcome := 'undecided: ' || teamrbac.carry_out_decision(undecided, 'remove', NULL, NULL);
-			EXCEPTION WHEN insufficient_privilege THEN
+			EXCEPTION
+			WHEN insufficient_privilege THEN
 				outcome := 'undecided: not removed, as that takes more rights';
+			WHEN object_not_in_prerequisite_state OR foreign_key_violation THEN
+				outcome := format('undecided: not removed (%s)', SQLERRM);
 			END;
 		END IF;
 		UPDATE teamrbac.review_item AS i SET outcome = o.outcome FROM (VALUES (outcome)) AS o(outcome)
@@ -183,27 +279,25 @@ COMMENT ON FUNCTION teamrbac.end_review(uuid, uuid, uuid) IS
 REVOKE ALL ON FUNCTION teamrbac.end_review(uuid, uuid, uuid) FROM PUBLIC;
 
 CREATE FUNCTION teamrbac.items_of_review(for_tenant uuid, for_review uuid, OUT item integer, OUT kind text, OUT name text, OUT role text, OUT role_now text, OUT expires_at timestamptz,
-		OUT last_active date, OUT permissions text, OUT findings text, OUT decision text, OUT outcome text, OUT note text, OUT decided_by text, OUT decided_at timestamptz)
+		OUT last_active date, OUT permissions text, OUT findings text, OUT decision text, OUT outcome text, OUT note text, OUT decided_by text, OUT decided_at timestamptz,
+		OUT permissions_then text, OUT expires_at_then timestamptz, OUT holders text)
 	RETURNS SETOF record
 	LANGUAGE sql STABLE ROWS 100 SET search_path = pg_catalog, teamrbac, pg_temp
 AS $$
 	WITH finding AS MATERIALIZED (
-		SELECT r.finding, r.subject_id FROM teamrbac.review_tenants(for_tenant) AS r
+		SELECT r.finding, r.subject_id, r.subject FROM teamrbac.review_tenants(for_tenant) AS r
 	)
-	SELECT i.item, i.kind, teamrbac.printable(i.name), i.role, s.role, s.expires_at, s.last_active,
-		   (SELECT string_agg(g.permission, ' ' ORDER BY g.permission) FROM teamrbac.present_grants(for_tenant) AS g
-			JOIN teamrbac.permission AS p ON p.permission = g.permission
-			LEFT JOIN teamrbac.api_key AS k ON i.kind = 'api_key' AND k.tenant_id = for_tenant AND k.key_id = i.subject_id
-			WHERE g.role = s.role AND (i.kind <> 'api_key' OR p.grantable_to_keys AND (k.permissions IS NULL OR g.permission = ANY (k.permissions)))),
-		   (SELECT string_agg(DISTINCT f.finding, ', ') FROM finding AS f WHERE f.subject_id = i.subject_id),
-		   i.decision, i.outcome, teamrbac.printable(i.note), teamrbac.printable(COALESCE(u.display_name, 'user ' || i.decided_by::text)), i.decided_at
+	SELECT i.item, i.kind, teamrbac.printable(i.name), i.role, s.role, s.expires_at, s.last_active, array_to_string(s.permissions, ' '),
+		   (SELECT string_agg(DISTINCT f.finding, ', ') FROM finding AS f WHERE f.subject_id = i.subject_id OR i.kind = 'role' AND f.finding = 'unused role' AND f.subject = format('role "%s"', i.role)),
+		   i.decision, teamrbac.printable(i.outcome), teamrbac.printable(i.note), teamrbac.printable(COALESCE(u.display_name, 'user ' || i.decided_by::text)), i.decided_at,
+		   array_to_string(i.permissions, ' '), i.expires_at, s.holders
 	FROM teamrbac.review_item AS i
-	LEFT JOIN LATERAL teamrbac.review_subject(for_tenant, i.kind, i.subject_id) AS s ON true
+	LEFT JOIN LATERAL teamrbac.review_subject(for_tenant, i.kind, i.subject_id, i.role) AS s ON true
 	LEFT JOIN teamrbac.app_user AS u ON u.user_id = i.decided_by
 	WHERE i.tenant_id = for_tenant AND i.review_id = for_review
 	ORDER BY i.item;
 $$;
-COMMENT ON FUNCTION teamrbac.items_of_review(uuid, uuid, OUT integer, OUT text, OUT text, OUT text, OUT text, OUT timestamptz, OUT date, OUT text, OUT text, OUT text, OUT text, OUT text, OUT text, OUT timestamptz) IS
+COMMENT ON FUNCTION teamrbac.items_of_review(uuid, uuid, OUT integer, OUT text, OUT text, OUT text, OUT text, OUT timestamptz, OUT date, OUT text, OUT text, OUT text, OUT text, OUT text, OUT text, OUT timestamptz, OUT text, OUT timestamptz, OUT text) IS
 	'Internal to review_items, whoever asks.';
 REVOKE ALL ON FUNCTION teamrbac.items_of_review(uuid, uuid) FROM PUBLIC;
 
@@ -211,24 +305,25 @@ CREATE FUNCTION teamrbac.start_review(tenant_id uuid, due timestamptz, remove_un
 	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
 	AS 'MODULE_PATHNAME', 'teamrbac_start_review';
 COMMENT ON FUNCTION teamrbac.start_review(uuid, timestamptz, boolean) IS
-	'Begins a review of the team as it is: an item for each member, API key and pending invitation, to be decided until due; what is undecided then is reported by access_review, or removed by finish_review if remove_undecided. Returns the review''s id. Needs team.manage. Errors: 42501 not allowed, also for an API key; 22023 argument null, due not in the future; 28000 nobody signed in. Locks the tenant''s row.';
+	'Begins a review of the team as it is: an item for each member, API key, pending invitation and role of the tenant''s own, to be decided until due; what is undecided then is reported by access_review, or removed by finish_review if remove_undecided. Returns the review''s id. Needs team.manage. Errors: 42501 not allowed, also for an API key; 22023 argument null, due not in the future; 28000 nobody signed in. Locks the tenant''s row.';
 CREATE FUNCTION teamrbac.review_items(review_id uuid, OUT item integer, OUT kind text, OUT name text, OUT role text, OUT role_now text, OUT expires_at timestamptz,
-		OUT last_active date, OUT permissions text, OUT findings text, OUT decision text, OUT outcome text, OUT note text, OUT decided_by text, OUT decided_at timestamptz)
+		OUT last_active date, OUT permissions text, OUT findings text, OUT decision text, OUT outcome text, OUT note text, OUT decided_by text, OUT decided_at timestamptz,
+		OUT permissions_then text, OUT expires_at_then timestamptz, OUT holders text)
 	RETURNS SETOF record
 	LANGUAGE c STABLE SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
 	ROWS 100 AS 'MODULE_PATHNAME', 'teamrbac_review_items';
-COMMENT ON FUNCTION teamrbac.review_items(uuid, OUT integer, OUT text, OUT text, OUT text, OUT text, OUT timestamptz, OUT date, OUT text, OUT text, OUT text, OUT text, OUT text, OUT text, OUT timestamptz) IS
-	'What is to be decided in a review, and what has been: role as the review began, role_now (NULL: no access any more), the day of its last activity, what it may do, what access_review finds; the decision, what was done about it, why, by whom and when. The record of a review is this table: in psql by \H, or \copy with CSV. Needs team.manage in its tenant, or a superuser. Errors: 42501 not allowed, or no such review; 22023 review_id null; 28000 nobody signed in. Takes no lock.';
+COMMENT ON FUNCTION teamrbac.review_items(uuid, OUT integer, OUT text, OUT text, OUT text, OUT text, OUT timestamptz, OUT date, OUT text, OUT text, OUT text, OUT text, OUT text, OUT text, OUT timestamptz, OUT text, OUT timestamptz, OUT text) IS
+	'What is to be decided in a review, and what has been. kind: member, api_key, invitation, or role, one of the tenant''s own; role as the review began, role_now (NULL: no access any more, or no such role), when it ends, the day of its last activity (a role''s: of those who have it), what it may do, what access_review finds; the decision, what was done about it, why, by whom and when; what it might do and when it was to end as the review began; how many have it, of a role. The record of a review is this table: in psql by \H, or \copy with CSV. Needs team.manage in its tenant, or a superuser. Errors: 42501 not allowed, or no such review; 22023 review_id null; 28000 nobody signed in. Takes no lock.';
 CREATE PROCEDURE teamrbac.decide(review_id uuid, item integer, decision text, note text DEFAULT NULL, new_role text DEFAULT NULL, new_expiry timestamptz DEFAULT NULL)
 	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
 	AS 'MODULE_PATHNAME', 'teamrbac_decide';
 COMMENT ON PROCEDURE teamrbac.decide(uuid, integer, text, text, text, timestamptz) IS
-	'Decides on an item of a review, once, and carries it out by the commands, under one''s own rights: keep what it had when the review began; change a member''s role or expiry, or a key''s expiry; remove the member, revoke the key, cancel the invitation. Needs team.manage, and what the command needs. Errors: 42501 not allowed, or no such review; P0002 no such item; 55000 decided already, the review is finished, or the item is not what it was; 22023 argument null or bad; those of change_role, set_membership_expiry, remove_member, set_api_key_expiry, revoke_api_key and cancel_invitation; 28000 nobody signed in. Locks the tenant''s row.';
+	'Decides on an item of a review, once, and carries it out by the commands, under one''s own rights: keep what it was when the review began, no longer and with no more permissions; change a member''s role or expiry (infinity: never), or a key''s expiry, where what new_role and new_expiry leave alone is likewise as it was; remove the member, revoke the key, cancel the invitation, drop the role. A role is changed by define_tenant_role alone. Needs team.manage, and what the command needs. Errors: 42501 not allowed, or no such review; P0002 no such item; 55000 decided already, the review is finished, or the item is not what it was; 22023 argument null or bad, or a change of what is not changed so; those of change_role, set_membership_expiry, remove_member, set_api_key_expiry, revoke_api_key, cancel_invitation and drop_tenant_role; 28000 nobody signed in. Locks the tenant''s row.';
 CREATE PROCEDURE teamrbac.finish_review(review_id uuid)
 	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp
 	AS 'MODULE_PATHNAME', 'teamrbac_finish_review';
 COMMENT ON PROCEDURE teamrbac.finish_review(uuid) IS
-	'Ends a review once all is decided, or it is due: what is undecided then is noted as such, and removed under one''s own rights if the review says so, oneself excepted. Needs team.manage. Errors: 42501 not allowed, or no such review; 55000 finished already, or undecided before it is due; 22023 review_id null; 28000 nobody signed in. Locks the tenant''s row.';
+	'Ends a review once all is decided, or it is due: what is undecided then is noted as such, and removed under one''s own rights if the review says so, oneself excepted; what cannot be, a role that is in use for one, is noted with the reason. Needs team.manage. Errors: 42501 not allowed, or no such review; 55000 finished already, or undecided before it is due; 22023 review_id null; 28000 nobody signed in. Locks the tenant''s row.';
 
 CREATE PROCEDURE teamrbac.schedule_reviews(tenant_id uuid, every interval, due_in interval DEFAULT '14 days', remove_undecided boolean DEFAULT false)
 	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, teamrbac, pg_temp

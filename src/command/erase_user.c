@@ -282,6 +282,22 @@ erase_named(const Traces *traces)
 	query_execute(&update, (Datum[]){traces->addresses, traces->names}, NULL);
 }
 
+/* erase_reviewed puts ids in the place of the name and the addresses in reviews. */
+static void
+erase_reviewed(const pg_uuid_t *user, const Traces *traces)
+{
+	static SavedQuery update = {
+		.sql = "UPDATE teamrbac.review_item AS i"
+			   " SET name = pg_catalog.concat_ws(' ', i.kind, i.subject_id)"
+			   " WHERE i.kind = 'member' AND i.subject_id = $1"
+			   " OR i.kind = 'invitation' AND teamrbac.address_key(i.name) = ANY ($2)",
+		.nargs = 2,
+		.argtypes = {UUIDOID, TEXTARRAYOID},
+	};
+
+	query_execute(&update, (Datum[]){UUIDPGetDatum(user), traces->addresses}, NULL);
+}
+
 /* seal_audit puts digests in the place of what events say of the user, and throws the salt away. */
 static void
 seal_audit(const pg_uuid_t *user, const Traces *traces)
@@ -324,6 +340,7 @@ teamrbac_delete_user(PG_FUNCTION_ARGS)
 	audit_user(&user, "user.deleted", NULL, NULL);
 	erase_addressed(&traces);
 	erase_named(&traces);
+	erase_reviewed(&user, &traces);
 	seal_audit(&user, &traces);
 	PG_RETURN_VOID();
 }

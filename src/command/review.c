@@ -3,7 +3,7 @@
  *	  Reviews of a team as a campaign: begin, decide item by item, finish.
  *
  * Each command reads: arguments, lock, authority, change, record.  What was decided is carried out by the commands on
- * members, keys and invitations, which ask for the reviewer's own rights (carry_out_decision, in SQL).
+ * members, keys, invitations and roles, which ask for the reviewer's own rights (carry_out_decision, in SQL).
  */
 #include "postgres.h"
 
@@ -86,7 +86,11 @@ Datum
 teamrbac_start_review(PG_FUNCTION_ARGS)
 {
 	static SavedQuery fill = {
-		.sql = "SELECT teamrbac.fill_review($1, $2)",
+		.sql =
+			"INSERT INTO teamrbac.review_item"
+			" (tenant_id, review_id, item, kind, subject_id, name, role, expires_at, permissions)"
+			" SELECT $1, $2, i.item, i.kind, i.subject_id, i.name, i.role, i.expires_at, i.permissions"
+			" FROM teamrbac.items_to_review($1) AS i",
 		.nargs = 2,
 		.argtypes = {UUIDOID, UUIDOID},
 	};
@@ -95,8 +99,7 @@ teamrbac_start_review(PG_FUNCTION_ARGS)
 	bool        remove_undecided = !PG_ARGISNULL(2) && PG_GETARG_BOOL(2);
 	pg_uuid_t   user = require_user(&tenant);
 	pg_uuid_t  *review = palloc(sizeof(pg_uuid_t));
-	Datum       items;
-	bool        isnull;
+	uint64      items;
 
 	if (PG_ARGISNULL(1))
 		refuse_null("due");
@@ -109,13 +112,10 @@ teamrbac_start_review(PG_FUNCTION_ARGS)
 		                errmsg("due must be a time in the future")));
 
 	*review = insert_review(&tenant, &user, due, remove_undecided);
-	if (!query_row(&fill, (Datum[]){UUIDPGetDatum(&tenant), UUIDPGetDatum(review)}, NULL, 1, &items,
-	               &isnull))
-		elog(ERROR, "an aggregate has no row");
+	items = query_execute(&fill, (Datum[]){UUIDPGetDatum(&tenant), UUIDPGetDatum(review)}, NULL);
 
 	audit_tenant(&tenant, "review.started", audit_subject("review", review), NULL,
-	             audit_fields("due", audit_time(due), "items",
-	                          psprintf("%lld", (long long) DatumGetInt64(items)),
+	             audit_fields("due", audit_time(due), "items", psprintf(UINT64_FORMAT, items),
 	                          "remove_undecided", remove_undecided ? "true" : "false", NULL));
 	PG_RETURN_UUID_P(review);
 }
@@ -143,22 +143,28 @@ teamrbac_review_items(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
-/* review_subject_now(tenant_id, kind, subject_id): what an item is at this moment. */
+/* review_subject_now(tenant_id, kind, subject_id, role_name): what an item is at this moment. */
 Datum
 teamrbac_review_subject_now(PG_FUNCTION_ARGS)
 {
 	static SavedQuery select = {
-		.sql = "SELECT s.role, i.state = 'accepted' FROM (VALUES (1)) AS one"
-			   " LEFT JOIN teamrbac.review_subject($1, $2, $3) AS s ON true"
+		.sql = "SELECT s.role, i.state = 'accepted', s.expires_at, s.permissions"
+			   " FROM (VALUES (1)) AS one"
+			   " LEFT JOIN teamrbac.review_subject($1, $2, $3, $4) AS s ON true"
 			   " LEFT JOIN teamrbac.invitation AS i"
 			   " ON $2 = 'invitation' AND i.tenant_id = $1 AND i.invitation_id = $3",
-		.nargs = 3,
-		.argtypes = {UUIDOID, TEXTOID, UUIDOID},
+		.nargs = 4,
+		.argtypes = {UUIDOID, TEXTOID, UUIDOID, TEXTOID},
 	};
+	Datum args[4];
+	char  nulls[] = "    ";
 
-	query_return_changed(fcinfo, &select,
-	                     (Datum[]){PG_GETARG_DATUM(0), PG_GETARG_DATUM(1), PG_GETARG_DATUM(2)},
-	                     NULL);
+	for (int i = 0; i < lengthof(args); i++)
+	{
+		args[i] = PG_ARGISNULL(i) ? (Datum) 0 : PG_GETARG_DATUM(i);
+		nulls[i] = PG_ARGISNULL(i) ? 'n' : ' ';
+	}
+	query_return_changed(fcinfo, &select, args, nulls);
 	return (Datum) 0;
 }
 

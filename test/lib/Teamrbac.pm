@@ -97,6 +97,10 @@ SELECT teamrbac.define_tenant_role('${\id('02')}', 'editor', 'Reads', '{prompts.
 CALL teamrbac.change_role('${\id('02')}', '${\id('a3')}', 'editor');
 SELECT count(*) FROM teamrbac.invite_member('$acme', 'editor\@example.com', 'editor');
 SELECT key_id FROM teamrbac.create_api_key('$acme', 'edits', 'editor');
+-- A review that goes on, of all of these.
+SELECT teamrbac.start_review('$acme', '2999-01-01') AS review \\gset
+SELECT item FROM teamrbac.review_items(:'review') WHERE name = 'nobodys' \\gset
+CALL teamrbac.decide(:'review', :item, 'keep', 'Perhaps somebody will');
 SELECT teamrbac.sign_out();
 SELECT count(teamrbac.mail_sent(mail_id)) FROM teamrbac.claim_mail(1) AS m;
 SELECT teamrbac.register_user('new\@example.com', 'New', '${\id('a6')}');

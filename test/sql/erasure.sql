@@ -27,6 +27,9 @@ SELECT secret FROM teamrbac.create_api_key(u('a0'), 'The key of the build') \gse
 SELECT teamrbac.sign_in(u('07'));
 SELECT count(teamrbac.invite_member(u('b0'), 'DORA@new.example', 'reader'));
 SELECT token FROM teamrbac.invite_member(u('b0'), 'dora2@new.example', 'reader') \gset
+SELECT teamrbac.start_review(u('b0'), '2999-01-01') IS NOT NULL AS of_invitation;
+SELECT teamrbac.sign_in(u('01'));
+SELECT teamrbac.start_review(u('a0'), '2999-01-01') IS NOT NULL AS of_member;
 COMMIT;
 UPDATE teamrbac.app_user SET display_name = 'Dora Newer' WHERE user_id = u('31');
 UPDATE teamrbac.membership SET metadata = '{"nickname": "Dodo the Second"}' WHERE user_id = u('31');
@@ -83,6 +86,8 @@ SELECT count(*) FROM teamrbac.database_role;
 SELECT email, state FROM teamrbac.invitation ORDER BY email;
 SELECT role, revoked_at IS NOT NULL AS revoked FROM teamrbac.invitation_link;
 SELECT count(*) FROM teamrbac.tenant_domain;
+SELECT kind, regexp_replace(name, '[0-9a-f]{8}-[-0-9a-f]{27}', 'ID') AS name FROM teamrbac.review_item
+	WHERE name ~ ' [0-9a-f]{8}-' OR kind = 'invitation' ORDER BY 1, 2;
 SELECT recipient, kind, fields - 'expires_at' AS fields, withdrawn_at IS NOT NULL AS withdrawn FROM teamrbac.outbox
 	ORDER BY created_at;
 -- Her key works on, as that of any former member.
