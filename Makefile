@@ -146,7 +146,7 @@ dist:
 test-packages:
 	@scripts/test-packages.sh
 
-# See scripts/test-gateways.sh for GATEWAYS.
+# See scripts/test-gateways.sh for GATEWAYS and POSTGREST.
 test-gateways:
 	@scripts/test-gateways.sh
 

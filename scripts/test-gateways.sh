@@ -1,8 +1,9 @@
 #!/bin/bash
-# Runs teamrbac_api behind PostGraphile 4 and 5, configured by the blocks of docs/gateways.md, against a throw-away
-# server; `make test-gateways` calls this. Needs Node; the gateways come from npm, into a temporary directory.
+# Runs teamrbac_api behind PostgREST and PostGraphile 4 and 5, configured by the blocks of docs/gateways.md, against a
+# throw-away server; `make test-gateways` calls this. Needs Node; what comes from npm goes into a temporary directory.
 #
-#   GATEWAYS   which of test/gateways to run (default: postgraphile4 postgraphile5)
+#   GATEWAYS    which of test/gateways to run (default: postgrest postgraphile4 postgraphile5)
+#   POSTGREST   the program (default: the one on PATH); without one, PostgREST is skipped
 set -euo pipefail
 exec </dev/null
 cd "$(dirname "$0")/.."
@@ -14,7 +15,17 @@ work=$(mktemp -d "${TEAMRBAC_TMPDIR:-/tmp}/teamrbac-gateways.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
-for gateway in ${GATEWAYS:-postgraphile4 postgraphile5}; do
+if [ -n "${POSTGREST:-}" ] && ! command -v "$POSTGREST" >/dev/null; then
+    echo "test-gateways: there is no program '$POSTGREST'" >&2
+    exit 1
+fi
+POSTGREST=$(realpath "$(command -v "${POSTGREST:-postgrest}")" 2>/dev/null) || POSTGREST=
+export POSTGREST
+for gateway in ${GATEWAYS:-postgrest postgraphile4 postgraphile5}; do
+    if [ "$gateway" = postgrest ] && [ -z "$POSTGREST" ]; then
+        echo "test-gateways: postgrest is skipped, as there is none (POSTGREST may name one)" >&2
+        continue
+    fi
     mkdir "$work/$gateway"
     cp "test/gateways/$gateway/package.json" "$work/$gateway"
     # Some ask for a newer Node than Debian has; the test tells whether they do without.

@@ -134,6 +134,15 @@ compat_query_is_replaced(Oid relid)
 }
 #endif
 
+/* Before 16 a walker is declared without parameters, which C23 takes for none. */
+#if PG_VERSION_NUM < 160000
+#define compat_planstate_tree_walker(state, walker, context) \
+	planstate_tree_walker((state), (bool (*)())(pg_funcptr_t) (walker), (context))
+#else
+#define compat_planstate_tree_walker(state, walker, context) \
+	planstate_tree_walker((state), (walker), (context))
+#endif
+
 /* 18 has constraints that are not enforced. */
 #if PG_VERSION_NUM < 180000
 #define compat_is_enforced(constraint) true

@@ -111,13 +111,13 @@ COMMENT ON FUNCTION explain_permission_at(uuid, uuid, text, timestamptz) IS 'Tel
 
 By the audit. Needs audit.view. Refusals: 401 nobody signed in; 403 not allowed; 409 the audit of that time is no longer kept; 400 an argument is missing or the time in the future.';
 
-CREATE FUNCTION audit_export(tenant_id uuid, after_sequence bigint DEFAULT NULL, "limit" integer DEFAULT 1000) RETURNS SETOF json
+CREATE FUNCTION audit_export(tenant_id uuid, after_sequence bigint DEFAULT NULL, page_size integer DEFAULT 1000) RETURNS SETOF json
 	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
 	refusal teamrbac.refusal;
 BEGIN
-	RETURN QUERY SELECT l.line FROM teamrbac.audit_export(tenant_id, after_sequence, "limit") AS l(line);
+	RETURN QUERY SELECT l.line FROM teamrbac.audit_export(tenant_id, after_sequence, page_size) AS l(line);
 EXCEPTION WHEN OTHERS THEN
 	GET STACKED DIAGNOSTICS refusal.code = RETURNED_SQLSTATE, refusal.message = MESSAGE_TEXT,
 		refusal.detail = PG_EXCEPTION_DETAIL, refusal.hint = PG_EXCEPTION_HINT, refusal.reason = CONSTRAINT_NAME;
@@ -127,7 +127,7 @@ END
 $$;
 COMMENT ON FUNCTION audit_export(uuid, bigint, integer) IS 'Lists what was done in a tenant, the oldest first, for a collector of logs.
 
-In the fields of the Elastic Common Schema; at most 10000 at once, and the next page is of after_sequence: the event.sequence of the last one. Needs audit.view. Refusals: 401 nobody signed in; 403 not allowed; 409 events after that one are no longer kept; 400 no tenant, or a bad limit.';
+In the fields of the Elastic Common Schema; at most 10000 at once, and the next page is of after_sequence: the event.sequence of the last one. Needs audit.view. Refusals: 401 nobody signed in; 403 not allowed; 409 events after that one are no longer kept; 400 no tenant, or page_size not 1 to 10000.';
 
 CREATE FUNCTION access_used(tenant_id uuid, since date DEFAULT NULL) RETURNS SETOF used_permission
 	LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp

@@ -101,4 +101,4 @@ END
 $$;
 COMMENT ON FUNCTION schedule_reviews(uuid, interval, interval, boolean) IS 'Has a team reviewed now and then; every null: no more.
 
-Needs team.manage. Refusals: 401 nobody signed in; 403 not allowed; 400 an argument is missing.';
+Needs team.manage. Refusals: 401 nobody signed in; 403 not allowed; 400 an argument is missing, every is shorter than a day, or due_in shorter than an hour or longer than every.';

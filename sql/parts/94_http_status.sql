@@ -22,6 +22,7 @@ AS $$
 DECLARE
 	status text := CASE refusal.code
 		WHEN '22023' THEN 'PT400'
+		WHEN '23514' THEN 'PT400'
 		WHEN '28000' THEN 'PT401'
 		WHEN '42501' THEN 'PT403'
 		WHEN 'P0002' THEN 'PT404'
@@ -29,16 +30,20 @@ DECLARE
 		-- What is over is gone; any other state may still be another's.
 		WHEN '55000' THEN CASE WHEN refusal.reason LIKE '%\_expired' THEN 'PT410' ELSE 'PT409' END
 	END;
+	-- It becomes part of the answer's first line, where a line's end from an argument would begin a header.
+	message text := regexp_replace(refusal.message, '[\x01-\x1f\x7f]', ' ', 'g');
 	reason text := COALESCE(NULLIF(refusal.reason, ''), refusal.code);
-	advice text := concat_ws(' ', NULLIF(refusal.detail, ''), NULLIF(refusal.hint, ''));
+	-- Of a check that fails, the detail is the whole row.
+	detail text := CASE WHEN refusal.code <> '23514' THEN refusal.detail END;
+	advice text := concat_ws(' ', NULLIF(detail, ''), NULLIF(refusal.hint, ''));
 BEGIN
 	IF status IS NULL THEN
 		RETURN;
 	ELSIF advice = '' THEN
-		RAISE EXCEPTION USING ERRCODE = status, MESSAGE = refusal.message, DETAIL = reason;
+		RAISE EXCEPTION USING ERRCODE = status, MESSAGE = message, DETAIL = reason;
 	END IF;
-	RAISE EXCEPTION USING ERRCODE = status, MESSAGE = refusal.message, DETAIL = reason, HINT = advice;
+	RAISE EXCEPTION USING ERRCODE = status, MESSAGE = message, DETAIL = reason, HINT = advice;
 END
 $$;
 COMMENT ON FUNCTION teamrbac.raise_http_status(teamrbac.refusal) IS
-	'For teamrbac_api: raises a refusal anew as PostgREST turns it into an answer. SQLSTATE is PT and the status (400 bad argument, 401 nobody signed in, 403 not allowed, 404 not found, 409 taken or in another state, 410 expired), the detail is the reason, or the SQLSTATE where the server gave none, the hint tells what detail and hint told. Returns if the error is no refusal of ours. Errors: PT400, PT401, PT403, PT404, PT409, PT410. Takes no lock.';
+	'For teamrbac_api: raises a refusal anew as PostgREST turns it into an answer. SQLSTATE is PT and the status (400 bad argument, 401 nobody signed in, 403 not allowed, 404 not found, 409 taken or in another state, 410 expired), the detail is the reason, or the SQLSTATE where the server gave none, the hint tells what detail and hint told, and the message is one line. Returns if the error is no refusal of ours. Errors: PT400, PT401, PT403, PT404, PT409, PT410. Takes no lock.';

@@ -12,6 +12,7 @@
 #include "nodes/nodeFuncs.h"
 
 #include "authority/distributed.h"
+#include "compat.h"
 
 /* What the names of all of Citus' nodes begin with; the one that it registers first of all. */
 #define CITUS_NODE_PREFIX "Citus "
@@ -49,7 +50,7 @@ has_citus_node(PlanState *state, void *context)
 		if (strncmp(scan->methods->CustomName, CITUS_NODE_PREFIX, strlen(CITUS_NODE_PREFIX)) == 0)
 			return true;
 	}
-	return planstate_tree_walker(state, has_citus_node, context);
+	return compat_planstate_tree_walker(state, has_citus_node, context);
 }
 
 bool

@@ -15,6 +15,9 @@ sql() {
 }
 
 SECTION='' blocks | sql
+if [ -d "$1/postgrest" ]; then
+    timeout 120 node test/gateways/postgrest.js "$1/postgrest"
+fi
 for gateway in postgraphile4 postgraphile5; do
     if [ "$gateway" = postgraphile5 ]; then
         SECTION='PostGraphile 5' blocks | sql

@@ -19,6 +19,7 @@ CREATE FUNCTION any_role() RETURNS text LANGUAGE sql VOLATILE AS $$
 	SELECT any_of(ARRAY['reader', 'developer', 'admin', 'reader', 'developer', 'admin', 'auditor', 'lead', 'own', 'owner']) $$;
 CREATE FUNCTION any_permission() RETURNS text LANGUAGE sql VOLATILE AS $$
 	SELECT any_of(ARRAY['prompts.view', 'prompts.edit', 'team.manage', 'api_keys.manage', 'audit.view', 'billing.manage', 'logs.view', 'reports.view', 'reports.edit']) $$;
+-- reports.spare, which may be defined, is in no own role, so that it can be dropped.
 -- Soon enough to be over before all is, late enough not to be at once.
 CREATE FUNCTION any_time() RETURNS timestamptz LANGUAGE sql VOLATILE AS $$
 	SELECT CASE floor(random() * 3) WHEN 0 THEN NULL WHEN 1 THEN clock_timestamp() + random() * interval '100 ms' ELSE clock_timestamp() + interval '1 year' END $$;
@@ -97,8 +98,8 @@ BEGIN
 		WHEN 'member keys' THEN CALL teamrbac.revoke_member_keys(tenant, member, revoked);
 		WHEN 'define role' THEN PERFORM teamrbac.define_role(any_of('{auditor,lead}'), 'Role', ARRAY(SELECT DISTINCT any_permission() FROM generate_series(0, floor(random() * 4)::int)));
 		WHEN 'drop role' THEN PERFORM teamrbac.drop_role(any_of('{auditor,lead}'));
-		WHEN 'define permission' THEN PERFORM teamrbac.define_permission(any_of('{reports.view,reports.edit}'), 'Reports', ARRAY[any_of('{reader,developer,admin,owner}')], random() < 0.5);
-		WHEN 'drop permission' THEN PERFORM teamrbac.drop_permission(any_of('{reports.view,reports.edit}'));
+		WHEN 'define permission' THEN PERFORM teamrbac.define_permission(any_of('{reports.view,reports.edit,reports.spare}'), 'Reports', ARRAY[any_of('{reader,developer,admin,owner}')], random() < 0.5);
+		WHEN 'drop permission' THEN PERFORM teamrbac.drop_permission(any_of('{reports.view,reports.edit,reports.spare}'));
 		WHEN 'own role' THEN EXECUTE 'SELECT teamrbac.define_tenant_role($1, ''own'', ''Own'', $2)' USING tenant, ARRAY(SELECT DISTINCT any_permission() FROM generate_series(0, floor(random() * 4)::int));
 		WHEN 'drop own role' THEN EXECUTE 'CALL teamrbac.drop_tenant_role($1, ''own'')' USING tenant;
 		WHEN 'hand member' THEN UPDATE teamrbac.membership AS m SET role = any_role(), expires_at = any_time() WHERE m.tenant_id = tenant AND m.user_id = member AND m.role <> 'owner';

@@ -28,13 +28,17 @@ SELECT v.relname AS "without counterpart" FROM pg_class AS v
 -- Gateways name an object type by the singular of its name: no two may have the same.
 SELECT a.typname, b.typname AS singular FROM pg_type AS a JOIN pg_type AS b ON a.typname IN (b.typname || 's', b.typname || 'es')
 	WHERE a.typnamespace = 'api'::regnamespace AND b.typnamespace = 'api'::regnamespace;
--- Nor has a list an argument that gateways add to lists themselves.
+-- Nor has a list an argument that gateways add to lists themselves, or any an argument that PostgREST would take from a
+-- GET for itself.
 SELECT p.proname, n.name FROM pg_proc AS p, unnest(p.proargnames) AS n(name)
-	WHERE p.pronamespace = 'api'::regnamespace AND p.proretset AND n.name IN ('first', 'last', 'before', 'after', 'offset');
+	WHERE p.pronamespace = 'api'::regnamespace AND p.proretset AND n.name IN ('first', 'last', 'before', 'after', 'offset')
+	UNION SELECT p.proname, n.name FROM pg_proc AS p, unnest(p.proargnames) AS n(name)
+	WHERE p.pronamespace = 'api'::regnamespace
+	  AND n.name IN ('select', 'columns', 'order', 'limit', 'offset', 'and', 'or', 'not', 'on_conflict');
 -- Nor have two functions one name.
 SELECT proname FROM pg_proc WHERE pronamespace = 'api'::regnamespace GROUP BY proname HAVING count(*) > 1;
--- A counterpart of the same name takes the same arguments, with the same defaults.  The verification of a statement has a
--- name of its own here.
+-- A counterpart of the same name takes the same arguments, with the same defaults, but for a name that PostgREST takes.
+-- The verification of a statement has a name of its own here.
 CREATE FUNCTION arguments(function oid) RETURNS text LANGUAGE sql AS $$
 	SELECT string_agg(concat_ws(' ', p.proargnames[n], format_type(t, NULL), pg_get_function_arg_default(p.oid, n::int)),
 		', ' ORDER BY n)
@@ -237,6 +241,8 @@ SELECT answer('nobody', $$SELECT api.create_tenant('Other')$$);
 SELECT answer('adam', $$SELECT api.create_tenant('')$$);
 SELECT answer('adam', $$SELECT api.create_tenant('Other', 'acme')$$);
 SELECT answer('adam', $$SELECT api.has_permission(acme(), 'team.mange')$$);
+-- The message is part of the answer's first line, and no argument ends that.
+SELECT answer('adam', $$SELECT api.has_permission(acme(), E'x\r\nSet-Cookie: a=b\r\n\r\n<script>')$$);
 SELECT answer('mal', $$SELECT api.invite_member(acme(), 'm@example.com', 'reader')$$);
 SELECT answer('mal', $$SELECT api.invite_member('00000000-0000-0000-0000-0000000000ff', 'm@example.com', 'reader')$$);
 SELECT answer('adam', $$SELECT api.remove_member(acme(), u('mal'))$$);
@@ -261,6 +267,8 @@ SELECT answer('adam', $$SELECT api.audit(acme(), page_size => -1)$$);
 SELECT answer('nobody',
 	$$SELECT teamrbac.raise_http_status(('55000', 'no', 'It is full.', 'Make room.', 'tenant_full'))$$);
 SELECT answer('nobody', $$SELECT teamrbac.raise_http_status(('55000', 'no', '', '', 'invitation_expired'))$$);
+-- A check that fails tells its name, not the row.
+SELECT answer('adam', $$SELECT api.schedule_reviews(acme(), '1 minute')$$);
 
 -- Strangers and nobody see nothing in the lists.  A GET changes nothing, and a write by GET is a bug of the client's.
 SELECT who, answer(who, format('SELECT count(*) FROM api.%s(acme())', list)) FROM unnest('{mal,nobody}'::text[]) AS who,
@@ -272,7 +280,7 @@ SELECT review_id AS review FROM teamrbac.review \gset
 SET ROLE regress_gateway;
 CREATE TEMP TABLE example (name text, value text);
 INSERT INTO example VALUES ('tenant_id', 'acme()'), ('user_id', 'u(''adam'')'), ('permission', '''team.manage'''),
-	('token', quote_literal(:'late')), ('at', 'clock_timestamp()'), ('user_or_key_id', 'u(''adam'')'), ('limit', '10'), ('review_id', quote_literal(:'review')), ('page_size', '50'), ('at_most', '9');
+	('token', quote_literal(:'late')), ('at', 'clock_timestamp()'), ('user_or_key_id', 'u(''adam'')'), ('review_id', quote_literal(:'review')), ('page_size', '50'), ('at_most', '9');
 BEGIN READ ONLY;
 SELECT p.proname, answer('adam', format('SELECT count(*) FROM api.%I(%s)', p.proname,
 		(SELECT string_agg(COALESCE(e.value, 'NULL'), ', ' ORDER BY n)
