@@ -43,6 +43,11 @@
 	object_ownercheck(RelationRelationId, (relid), (roleid))
 #endif
 
+/* 16 moved what is in a text's header out of postgres.h. */
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
+
 /* 16 made the search for a setting public; before, all settings are. */
 #include "utils/guc.h"
 #include "utils/guc_tables.h"

@@ -5,7 +5,6 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "libpq/libpq-be.h"
 #include "miscadmin.h"
 #include "nodes/execnodes.h"
 #include "nodes/extensible.h"
@@ -66,13 +65,17 @@ query_is_part(const QueryDesc *query)
 	return query->sourceText[0] == '\0';
 }
 
-/* What the client, or the server that made the connection, called this session as it began. */
+/*
+ * What the client, or the server that made the connection, called this session as it began: what RESET would give.  Of
+ * the connection itself, it could be read by those alone who have the headers of each way to authenticate.
+ */
 static const char *
 session_name(void)
 {
-	const char *name = MyProcPort != NULL ? MyProcPort->application_name : NULL;
+	const struct config_string *name =
+		(const struct config_string *) compat_find_setting("application_name");
 
-	return name != NULL ? name : "";
+	return MyProcPort != NULL && name->reset_val != NULL ? name->reset_val : "";
 }
 
 bool

@@ -18,7 +18,6 @@
 
 #include "access/parallel.h"
 #include "access/xact.h"
-#include "libpq/libpq-be.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "pgstat.h"

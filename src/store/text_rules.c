@@ -12,6 +12,7 @@
 #include "utils/builtins.h"
 #include "utils/formatting.h"
 
+#include "compat.h"
 #include "store/characters.h"
 #include "store/reason.h"
 #include "store/text_rules.h"
