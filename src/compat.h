@@ -139,13 +139,11 @@ compat_query_is_replaced(Oid relid)
 }
 #endif
 
-/* Before 16 a walker is declared without parameters, which C23 takes for none. */
+/* Before 16 what walks through trees is declared without parameters, which C23 takes for none; since, it is cast there. */
 #if PG_VERSION_NUM < 160000
-#define compat_planstate_tree_walker(state, walker, context) \
-	planstate_tree_walker((state), (bool (*)())(pg_funcptr_t) (walker), (context))
+#define compat_walker(walker) ((bool (*)())(pg_funcptr_t) (walker))
 #else
-#define compat_planstate_tree_walker(state, walker, context) \
-	planstate_tree_walker((state), (walker), (context))
+#define compat_walker(walker) (walker)
 #endif
 
 /* 18 has constraints that are not enforced. */

@@ -49,7 +49,7 @@ has_citus_node(PlanState *state, void *context)
 		if (strncmp(scan->methods->CustomName, CITUS_NODE_PREFIX, strlen(CITUS_NODE_PREFIX)) == 0)
 			return true;
 	}
-	return compat_planstate_tree_walker(state, has_citus_node, context);
+	return planstate_tree_walker(state, compat_walker(has_citus_node), context);
 }
 
 bool

@@ -79,10 +79,10 @@ find_permissions(Node *node, NamedPermissions *found)
 	if (node == NULL)
 		return false;
 	if (IsA(node, Query))
-		return query_tree_walker((Query *) node, find_permissions, found, 0);
+		return query_tree_walker((Query *) node, compat_walker(find_permissions), found, 0);
 	if (IsA(node, FuncExpr) && asks_for_permission(((FuncExpr *) node)->funcid, found->schema))
 		add_permissions((FuncExpr *) node, found);
-	return expression_tree_walker(node, find_permissions, found);
+	return expression_tree_walker(node, compat_walker(find_permissions), found);
 }
 
 static void

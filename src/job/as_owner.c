@@ -146,7 +146,7 @@ require_own_tables(Node *node, void *context)
 	if (!IsA(node, Query))
 	{
 		(void) check_functions_in_node(node, refuse_strange_function, context);
-		return expression_tree_walker(node, require_own_tables, context);
+		return expression_tree_walker(node, compat_walker(require_own_tables), context);
 	}
 	foreach(cell, query->rtable)
 	{
@@ -161,7 +161,7 @@ require_own_tables(Node *node, void *context)
 		foreach(heir, find_all_inheritors(entry->relid, entry->rellockmode, NULL))
 			require_table_of(lfirst_oid(heir), *(Oid *) context);
 	}
-	return query_tree_walker(query, require_own_tables, context, 0);
+	return query_tree_walker(query, compat_walker(require_own_tables), context, 0);
 }
 
 /* analyze makes the tree of a statement; there is one, on the table that was meant, or an error. */
