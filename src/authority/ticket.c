@@ -75,7 +75,7 @@ is_own_connection(const Ticket *ticket)
 {
 	PGPROC *process;
 
-	if (!session_is_for_queries_of(ticket->pid))
+	if (!session_is_for_queries_of(ticket->pid) || !session_is_from_here())
 		return false;
 	process = BackendPidGetProc(ticket->pid);
 	return process != NULL && process->databaseId == MyDatabaseId && process != MyProc;
@@ -141,6 +141,17 @@ accept_ticket(const char *text, const Ticket *ticket)
 	return true;
 }
 
+/*
+ * refuse_clearing refuses to take away what this session has issued, which a function's SET clause would put back after it:
+ * the workers, who do not hear of that, would have what was issued within.  RESET, which is seen here, may.
+ */
+static bool
+refuse_clearing(void)
+{
+	return refuse_ticket(ERRCODE_INSUFFICIENT_PRIVILEGE,
+	                     "What this session has issued ends with the transaction.");
+}
+
 /* mark_as_own puts the mark before a text; false if there is no memory. */
 static bool
 mark_as_own(char **text)
@@ -165,7 +176,7 @@ check_ticket(char **newval, void **extra, GucSource source)
 
 	*extra = NULL;
 	if (*newval == NULL || **newval == '\0')
-		return true;
+		return writing || issued == NULL || refuse_clearing();
 	/* Stored, or sent before the session begins: nothing that lasts as short as a ticket is. */
 	if (!writing && !inherited && (source != PGC_S_SESSION || !IsTransactionState()))
 		return refuse_ticket(ERRCODE_INSUFFICIENT_PRIVILEGE, "It can be set by SET alone.");
@@ -179,6 +190,7 @@ check_ticket(char **newval, void **extra, GucSource source)
 	if (ticket == NULL || (writing && !mark_as_own(newval)))
 		return false;
 	ticket->own = own;
+	ticket->issued_in = GetCurrentSubTransactionId();
 	*extra = ticket;
 	return true;
 }
@@ -378,15 +390,26 @@ require_silence(void)
 		         errhint("SET citus.log_remote_commands = off;")));
 }
 
-void
-ticket_carry(const Authority *authority)
+/*
+ * is_carried tells whether the workers have been told this, and not too long ago.  To connections that Citus opens later it
+ * repeats nothing that was set in a subtransaction that has ended: not even in one that was committed.
+ */
+static bool
+is_carried(const char *content)
 {
-	char *content = ticket_content(authority, GetUserNameFromId(GetUserId(), false));
+	return issued != NULL && SubTransactionIsActive(issued->issued_in) &&
+	       strcmp(issued->content, content) == 0 &&
+	       GetCurrentTimestamp() < issued->issued_at + (issued->expires_at - issued->issued_at) / 2;
+}
+
+void
+ticket_carry(const Authority *authority, Oid database_role)
+{
+	char *content = ticket_content(authority, GetUserNameFromId(database_role, false));
 	int   settings;
 
 	require_silence();
-	if (issued != NULL && strcmp(issued->content, content) == 0 &&
-	    GetCurrentTimestamp() < issued->issued_at + (issued->expires_at - issued->issued_at) / 2)
+	if (is_carried(content))
 		return;
 	Assert(!writing);
 	settings = NewGUCNestLevel();
