@@ -40,6 +40,7 @@
 #include "compat.h"
 #include "store/catalog.h"
 #include "store/reason.h"
+#include "store/settings.h"
 
 #define TICKET_SETTING "teamrbac.ticket"
 #define OWN_MARK "own "
@@ -191,6 +192,7 @@ check_ticket(char **newval, void **extra, GucSource source)
 		return false;
 	ticket->own = own;
 	ticket->issued_in = GetCurrentSubTransactionId();
+	ticket->accepted_in = inherited ? InvalidLocalTransactionId : MyProc->COMPAT_LXID;
 	*extra = ticket;
 	return true;
 }
@@ -215,12 +217,20 @@ show_ticket(void)
 
 /* ---- being asked by one ---------------------------------------------------------------------------- */
 
+/* outlives_unduly tells whether the ticket is from an earlier transaction, where no identity may be. */
+static bool
+outlives_unduly(void)
+{
+	return !allow_session_identity && LocalTransactionIdIsValid(accepted->accepted_in) &&
+	       accepted->accepted_in != MyProc->COMPAT_LXID;
+}
+
 /* in_force tells whether the ticket that was accepted, if any, says who is asking. */
 static bool
 in_force(void)
 {
 	return accepted != NULL && accepted->expires_at > GetCurrentTimestamp() &&
-	       is_for_role(accepted);
+	       is_for_role(accepted) && !outlives_unduly();
 }
 
 /* carried_identity is what identity_now asks first. */
@@ -248,6 +258,18 @@ ticket_is_missing(void)
 	       (accepted != NULL || session_is_of_citus() || cluster_is_worker());
 }
 
+static int
+say_what_is_missing(void)
+{
+	if (accepted == NULL)
+		return errdetail("The team is kept on another server.");
+	if (!is_for_role(accepted))
+		return errdetail("The ticket is for another database role.");
+	if (outlives_unduly())
+		return errdetail("The ticket has ended with its transaction.");
+	return errdetail("The ticket has expired.");
+}
+
 void
 ticket_require(void)
 {
@@ -256,10 +278,7 @@ ticket_require(void)
 	ereport(
 		ERROR,
 		(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION), errreason("ticket_missing"),
-	     errmsg("no valid ticket says who is asking"),
-	     accepted == NULL        ? errdetail("The team is kept on another server.")
-	     : is_for_role(accepted) ? errdetail("The ticket has expired.")
-	                             : errdetail("The ticket is for another database role."),
+	     errmsg("no valid ticket says who is asking"), say_what_is_missing(),
 	     accepted == NULL
 	         ? errhint("Connect to the server that keeps the team: with Citus, the coordinator.")
 	         : errhint(
