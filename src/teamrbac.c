@@ -9,6 +9,7 @@
 
 #include "store/catalog.h"
 #include "authority/identity.h"
+#include "authority/permission_use.h"
 #include "authority/precedence.h"
 #include "authority/statement.h"
 #include "authority/ticket.h"
@@ -30,6 +31,7 @@ _PG_init(void)
 	ticket_init();
 	settings_init();
 	precedence_init();
+	permission_use_init();
 	statistics_init();
 	MarkGUCPrefixReserved("teamrbac");
 }

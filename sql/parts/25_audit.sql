@@ -87,7 +87,7 @@ REVOKE ALL ON FUNCTION teamrbac.audit_is_personal(jsonb) FROM PUBLIC;
 CREATE FUNCTION teamrbac.audit_sealed(fields jsonb, salt bytea) RETURNS jsonb
 	LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'teamrbac_audit_sealed';
 COMMENT ON FUNCTION teamrbac.audit_sealed(jsonb, bytea) IS
-	'before or after of an event with each value of a person replaced by {"erased": digest}: SHA-256 of the salt, followed by the value as JSON. What an event says once it is erased, and what its hash covers before and after.';
+	'before or after of an event with each value of a person replaced by {"erased": digest}: SHA-256 of the salt, followed by the value as JSON. Without a salt, digests stay, and nothing else does. What an event says once it is erased, and what its hash covers before and after.';
 REVOKE ALL ON FUNCTION teamrbac.audit_sealed(jsonb, bytea) FROM PUBLIC;
 
 -- Plain SQL, so that an auditor can compute it without us; of audit_sealed, test/sql/audit_sealed.sql shows how.

@@ -347,6 +347,10 @@ BEGIN
 		WHERE NOT EXISTS (SELECT FROM teamrbac.review AS r WHERE r.tenant_id OPERATOR(pg_catalog.=) s.tenant_id
 						  AND r.started_at OPERATOR(pg_catalog.>) (pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) s.every))
 	LOOP
+		-- Whoever locks one tenant's team keeps the others' reviews from nothing for longer than this.
+		IF pg_catalog.current_setting('lock_timeout') OPERATOR(pg_catalog.=) '0' THEN
+			PERFORM pg_catalog.set_config('lock_timeout', '5s', true);
+		END IF;
 		BEGIN
 			PERFORM teamrbac.sign_in(due.ordered_by);
 			IF due.review_id IS NULL THEN
@@ -364,5 +368,5 @@ BEGIN
 END
 $$;
 COMMENT ON PROCEDURE teamrbac.hold_reviews() IS
-	'Begins the reviews that schedule_reviews asks for, and finishes those that are due and remove what is undecided: each in a transaction of its own, as the user who ordered it and under that user''s rights of now. Where these are gone, a WARNING, and access_review goes on to report what is due. For a scheduler. Locks the tenants'' rows.';
+	'Begins the reviews that schedule_reviews asks for, and finishes those that are due and remove what is undecided: each in a transaction of its own, as the user who ordered it and under that user''s rights of now. Where these are gone, a WARNING, and access_review goes on to report what is due; likewise where a team is locked for longer than lock_timeout (5 s if that is 0), until the next call. For a scheduler. Locks the tenants'' rows.';
 REVOKE ALL ON PROCEDURE teamrbac.hold_reviews() FROM PUBLIC;

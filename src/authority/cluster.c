@@ -13,6 +13,7 @@
 #include "utils/rel.h"
 
 #include "authority/cluster.h"
+#include "authority/distributed.h"
 #include "store/catalog.h"
 #include "store/reason.h"
 
@@ -106,11 +107,14 @@ cluster_is_worker(void)
 void
 cluster_require_team(void)
 {
-	if (!cluster_is_worker())
+	/* Whoever asks in a connection of Citus' to this very server asks by a ticket, as on a worker. */
+	if (!cluster_is_worker() && !session_is_for_queries())
 		return;
 	ereport(ERROR,
 	        (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errreason("team_elsewhere"),
-	         errmsg("the team is not kept on this server"),
-	         errdetail("Another server says by tickets who is asking here."),
+	         cluster_is_worker()
+	             ? errmsg("the team is not kept on this server")
+	             : errmsg("the team is not asked for by a connection that Citus makes for queries"),
+	         errdetail("Tickets alone say who is asking here."),
 	         errhint("Connect to the server that keeps the team: with Citus, the coordinator.")));
 }

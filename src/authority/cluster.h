@@ -29,7 +29,7 @@ extern bool cluster_has_citus(void);
 /* Whether this server keeps no team: it was told so by set_cluster_secret, or is a node of Citus' that is no coordinator. */
 extern bool cluster_is_worker(void);
 
-/* Raises 55000 on such a server: who is a member of what is decided elsewhere. */
+/* Raises 55000 on such a server, and where Citus made the connection for queries: who is a member of what is decided elsewhere. */
 extern void cluster_require_team(void);
 
 #endif /* TEAMRBAC_CLUSTER_H */

@@ -4,6 +4,9 @@
  */
 #include "postgres.h"
 
+#include <netinet/in.h>
+#include <sys/socket.h>
+
 #include "access/xact.h"
 #include "miscadmin.h"
 #include "nodes/execnodes.h"
@@ -61,8 +64,9 @@ query_is_distributed(const QueryDesc *query)
 bool
 query_is_part(const QueryDesc *query)
 {
-	/* What a client or a function executes has a text. */
-	return query->sourceText[0] == '\0';
+	/* Nor has what an SQL function executes a text, if its body was parsed when it was made. */
+	return query->sourceText[0] == '\0' && query->dest != None_Receiver &&
+	       query->dest->mydest != DestSQLFunction;
 }
 
 /*
@@ -85,14 +89,45 @@ session_is_of_citus(void)
 }
 
 bool
+session_is_for_queries(void)
+{
+	return strncmp(session_name(), CITUS_QUERY_APPLICATION, strlen(CITUS_QUERY_APPLICATION)) == 0;
+}
+
+bool
 session_is_for_queries_of(int pid)
 {
-	const char *name = session_name();
+	return session_is_for_queries() &&
+	       strtoull(session_name() + strlen(CITUS_QUERY_APPLICATION), NULL, 10) % GLOBAL_PID_NODE ==
+	           (uint64) pid;
+}
 
-	if (strncmp(name, CITUS_QUERY_APPLICATION, strlen(CITUS_QUERY_APPLICATION)) != 0)
+bool
+session_is_from_here(void)
+{
+	const struct sockaddr_storage *from;
+	const struct sockaddr_storage *to;
+
+	if (MyProcPort == NULL)
 		return false;
-	return strtoull(name + strlen(CITUS_QUERY_APPLICATION), NULL, 10) % GLOBAL_PID_NODE ==
-	       (uint64) pid;
+	from = &MyProcPort->raddr.addr;
+	to = &MyProcPort->laddr.addr;
+	if (from->ss_family != to->ss_family)
+		return false;
+	switch (from->ss_family)
+	{
+		case AF_UNIX:
+			return true;
+		case AF_INET:
+			return memcmp(&((const struct sockaddr_in *) from)->sin_addr,
+			              &((const struct sockaddr_in *) to)->sin_addr,
+			              sizeof(struct in_addr)) == 0;
+		case AF_INET6:
+			return memcmp(&((const struct sockaddr_in6 *) from)->sin6_addr,
+			              &((const struct sockaddr_in6 *) to)->sin6_addr,
+			              sizeof(struct in6_addr)) == 0;
+	}
+	return false;
 }
 
 bool

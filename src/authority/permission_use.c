@@ -91,7 +91,6 @@ static bool       ending = false;  /* the backend is */
 /* The last transaction that has used anything. */
 static LocalTransactionId last_using = InvalidLocalTransactionId;
 
-static void at_transaction(XactEvent event, void *arg);
 static void at_exit(int code, Datum arg);
 
 /* ---- remembering ------------------------------------------------------------------------------------ */
@@ -105,7 +104,6 @@ make_uses(void)
 	uses = hash_create("teamrbac uses of permissions", 64, &control, HASH_ELEM | HASH_BLOBS);
 	if (!registered)
 	{
-		RegisterXactCallback(at_transaction, NULL);
 		before_shmem_exit(at_exit, (Datum) 0);
 		registered = true;
 	}
@@ -392,6 +390,16 @@ at_transaction(XactEvent event, void *arg)
 		write_at_commit();
 	else if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT)
 		end_written(event == XACT_EVENT_COMMIT);
+}
+
+/*
+ * Such callbacks are called in turn, the last that was registered first: ours after those of libraries that were loaded
+ * later, and commit elsewhere, as postgres_fdw does, which may take as long as a server there likes.
+ */
+void
+permission_use_init(void)
+{
+	RegisterXactCallback(at_transaction, NULL);
 }
 
 /*

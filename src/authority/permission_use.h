@@ -27,4 +27,7 @@ use_permission(const Identity *identity, const pg_uuid_t *tenant, int permission
 		remember_permission_use(identity, tenant, permission);
 }
 
+/* Once, when the library is loaded. */
+extern void permission_use_init(void);
+
 #endif /* TEAMRBAC_PERMISSION_USE_H */

@@ -52,7 +52,9 @@ struct Statement
 typedef struct Frame
 {
 	const QueryDesc *query;
-	Statement       *statement; /* NULL: none made yet */
+	Statement       *statement;   /* NULL: none made yet */
+	Oid              user;        /* who runs it */
+	bool             distributed; /* Citus executes a part of it, and gives its workers tickets */
 	struct Frame    *outer;
 } Frame;
 
@@ -315,6 +317,13 @@ hand_over(Frame *frame)
 	worker_hand_over(&statement->authority);
 }
 
+/* is_part tells whether Citus runs a query for a part of the one around it: with that one's authority and its ticket. */
+static bool
+is_part(const Frame *frame)
+{
+	return frame->outer != NULL && frame->outer->distributed && query_is_part(frame->query);
+}
+
 /*
  * carry has Citus give its workers the authority of a query that it sends them, and tells whether a block was begun for
  * that.  What they will check is not known here: the query relies on all it has.
@@ -322,21 +331,30 @@ hand_over(Frame *frame)
 static bool
 carry(Frame *frame)
 {
-	Statement *statement;
+	Statement *statement = statement_of_frame(frame);
 	Reliance   reliance = {.memberships = true};
 	bool       begun;
 
-	/* One that Citus runs for a part of another goes with that one's ticket. */
-	if (!ticket_is_wanted() || query_is_part(frame->query))
-		return false;
-	statement = statement_of_frame(frame);
 	settle(statement);
 	begun = begin_statement_block();
-	ticket_carry(&statement->authority);
+	ticket_carry(&statement->authority, frame->user);
 	reliance.authority = statement->authority;
 	reliance.permissions = principal_permissions(statement->authority.principal);
 	pass_reliance_on(frame, &reliance);
 	return begun;
+}
+
+/* carry_outer gives them again what a query around this one had given them, which Citus has not finished. */
+static void
+carry_outer(const Frame *frame)
+{
+	for (frame = frame->outer; frame != NULL; frame = frame->outer)
+	{
+		if (!frame->distributed || is_part(frame))
+			continue;
+		ticket_carry(&frame->statement->authority, frame->user);
+		return;
+	}
 }
 
 static void
@@ -381,14 +399,17 @@ run_in_frame(Frame *frame, EXECUTOR_RUN_PARAMETERS)
 static void
 run_query(EXECUTOR_RUN_PARAMETERS)
 {
-	Frame frame = {.query = query, .outer = innermost};
+	Frame frame = {.query = query, .user = GetUserId(), .outer = innermost};
+	bool  carried = false;
 	bool  block = false;
 	int   settings;
 
 	if (!ScanDirectionIsNoMovement(direction))
 	{
 		resume(&frame);
-		block = query_is_distributed(query) && carry(&frame);
+		frame.distributed = query_is_distributed(query) && ticket_is_wanted();
+		carried = frame.distributed && !is_part(&frame);
+		block = carried && carry(&frame);
 	}
 	settings = query->plannedstmt->parallelModeNeeded ? NewGUCNestLevel() : 0;
 	run_in_frame(&frame, EXECUTOR_RUN_ARGUMENTS);
@@ -398,6 +419,8 @@ run_query(EXECUTOR_RUN_PARAMETERS)
 		AtEOXact_GUC(true, settings);
 		take_workers_uses();
 	}
+	if (carried)
+		carry_outer(&frame);
 	if (block)
 		end_statement_block();
 }

@@ -39,6 +39,7 @@
 #include "compat.h"
 #include "store/catalog.h"
 #include "store/reason.h"
+#include "store/settings.h"
 
 #define TICKET_SETTING "teamrbac.ticket"
 #define OWN_MARK "own "
@@ -74,7 +75,7 @@ is_own_connection(const Ticket *ticket)
 {
 	PGPROC *process;
 
-	if (!session_is_for_queries_of(ticket->pid))
+	if (!session_is_for_queries_of(ticket->pid) || !session_is_from_here())
 		return false;
 	process = BackendPidGetProc(ticket->pid);
 	return process != NULL && process->databaseId == MyDatabaseId && process != MyProc;
@@ -140,6 +141,17 @@ accept_ticket(const char *text, const Ticket *ticket)
 	return true;
 }
 
+/*
+ * refuse_clearing refuses to take away what this session has issued, which a function's SET clause would put back after it:
+ * the workers, who do not hear of that, would have what was issued within.  RESET, which is seen here, may.
+ */
+static bool
+refuse_clearing(void)
+{
+	return refuse_ticket(ERRCODE_INSUFFICIENT_PRIVILEGE,
+	                     "What this session has issued ends with the transaction.");
+}
+
 /* mark_as_own puts the mark before a text; false if there is no memory. */
 static bool
 mark_as_own(char **text)
@@ -164,7 +176,7 @@ check_ticket(char **newval, void **extra, GucSource source)
 
 	*extra = NULL;
 	if (*newval == NULL || **newval == '\0')
-		return true;
+		return writing || issued == NULL || refuse_clearing();
 	/* Stored, or sent before the session begins: nothing that lasts as short as a ticket is. */
 	if (!writing && !inherited && (source != PGC_S_SESSION || !IsTransactionState()))
 		return refuse_ticket(ERRCODE_INSUFFICIENT_PRIVILEGE, "It can be set by SET alone.");
@@ -178,6 +190,8 @@ check_ticket(char **newval, void **extra, GucSource source)
 	if (ticket == NULL || (writing && !mark_as_own(newval)))
 		return false;
 	ticket->own = own;
+	ticket->issued_in = GetCurrentSubTransactionId();
+	ticket->accepted_in = inherited ? InvalidLocalTransactionId : MyProc->COMPAT_LXID;
 	*extra = ticket;
 	return true;
 }
@@ -202,12 +216,20 @@ show_ticket(void)
 
 /* ---- being asked by one ---------------------------------------------------------------------------- */
 
+/* outlives_unduly tells whether the ticket is from an earlier transaction, where no identity may be. */
+static bool
+outlives_unduly(void)
+{
+	return !allow_session_identity && LocalTransactionIdIsValid(accepted->accepted_in) &&
+	       accepted->accepted_in != MyProc->COMPAT_LXID;
+}
+
 /* in_force tells whether the ticket that was accepted, if any, says who is asking. */
 static bool
 in_force(void)
 {
 	return accepted != NULL && accepted->expires_at > GetCurrentTimestamp() &&
-	       is_for_role(accepted);
+	       is_for_role(accepted) && !outlives_unduly();
 }
 
 /* carried_identity is what identity_now asks first. */
@@ -235,6 +257,18 @@ ticket_is_missing(void)
 	       (accepted != NULL || session_is_of_citus() || cluster_is_worker());
 }
 
+static int
+say_what_is_missing(void)
+{
+	if (accepted == NULL)
+		return errdetail("The team is kept on another server.");
+	if (!is_for_role(accepted))
+		return errdetail("The ticket is for another database role.");
+	if (outlives_unduly())
+		return errdetail("The ticket has ended with its transaction.");
+	return errdetail("The ticket has expired.");
+}
+
 void
 ticket_require(void)
 {
@@ -243,10 +277,7 @@ ticket_require(void)
 	ereport(
 		ERROR,
 		(errcode(ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION), errreason("ticket_missing"),
-	     errmsg("no valid ticket says who is asking"),
-	     accepted == NULL        ? errdetail("The team is kept on another server.")
-	     : is_for_role(accepted) ? errdetail("The ticket has expired.")
-	                             : errdetail("The ticket is for another database role."),
+	     errmsg("no valid ticket says who is asking"), say_what_is_missing(),
 	     accepted == NULL
 	         ? errhint("Connect to the server that keeps the team: with Citus, the coordinator.")
 	         : errhint(
@@ -377,15 +408,26 @@ require_silence(void)
 		         errhint("SET citus.log_remote_commands = off;")));
 }
 
-void
-ticket_carry(const Authority *authority)
+/*
+ * is_carried tells whether the workers have been told this, and not too long ago.  To connections that Citus opens later it
+ * repeats nothing that was set in a subtransaction that has ended: not even in one that was committed.
+ */
+static bool
+is_carried(const char *content)
 {
-	char *content = ticket_content(authority, GetUserNameFromId(GetUserId(), false));
+	return issued != NULL && SubTransactionIsActive(issued->issued_in) &&
+	       strcmp(issued->content, content) == 0 &&
+	       GetCurrentTimestamp() < issued->issued_at + (issued->expires_at - issued->issued_at) / 2;
+}
+
+void
+ticket_carry(const Authority *authority, Oid database_role)
+{
+	char *content = ticket_content(authority, GetUserNameFromId(database_role, false));
 	int   settings;
 
 	require_silence();
-	if (issued != NULL && strcmp(issued->content, content) == 0 &&
-	    GetCurrentTimestamp() < issued->issued_at + (issued->expires_at - issued->issued_at) / 2)
+	if (is_carried(content))
 		return;
 	Assert(!writing);
 	settings = NewGUCNestLevel();

@@ -21,9 +21,9 @@ extern char *ticket_make(const Authority *authority, const char *database_role);
 
 /*
  * Sees to it that Citus has given its workers, in this transaction, a ticket for this authority that is less than half
- * its lifetime old.  Errors: as ticket_make, and what the workers raise.
+ * its lifetime old, for the connections of a database role.  Errors: as ticket_make, and what the workers raise.
  */
-extern void ticket_carry(const Authority *authority);
+extern void ticket_carry(const Authority *authority, Oid database_role);
 
 /* Whether this server signs tickets. */
 extern bool ticket_is_wanted(void);

@@ -12,14 +12,16 @@
 
 typedef struct Ticket
 {
-	bool        own; /* issued by this session, for others; no text says so */
-	TimestampTz issued_at;
-	TimestampTz expires_at;
-	int         pid; /* of the process whose connections bring it; 0: anybody's but Citus' */
-	char        role[NAMEDATALEN];
-	Identity    identity;
-	size_t      grants; /* where they begin in content */
-	char        content[FLEXIBLE_ARRAY_MEMBER];
+	bool               own;         /* issued by this session, for others; no text says so */
+	SubTransactionId   issued_in;   /* the subtransaction that this was in */
+	LocalTransactionId accepted_in; /* the transaction that set it; invalid: a worker's leader's */
+	TimestampTz        issued_at;
+	TimestampTz        expires_at;
+	int                pid; /* of the process whose connections bring it; 0: anybody's but Citus' */
+	char               role[NAMEDATALEN];
+	Identity           identity;
+	size_t             grants; /* where they begin in content */
+	char               content[FLEXIBLE_ARRAY_MEMBER];
 } Ticket;
 
 /* Reads a ticket's text into memory that the server frees; NULL if it is none, or there is no memory. */

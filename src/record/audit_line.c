@@ -113,7 +113,10 @@ push_digest(JsonbParseState **state, JsonbValue *value, const bytea *salt)
 	pushJsonbValue(state, WJB_END_OBJECT, NULL);
 }
 
-/* seal gives before or after of an event with digests in the place of values of a person. */
+/*
+ * seal gives before or after of an event with digests in the place of values of a person.  Where there is a salt nothing has
+ * been erased, and what looks like a digest is somebody's value like any other.
+ */
 static Jsonb *
 seal(Jsonb *fields, const bytea *salt)
 {
@@ -129,7 +132,8 @@ seal(Jsonb *fields, const bytea *salt)
 	left = JsonbIteratorInit(&fields->root);
 	while ((token = JsonbIteratorNext(&left, &value, true)) != WJB_DONE)
 	{
-		if (token == WJB_VALUE && sealing && value.type != jbvNull && !is_digest(&value))
+		if (token == WJB_VALUE && sealing && value.type != jbvNull &&
+		    (salt != NULL || !is_digest(&value)))
 			push_digest(&state, &value, salt);
 		else
 			sealed = pushJsonbValue(&state, token, token < WJB_BEGIN_ARRAY ? &value : NULL);

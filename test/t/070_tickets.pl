@@ -124,6 +124,14 @@ like(ask($dora, "RESET teamrbac.ticket; $count"), qr/^28000 no valid ticket/, 'n
 is(ask($dora, 'SHOW teamrbac.ticket'), '(not shown)', 'clients are not shown it');
 is(ask($dora, "SELECT count(*) FROM pg_settings WHERE setting LIKE '%a3%' OR name = 'teamrbac.ticket'"), '0', 'nor among all settings');
 
+# By SET it lasts, unless no identity may that long.
+my $later = "COMMIT; SET teamrbac.ticket = '$dora'; $count; BEGIN; $count";
+is(ask($dora, $later), "$acme|10\n$acme|10", 'one that was set for the session goes on');
+$away->safe_psql('postgres', 'ALTER ROLE app SET teamrbac.allow_session_identity = off');
+like(ask($dora, $later), qr/^28000 no valid ticket says who is asking/, 'where none may, it is over with its transaction');
+is(ask($dora, "$parallel; $count"), "$acme|10", 'while that lasts, workers have it too');
+$away->safe_psql('postgres', 'ALTER ROLE app RESET teamrbac.allow_session_identity');
+
 {
 	my $session = $away->background_psql('postgres', extra_params => [ '-U', 'app' ]);
 	$session->query_safe("BEGIN; SET LOCAL teamrbac.ticket = '$dora'");

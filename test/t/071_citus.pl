@@ -25,7 +25,7 @@ $_->init for @workers;
 for my $node (@nodes)
 {
 	$node->append_conf('postgresql.conf', <<"CONF");
-listen_addresses = '127.0.0.1'
+listen_addresses = '127.0.0.1,127.0.0.2'
 shared_preload_libraries = 'citus'
 session_preload_libraries = 'teamrbac'
 citus.node_conninfo = 'sslmode=disable'
@@ -58,7 +58,8 @@ SQL
 sub try
 {
 	my ($sql, %options) = @_;
-	my ($rc, $out, $err) = ($options{node} // $coordinator)->psql('postgres', $sql,
+	my $node = $options{node} // $coordinator;
+	my ($rc, $out, $err) = $node->psql('postgres', $sql, $options{host} ? (connstr => "host=$options{host} port=${\$node->port} dbname=postgres") : (),
 		extra_params => [ '-v', 'VERBOSITY=verbose', '-U', $options{role} // 'app' ]);
 	return $rc == 0 ? $out : $err =~ /ERROR:\s+(\w{5}): (.*)/ ? "$1 $2" : $err;
 }
@@ -212,6 +213,45 @@ sql("CREATE FUNCTION public.seen_by(who uuid) RETURNS text LANGUAGE plpgsql AS '
 is(as('a3', "SELECT public.seen_by('${\id('a5')}') FROM (SELECT count(*) FROM prompt) AS c"), $borealis, 'who signs in within a statement is asked about in there');
 is(as('a3', "WITH c AS MATERIALIZED (SELECT count(*) AS n FROM prompt) SELECT n, public.seen_by('${\id('a5')}') FROM c"), "5|$borealis", 'beside a part of it, which has the statement\'s');
 
+# ---- each query goes by its own ticket -----------------------------------------------------------------
+
+# The tenants' shards on workers that are not the same, where they are asked by a connection.
+sub port_of { return sql("SELECT nodeport FROM citus_shards WHERE shardid = get_shard_id_for_distribution_column('prompt', '$_[0]')") }
+sub move
+{
+	my ($tenant, $to) = @_;
+	my $from = port_of($tenant);
+	return if $from == $to;
+	sql("SELECT citus_move_shard_placement(get_shard_id_for_distribution_column('prompt', '$tenant'), '127.0.0.1', $from, '127.0.0.1', $to, 'block_writes')");
+	sql('CALL citus_cleanup_orphaned_resources()');
+}
+my %port = map { $_ => port_of($_) } $acme, $borealis;
+move($acme, $workers[0]->port);
+move($borealis, $workers[1]->port);
+my ($in_acme, $in_borealis) = map { "SELECT count(*) FROM prompt WHERE tenant_id = '$_'" } $acme, $borealis;
+my $out = 'DO $$ BEGIN PERFORM teamrbac.sign_out(); END $$';
+sql("CREATE FUNCTION public.atomic_count() RETURNS bigint LANGUAGE sql VOLATILE BEGIN ATOMIC SELECT count(*) FROM public.prompt; END");
+is(as('a3', 'SELECT public.atomic_count()'), '5', 'an SQL function without a text of its own');
+is(as('a3', "$all; $out; SELECT public.atomic_count()"), "$acme|5\n0", 'does not go by the ticket of the statement before');
+is(as('a3', "$in_acme; SAVEPOINT s; $in_borealis; RELEASE s; $in_acme; $in_borealis"), "5\n0\n5\n0", 'a savepoint that was released');
+is(as('a3', "SAVEPOINT s; $in_borealis; RELEASE s; $in_acme"), "0\n5", 'a worker that is asked for the first time after it');
+is(as('a3', "$in_borealis; SAVEPOINT s; $out; $in_borealis; RELEASE s; $in_acme"), "0\n0\n0", 'is not asked in the name of who was there before it');
+sql(<<"SQL");
+CREATE FUNCTION public.count_as(who uuid, back uuid) RETURNS bigint LANGUAGE plpgsql AS
+	'DECLARE n bigint; BEGIN PERFORM teamrbac.sign_in(who); SELECT count(*) INTO n FROM public.prompt; PERFORM teamrbac.sign_in(back); RETURN n; END';
+CREATE FUNCTION public.hides() RETURNS bigint LANGUAGE plpgsql SET teamrbac.ticket = '' AS
+	'BEGIN RETURN public.count_as(''${\id('a5')}'', ''${\id('a3')}''); END';
+SQL
+my $count_as = "public.count_as('${\id('a5')}', '${\id('a3')}')";
+is(as('a3', "WITH s AS MATERIALIZED (SELECT $count_as AS n) SELECT tenant_id, n, count(*) FROM s, prompt GROUP BY 1, 2"), "$acme|5|5",
+	'what a part of a statement asked in another\'s name leaves the statement its own');
+is(as('a3', "WITH s AS MATERIALIZED (SELECT $count_as AS n), t AS MATERIALIZED (SELECT tenant_id, count(*) AS m FROM prompt, s GROUP BY 1 LIMIT 9) SELECT t.*, n FROM s, t"), "$acme|5|5",
+	'and its other parts');
+is(as('a3', "SELECT $count_as; $all"), "5\n$acme|5", 'and the next statement');
+like(as('a3', "$all; SELECT public.hides(); $all"), qr/^42501 setting "teamrbac.ticket" cannot be set/, 'nobody takes the ticket away for the time of a function');
+is(as('a3', "SELECT public.hides(); $all"), "5\n$acme|5", 'where there was none, there is none after it');
+move($_, $port{$_}) for $acme, $borealis;
+
 # ---- outside a transaction block -----------------------------------------------------------------------
 
 my $session_in = "DO \$\$ BEGIN PERFORM teamrbac.sign_in('${\id('a3')}', false); END \$\$;\n";
@@ -344,6 +384,31 @@ like(try($use), qr/^42501 setting "teamrbac.ticket" cannot be set/, 'where the t
 {
 	local $ENV{PGAPPNAME} = 'citus_internal gpid=10000000001';
 	like(try($use, node => $workers[0]), qr/^28000 setting "teamrbac.ticket" cannot be set/, 'in the name of another process');
+}
+# Whoever called themselves Citus' connection of the process that signed it, from the same machine, would be who it says for a
+# minute, where rows are concerned, the audit's too: no team is managed so.
+{
+	my $session = $coordinator->background_psql('postgres', on_error_stop => 0, extra_params => [ '-U', 'app' ]);
+	$session->query_safe('BEGIN');
+	$session->query("SELECT teamrbac.sign_in('${\id('a1')}'), teamrbac.act_in_tenant('$acme')");
+	my $pid = $session->query('SELECT pg_backend_pid()');
+	$seen = -s $log;
+	$session->query('SELECT count(*) FROM prompt');
+	my ($hers) = slurp_file($log, $seen) =~ /SET LOCAL teamrbac\.ticket (?:TO|=) '(1 [0-9a-f]{64} .*?)'/s;
+	$hers =~ s/\n\t/\n/g;
+	local $ENV{PGAPPNAME} = sprintf('citus_internal gpid=1%010d', $pid);
+	my $as_her = "BEGIN; SET LOCAL teamrbac.ticket = '$hers'";
+	is(try("$as_her; SELECT teamrbac.current_user_id()"), id('a1'), 'a ticket in a session that calls itself Citus\'');
+	for my $sql ("SELECT teamrbac.create_api_key('$acme', 'key', 'admin')", "SELECT teamrbac.invite_member('$acme', 'x\@example.com', 'admin')", 'SELECT teamrbac.make_ticket()',
+		'TABLE teamrbac.team', 'SELECT * FROM teamrbac.my_tenants()', "SELECT teamrbac.create_tenant('Mine')", "SELECT teamrbac.act_in_tenant('$acme')",
+		"CALL teamrbac.change_role('$acme', '${\id('a4')}', 'admin')", "CALL teamrbac.remove_member('$acme', '${\id('a4')}')", "CALL teamrbac.transfer_ownership('$acme', '${\id('a4')}')",
+		"SELECT teamrbac.start_review('$acme', now() + interval '1 day')", "SELECT * FROM teamrbac.members_page('$acme')", 'TABLE teamrbac.api_key_overview')
+	{
+		like(try("$as_her; $sql"), qr/^(55000 the team is not asked for by a connection that Citus makes|42501 permission denied)/, "manages no team: $sql");
+	}
+	# The machine's other address is not one that the server's own connections come from.
+	like(try("$as_her; SELECT 1", host => '127.0.0.2'), qr/^42501 setting "teamrbac.ticket" cannot be set/, 'nor is accepted by another way than the server\'s own');
+	$session->quit;
 }
 (my $quoted = $stolen) =~ s/'/''''/g;
 like(as('', "SELECT success, result FROM run_command_on_workers('SELECT set_config(''teamrbac.ticket'', ''$quoted'', true)')"), qr/^(f\|.*cannot be set\s*)+$/,

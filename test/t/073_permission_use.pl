@@ -115,6 +115,42 @@ say($writer, $again);
 is(used($node), '1 2 3 4', 'before the next transaction that asks');
 $node->safe_psql('postgres', "ROLLBACK PREPARED 'held'");
 
+# ---- another server that does not confirm ----
+
+# Whoever may merely read has a tool commit elsewhere, which takes its time: nobody waits for what they have used.
+SKIP:
+{
+	skip 'postgres_fdw is not installed', 3 if $node->safe_psql('postgres', "SELECT count(*) FROM pg_available_extensions WHERE name = 'postgres_fdw'") eq '0';
+	$node->safe_psql('other', <<'SQL');
+CREATE TABLE slow (i int);
+CREATE FUNCTION waits() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_advisory_xact_lock(1); RETURN NULL; END';
+CREATE CONSTRAINT TRIGGER waits AFTER INSERT ON slow DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION waits();
+SQL
+	my ($host, $port) = ($node->host, $node->port);
+	$node->safe_psql('postgres', <<"SQL");
+CREATE EXTENSION postgres_fdw;
+CREATE SERVER elsewhere FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '$host', port '$port', dbname 'other');
+CREATE USER MAPPING FOR PUBLIC SERVER elsewhere;
+CREATE FOREIGN TABLE slow (i int) SERVER elsewhere;
+SQL
+	my $holder = session($node);
+	say($holder, "\\c other\nSELECT pg_advisory_lock(1);");
+	my $slow = session($node);
+	# Its connection first, what is used after that.
+	say($slow, "$sign_in SELECT count(*) FROM slow;");
+	is(say($slow, 'BEGIN; INSERT INTO slow VALUES (1); ' . asks(15)), 't', 'a transaction that commits elsewhere too');
+	$slow->{in} .= "COMMIT;\n";
+	$slow->{run}->pump_nb;
+	$node->poll_query_until('postgres', "SELECT count(*) = 1 FROM pg_stat_activity WHERE datname = 'other' AND wait_event = 'advisory'");
+	my ($rc) = $node->psql('postgres', "BEGIN; SELECT FROM teamrbac.membership WHERE user_id = u('a2') FOR UPDATE NOWAIT; ROLLBACK;");
+	is($rc, 0, 'holds up no command on its member');
+	say($holder, 'SELECT pg_advisory_unlock(1);');
+	say($slow, 'SELECT 1;');
+	bye($_) for $slow, $holder;
+	like(used($node), qr/ 15$/, 'and is noted once it is through');
+	$node->safe_psql('postgres', "DELETE FROM teamrbac.member_permission_use WHERE permission = 'things.n15'");
+}
+
 # ---- parallel workers ----
 
 my $parallel = 'SET parallel_leader_participation = off; SELECT count(*) FROM thing WHERE asks(tenant_id, %d);';
