@@ -12,6 +12,7 @@
 #include "nodes/execnodes.h"
 #include "nodes/extensible.h"
 #include "nodes/nodeFuncs.h"
+#include "utils/fmgrprotos.h"
 
 #include "authority/distributed.h"
 #include "compat.h"
@@ -102,32 +103,31 @@ session_is_for_queries_of(int pid)
 	           (uint64) pid;
 }
 
+/* address_of asks a function of the server's for one end of the connection; false where that has no address. */
+static bool
+address_of(PGFunction end, Datum *address)
+{
+	LOCAL_FCINFO(fcinfo, 0);
+
+	InitFunctionCallInfoData(*fcinfo, NULL, 0, InvalidOid, NULL, NULL);
+	*address = end(fcinfo);
+	return !fcinfo->isnull;
+}
+
 bool
 session_is_from_here(void)
 {
-	const struct sockaddr_storage *from;
-	const struct sockaddr_storage *to;
+	Datum client;
+	Datum server;
+	bool  has_address;
 
 	if (MyProcPort == NULL)
 		return false;
-	from = &MyProcPort->raddr.addr;
-	to = &MyProcPort->laddr.addr;
-	if (from->ss_family != to->ss_family)
+	/* A connection through a socket in the file system has addresses at neither end. */
+	has_address = address_of(inet_client_addr, &client);
+	if (has_address != address_of(inet_server_addr, &server))
 		return false;
-	switch (from->ss_family)
-	{
-		case AF_UNIX:
-			return true;
-		case AF_INET:
-			return memcmp(&((const struct sockaddr_in *) from)->sin_addr,
-			              &((const struct sockaddr_in *) to)->sin_addr,
-			              sizeof(struct in_addr)) == 0;
-		case AF_INET6:
-			return memcmp(&((const struct sockaddr_in6 *) from)->sin6_addr,
-			              &((const struct sockaddr_in6 *) to)->sin6_addr,
-			              sizeof(struct in6_addr)) == 0;
-	}
-	return false;
+	return !has_address || DatumGetBool(DirectFunctionCall2(network_eq, client, server));
 }
 
 bool
