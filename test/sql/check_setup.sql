@@ -17,7 +17,8 @@ DECLARE
 	without text[] = '{}';
 BEGIN
 	FOR f IN SELECT * FROM teamrbac.check_setup() LOOP
-		RAISE WARNING '% | % | %', f.severity, f.object, f.problem USING DETAIL = COALESCE(f.remedy, 'No remedy.');
+		-- Who granted a membership is named since 16.
+		RAISE WARNING '% | % | %', f.severity, f.object, f.problem USING DETAIL = COALESCE(regexp_replace(f.remedy, ' GRANTED BY \w+', ''), 'No remedy.');
 		IF f.remedy IS NULL THEN
 			without = without || (f.object || f.problem);
 		ELSE

@@ -84,7 +84,7 @@ SELECT * FROM teamrbac.check_setup();
 GRANT SELECT ON teamrbac.app_user TO regress_other WITH GRANT OPTION;
 GRANT UPDATE (name), SELECT (name) ON teamrbac.tenant TO regress_app;
 GRANT REFERENCES ON teamrbac.tenant TO PUBLIC;
-GRANT ALL ON teamrbac.tenant TO regress_other;
+GRANT SELECT, INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER ON teamrbac.tenant TO regress_other;
 GRANT TRIGGER ON teamrbac.outbox TO regress_app;
 GRANT REFERENCES (user_id) ON teamrbac.app_user TO regress_app;
 SET ROLE regress_other;

@@ -19,7 +19,8 @@ CREATE VIEW object AS
 	LEFT JOIN pg_event_trigger AS e ON d.classid = 'pg_event_trigger'::regclass AND e.oid = d.objid
 	WHERE d.deptype = 'e' AND d.refclassid = 'pg_extension'::regclass AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'teamrbac');
 SELECT object, (SELECT rolsuper FROM pg_roles WHERE oid = owner) AS by_superuser, lends_rights FROM object
-	WHERE owner IS DISTINCT FROM 'teamrbac_owner'::regrole ORDER BY object COLLATE "C";
+	WHERE owner IS DISTINCT FROM 'teamrbac_owner'::regrole AND object !~ '^type teamrbac\.cluster' -- the table's, listed since 18
+	ORDER BY object COLLATE "C";
 SELECT s.function FROM teamrbac.superuser_functions() AS s(function) ORDER BY s.function::text COLLATE "C";
 SELECT indexrelid::regclass FROM pg_index JOIN pg_class AS c ON c.oid = indexrelid
 	WHERE c.relnamespace = 'teamrbac'::regnamespace AND c.relowner <> 'teamrbac_owner'::regrole;

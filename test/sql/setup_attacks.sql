@@ -264,6 +264,7 @@ DO $$ DECLARE c record; BEGIN FOR c IN SELECT attrelid::regclass AS table, attna
 		c.attname); END LOOP; END $$;
 SELECT remedy FROM teamrbac.check_setup() WHERE severity = 'notice' AND remedy ~ 'INDEX' \gexec
 CREATE ROLE regress_owner NOLOGIN;
+GRANT USAGE ON SCHEMA mallory TO regress_owner;
 DO $$ DECLARE t regclass; BEGIN FOR t IN SELECT oid FROM pg_class WHERE relnamespace = 'mallory'::regnamespace
 	AND relkind IN ('r', 'p') LOOP EXECUTE format('ALTER TABLE %s OWNER TO regress_owner', t); END LOOP; END $$;
 ANALYZE;

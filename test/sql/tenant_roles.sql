@@ -54,9 +54,12 @@ CALL teamrbac.drop_tenant_role(u('a0'), 'editor');
 --
 -- Names: as every role's, and none that a global role has, whatever the spelling.
 --
+-- How wide psql takes an invisible character for differs by version.
+\pset format unaligned
 SELECT n AS name, try(u('01'), define('a0', n, 'prompts.view'))
 	FROM unnest(ARRAY['owner', 'admin', 'auditor', 'Editor', 'ADMIN', 'admın', 'аdmin', 'admin ', E'admin\t', E'ad\u200bmin', '', ' ', '.', 'a..b', '1a', repeat('x', 64),
 		'x''); DELETE FROM teamrbac.role; --', '"x"', 'x; DROP', '$1', 'a.b_1', repeat('x', 63)]) AS n;
+\pset format aligned
 SELECT try(u('01'), format('SELECT teamrbac.define_tenant_role(%L, ''x'', %L, ''{}'')', u('a0'), d)) FROM unnest(ARRAY['', E'a\nb', repeat('d', 201), 'Robert''); DROP TABLE x']) AS d;
 SELECT try(u('01'), format('SELECT teamrbac.define_tenant_role(%L, %L, %L, %L)', t, n, d, p))
 	FROM (VALUES (NULL, 'x', 'd', '{}'), (u('a0')::text, NULL, 'd', '{}'), (u('a0')::text, 'x', NULL, '{}'), (u('a0')::text, 'x', 'd', NULL), (u('a0')::text, 'x', 'd', '{NULL}'),
