@@ -78,7 +78,8 @@ CREATE TABLE teamrbac.linked_identity (
 	linked_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
 	PRIMARY KEY (issuer, subject),
 	CONSTRAINT linked_identity_length CHECK
-		(pg_catalog.octet_length(issuer) BETWEEN 1 AND 1000 AND pg_catalog.octet_length(subject) BETWEEN 1 AND 1000)
+		(pg_catalog.octet_length(issuer) >= 1 AND pg_catalog.octet_length(issuer) <= 1000
+		 AND pg_catalog.octet_length(subject) >= 1 AND pg_catalog.octet_length(subject) <= 1000)
 );
 CREATE INDEX linked_identity_user_idx ON teamrbac.linked_identity (user_id);
 COMMENT ON TABLE teamrbac.linked_identity IS

@@ -1,9 +1,9 @@
 -- Reviews of a team, item by item: who is to keep what they have, and what becomes of the rest.
 
--- Asked of each role: inlined, so its names are bound here and now.
 CREATE FUNCTION teamrbac.holders_of_role(for_tenant uuid, role_name text, OUT holders text, OUT last_active date)
-	RETURNS SETOF record LANGUAGE sql STABLE ROWS 1
-BEGIN ATOMIC
+	RETURNS SETOF record
+	LANGUAGE sql STABLE ROWS 1 SET search_path = pg_catalog, teamrbac, pg_temp
+AS $$
 	WITH holder AS (
 		SELECT 'member' AS kind, (SELECT a.last_active_on FROM teamrbac.user_activity AS a WHERE a.user_id = m.user_id) AS last_active
 		FROM teamrbac.membership AS m
@@ -21,14 +21,15 @@ BEGIN ATOMIC
 				  count(*) FILTER (WHERE h.kind = 'api_key'), count(*) FILTER (WHERE h.kind = 'invitation')),
 		   max(h.last_active)
 	FROM holder AS h;
-END;
+$$;
 COMMENT ON FUNCTION teamrbac.holders_of_role(uuid, text, OUT text, OUT date) IS
 	'Internal to the reviews: how many members, API keys and pending invitations have a role of a tenant''s own, and the latest day on which one of them was active.';
 REVOKE ALL ON FUNCTION teamrbac.holders_of_role(uuid, text) FROM PUBLIC;
 
 CREATE FUNCTION teamrbac.review_subject(for_tenant uuid, kind text, subject_id uuid, role_name text, OUT role text, OUT expires_at timestamptz, OUT last_active date, OUT permissions text[], OUT holders text)
-	RETURNS SETOF record LANGUAGE sql STABLE ROWS 1
-BEGIN ATOMIC
+	RETURNS SETOF record
+	LANGUAGE sql STABLE ROWS 1 SET search_path = pg_catalog, teamrbac, pg_temp
+AS $$
 	SELECT m.role::text, m.expires_at, (SELECT a.last_active_on FROM teamrbac.user_activity AS a WHERE a.user_id = m.user_id),
 		   ARRAY(SELECT p.permission FROM teamrbac.permissions_of_role(m.tenant_id, m.role, m.own_role) AS p(permission) ORDER BY p.permission COLLATE "C"),
 		   NULL::text
@@ -57,7 +58,7 @@ BEGIN ATOMIC
 		   h.holders
 	FROM teamrbac.tenant_role AS r CROSS JOIN LATERAL teamrbac.holders_of_role(r.tenant_id, r.role) AS h
 	WHERE review_subject.kind = 'role' AND r.tenant_id = for_tenant AND r.role = role_name;
-END;
+$$;
 COMMENT ON FUNCTION teamrbac.review_subject(uuid, text, uuid, text, OUT text, OUT timestamptz, OUT date, OUT text[], OUT text) IS
 	'Internal to the reviews: what an item is at present, and for a role of the tenant''s own, which role_name names, how many have it; no row: it has no access any more, or there is no such role.';
 REVOKE ALL ON FUNCTION teamrbac.review_subject(uuid, text, uuid, text) FROM PUBLIC;
