@@ -232,6 +232,10 @@ BEGIN
 END
 $$;
 
+-- What is asked about has been a permission once, whatever chance makes of it.
+SELECT teamrbac.define_permission(p, 'Reports', '{}') FROM unnest(ARRAY['reports.view', 'reports.edit']) AS p;
+SELECT teamrbac.drop_permission(p) FROM unnest(ARRAY['reports.view', 'reports.edit']) AS p;
+
 -- What is answered now otherwise than it was then; within those times something may have expired.
 CREATE VIEW wrong_answers AS
 	SELECT a.*, e.allowed, e.reason, e.role, e.events
