@@ -100,18 +100,6 @@ compat_find_setting(const char *name)
 #define compat_lock_held(tag, mode) LockHeldByMe((tag), (mode), false)
 #endif
 
-/* 18 knows orders of other kinds of index than B-trees. */
-#if PG_VERSION_NUM < 180000
-#define PATHKEY_IS_DESCENDING(key) ((key)->pk_strategy == BTGreaterStrategyNumber)
-#else
-#define PATHKEY_IS_DESCENDING(key) ((key)->pk_cmptype == COMPARE_GT)
-#endif
-
-/* 18 has EXPLAIN's properties in a header of their own. */
-#if PG_VERSION_NUM >= 180000
-#include "commands/explain_format.h"
-#endif
-
 /* 18 counts what an index scan does for EXPLAIN, if it is told where. */
 #if PG_VERSION_NUM < 180000
 #define compat_index_beginscan(table, index, snapshot, nkeys) \
@@ -119,24 +107,6 @@ compat_find_setting(const char *name)
 #else
 #define compat_index_beginscan(table, index, snapshot, nkeys) \
 	index_beginscan((table), (index), (snapshot), NULL, (nkeys), 0)
-#endif
-
-/* 18's planner goes on with another query if the table has virtual columns. */
-#if PG_VERSION_NUM < 180000
-#define compat_query_is_replaced(relid) false
-#else
-#include "access/table.h"
-#include "utils/rel.h"
-static inline bool
-compat_query_is_replaced(Oid relid)
-{
-	Relation table = table_open(relid, NoLock);
-	TupleConstr *constraints = RelationGetDescr(table)->constr;
-	bool replaced = constraints != NULL && constraints->has_generated_virtual;
-
-	table_close(table, NoLock);
-	return replaced;
-}
 #endif
 
 /* Before 16 what walks through trees is declared without parameters, which C23 takes for none; since, it is cast there. */

@@ -425,12 +425,6 @@ catalog_relation_owner(Oid relation)
 	return owner;
 }
 
-Oid
-catalog_index_oid(CatalogIndex index)
-{
-	return find_index(index);
-}
-
 Snapshot
 catalog_snapshot(void)
 {

@@ -218,10 +218,10 @@ extern bool catalog_is_installed(void);
 
 /* For what scans aren't enough for.  Errors: as catalog_scan_begin. */
 extern Oid catalog_table_oid(CatalogTable table);
-extern Oid catalog_index_oid(CatalogIndex index);
 
 /* Sends this kind's signal to every session, this one included, when the transaction commits. */
 extern void catalog_signal(Facts kind);
+
 /* The owner of any relation, without opening it. */
 extern Oid catalog_relation_owner(Oid relation);
 
